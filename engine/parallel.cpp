@@ -1,0 +1,207 @@
+#include "engine/parallel.h"
+
+#include <array>
+#include <atomic>
+#include <condition_variable>
+#include <exception>
+#include <memory>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#ifdef __linux__
+#include <sched.h>
+#endif
+
+#include "engine/error.h"
+#include "engine/storage.h"
+
+namespace bonsai {
+namespace {
+
+int available_processors() {
+#ifdef __linux__
+  cpu_set_t set;
+  if (sched_getaffinity(0, sizeof set, &set) == 0) return std::max(1, CPU_COUNT(&set));
+#endif
+  return std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+}
+
+void pause_briefly() {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  asm volatile("yield");
+#endif
+}
+
+// True on a pool thread, and on a caller while its loop runs: loops inside run in place.
+thread_local bool inside_loop = false;
+
+// One loop at a time. A job is published under the mutex with a new generation number; threads
+// take chunk numbers from an atomic counter until none is left. Idle threads look for the next
+// generation for a short while (a layer follows a layer within microseconds) before they sleep.
+// The caller closes the job when no chunk is left, so it never waits for a thread to wake up.
+class Pool {
+ public:
+  explicit Pool(int threads) {
+    for (int i = 1; i < threads; ++i) threads_.emplace_back([this] { work(); });
+  }
+
+  ~Pool() {
+    {
+      const std::lock_guard lock(mutex_);
+      stop_ = true;
+      generation_.fetch_add(1, std::memory_order_release);
+    }
+    wake_.notify_all();
+    for (std::thread& t : threads_) t.join();
+  }
+
+  Pool(const Pool&) = delete;
+  Pool& operator=(const Pool&) = delete;
+
+  int threads() const { return static_cast<int>(threads_.size()) + 1; }
+
+  void run(int64_t chunks, detail::ChunkCall call, const void* body) {
+    {
+      const std::lock_guard lock(mutex_);
+      call_ = call;
+      body_ = body;
+      chunks_ = chunks;
+      next_.store(0, std::memory_order_relaxed);
+      open_ = true;
+      generation_.fetch_add(1, std::memory_order_release);
+    }
+    wake_.notify_all();
+    drain();
+    {
+      const std::lock_guard lock(mutex_);
+      open_ = false;
+    }
+    while (busy_.load(std::memory_order_acquire) != 0) pause_or_yield();
+    if (failure_) std::rethrow_exception(std::exchange(failure_, nullptr));
+  }
+
+ private:
+  static constexpr int spins = 4000;
+
+  void pause_or_yield() {
+    for (int i = 0; i < 256; ++i) {
+      if (busy_.load(std::memory_order_acquire) == 0) return;
+      pause_briefly();
+    }
+    std::this_thread::yield();
+  }
+
+  void drain() {
+    for (;;) {
+      const int64_t chunk = next_.fetch_add(1, std::memory_order_relaxed);
+      if (chunk >= chunks_) return;
+      try {
+        call_(body_, chunk);
+      } catch (...) {
+        const std::lock_guard lock(mutex_);
+        if (!failure_) failure_ = std::current_exception();
+      }
+    }
+  }
+
+  void work() {
+    inside_loop = true;
+    uint64_t seen = 0;
+    for (;;) {
+      for (int i = 0; i < spins && generation_.load(std::memory_order_acquire) == seen; ++i) {
+        pause_briefly();
+      }
+      {
+        std::unique_lock lock(mutex_);
+        wake_.wait(lock, [&] { return generation_.load(std::memory_order_relaxed) != seen; });
+        seen = generation_.load(std::memory_order_relaxed);
+        if (stop_) return;
+        if (!open_) continue;
+        busy_.fetch_add(1, std::memory_order_relaxed);
+      }
+      drain();
+      busy_.fetch_sub(1, std::memory_order_acq_rel);
+    }
+  }
+
+  std::vector<std::thread> threads_;
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  std::atomic<uint64_t> generation_{0};
+  std::atomic<int64_t> next_{0};
+  std::atomic<int> busy_{0};  // pool threads inside the job
+  int64_t chunks_ = 0;
+  detail::ChunkCall call_ = nullptr;
+  const void* body_ = nullptr;
+  std::exception_ptr failure_;
+  bool open_ = false;
+  bool stop_ = false;
+};
+
+struct SharedPool {
+  std::mutex turn;  // held for the length of a loop
+  std::unique_ptr<Pool> pool;
+  std::atomic<int> threads{0};  // the pool's, readable without a turn
+};
+
+// Never destroyed: its threads may still sleep when the program ends.
+SharedPool& shared_pool() {
+  static SharedPool* const shared = [] {
+    auto* s = new SharedPool;
+    s->pool = std::make_unique<Pool>(available_processors());
+    s->threads = s->pool->threads();
+    return s;
+  }();
+  return *shared;
+}
+
+}  // namespace
+
+int thread_count() { return shared_pool().threads; }
+
+void set_thread_count(int threads) {
+  require(threads >= 1 && threads <= 1024, "threads: ", threads, " asked for, should be 1 to 1024");
+  require(!inside_loop, "threads: their number cannot change inside a parallel loop");
+  SharedPool& shared = shared_pool();
+  const std::lock_guard turn(shared.turn);
+  if (shared.threads == threads) return;
+  shared.pool.reset();
+  shared.pool = std::make_unique<Pool>(threads);
+  shared.threads = threads;
+}
+
+void detail::run_chunks(int64_t chunks, ChunkCall call, const void* body) {
+  if (chunks > 1 && !inside_loop && thread_count() > 1) {
+    SharedPool& shared = shared_pool();
+    const std::unique_lock turn(shared.turn, std::try_to_lock);
+    if (turn.owns_lock()) {
+      inside_loop = true;
+      struct Leave {
+        ~Leave() { inside_loop = false; }
+      } leave;
+      shared.pool->run(chunks, call, body);
+      return;
+    }
+  }
+  for (int64_t chunk = 0; chunk < chunks; ++chunk) call(body, chunk);
+}
+
+void* thread_scratch(int slot, size_t bytes) {
+  struct Buffer {
+    std::shared_ptr<void> memory;
+    size_t bytes = 0;
+  };
+  thread_local std::array<Buffer, 4> buffers;
+  Buffer& buffer = buffers.at(static_cast<size_t>(slot));
+  if (buffer.bytes < bytes) {
+    buffer.memory.reset();
+    buffer.memory = allocate_storage(bytes);
+    buffer.bytes = bytes;
+  }
+  return buffer.memory.get();
+}
+
+}  // namespace bonsai
