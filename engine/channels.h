@@ -1,0 +1,55 @@
+// Who lives and dies together. A channel is an entry of an axis of a value (an activation, a
+// weight, a bias); removing one means removing every channel tied to it, directly or through
+// others. Ops only state their ties; a union-find turns the ties into classes.
+#pragma once
+
+#include <compare>
+#include <map>
+#include <vector>
+
+namespace bonsai {
+
+struct Axis {  // one axis of one value of a graph
+  int value, axis;
+  auto operator<=>(const Axis&) const = default;
+};
+
+struct Channel {
+  Axis axis;
+  int index;
+  auto operator<=>(const Channel&) const = default;
+};
+
+// An axis read in `groups` equal blocks that must keep equal numbers of channels, though not the
+// same positions (a grouped convolution).
+struct Balance {
+  Axis axis;
+  int groups;
+};
+
+class Channels {
+ public:
+  void tie(Axis a, int i, Axis b, int j);
+  void tie_all(Axis a, Axis b, int n);  // a[i] with b[i] for i in [0, n)
+  void balance(Axis axis, int groups);
+  void pin(Axis axis, int n);  // these channels, and all tied to them, always stay
+
+  struct Class {
+    std::vector<Channel> members;  // sorted
+    bool pinned = false;
+  };
+  // The classes, ordered by their smallest member.
+  std::vector<Class> classes();
+  const std::vector<Balance>& balances() const { return balances_; }
+
+ private:
+  int id(Channel channel);
+  int root(int id);
+
+  std::map<Channel, int> ids_;
+  std::vector<int> parent_;
+  std::vector<Channel> pinned_;
+  std::vector<Balance> balances_;
+};
+
+}  // namespace bonsai

@@ -1,0 +1,105 @@
+// Op: all that the library knows of one operation, in one file per operation: its shape check,
+// its value, its derivative, which channels it ties together, what a model file must hold of it.
+// Ops are immutable, so tapes and graphs share them.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "engine/channels.h"
+#include "engine/tensor.h"
+
+namespace bonsai {
+
+class Op;
+using OpPtr = std::shared_ptr<const Op>;
+
+// One step of a computation. `in` and `out` number the values of the tape or graph it stands in.
+struct Node {
+  OpPtr op{};
+  std::vector<int> in{};
+  int out = 0;
+};
+
+// How a forward pass is run.
+struct Pass {
+  bool training = false;                // batch statistics, dropout on
+  std::vector<Tensor>* save = nullptr;  // what backward will want to see; null: no backward follows
+  uint64_t seed = 0;                    // randomness is drawn from (seed, step, node)
+  uint64_t step = 0;
+  int node = 0;
+};
+
+// Where a derivative goes. Several readers of a value add up their shares; the first one finds
+// unwritten memory and stores, which saves a pass over it.
+struct Gradient {
+  Tensor* tensor = nullptr;  // null: nobody asks for it
+  bool fresh = true;         // the memory is unwritten: store; otherwise add
+
+  bool wanted() const { return tensor != nullptr; }
+  Scalar* data() const { return tensor->data(); }
+  // The memory for a kernel that can only add.
+  Scalar* summable() const {
+    if (fresh) tensor->fill(0);
+    return tensor->data();
+  }
+};
+
+using Attribute = std::variant<int64_t, double, bool, std::string, std::vector<int>>;
+using Attributes = std::map<std::string, Attribute>;
+
+// Which channels of an axis survive, in ascending order; an axis not named keeps all.
+class Keep {
+ public:
+  void set(Axis axis, std::vector<int> kept) { kept_[axis] = std::move(kept); }
+  const std::vector<int>* find(Axis axis) const {
+    const auto entry = kept_.find(axis);
+    return entry == kept_.end() ? nullptr : &entry->second;
+  }
+  const std::map<Axis, std::vector<int>>& all() const { return kept_; }
+
+ private:
+  std::map<Axis, std::vector<int>> kept_;
+};
+
+class Op {
+ public:
+  virtual ~Op() = default;
+
+  virtual std::string_view name() const = 0;
+
+  // The shape of the result. The only shape check: throws Error with what is and what should be.
+  virtual Shape infer(std::span<const Shape> in) const = 0;
+
+  // out: uninitialised memory of the inferred shape.
+  virtual void forward(std::span<const Tensor> in, Tensor& out, const Pass& pass) const = 0;
+
+  // grad_out has the shape of out; grad[i] that of in[i]. `saved` is what forward put aside.
+  virtual void backward(std::span<const Tensor> in, const Tensor& out,
+                        std::span<const Tensor> saved, const Tensor& grad_out,
+                        std::span<const Gradient> grad) const = 0;
+
+  // shapes[v] is the shape of value v of the graph in which the node stands. An operation that
+  // mixes channels within an axis in an unknown way must not inherit this: it throws by name.
+  virtual void ties(const Node& node, std::span<const Shape> shapes, Channels& channels) const = 0;
+
+  // The same operation after its node lost channels; null when nothing in it changes.
+  virtual OpPtr shrunk(const Node& node, std::span<const Shape> shapes, const Keep& keep) const;
+
+  // Everything that a model file must hold to make this op again (engine/ops/registry.h).
+  virtual Attributes attributes() const { return {}; }
+
+  // Multiply-accumulates of convolutions and fully connected layers for inputs of these shapes.
+  virtual int64_t macs(std::span<const Shape> in, const Shape& out) const;
+
+  // This operation followed by an activation, as one op for inference; null when it has none.
+  virtual OpPtr with_activation(const Op& activation) const;
+};
+
+}  // namespace bonsai

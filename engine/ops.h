@@ -1,0 +1,57 @@
+// Every operation, as a function on the values of a tape. One declaration here, one file in
+// engine/ops/, one row in the registry and one row in the test table make an operation.
+// Shapes: x is [N, H, W, C] unless stated; C is always the last axis.
+#pragma once
+
+#include <vector>
+
+#include "engine/tape.h"
+
+namespace bonsai {
+
+struct Conv2dOptions {
+  int stride = 1, padding = 0, dilation = 1, groups = 1;
+};
+// w [out, kh, kw, in / groups], b [out] or none -> [N, H', W', out],
+// H' = floor((H + 2 padding - dilation (kh - 1) - 1) / stride) + 1.
+Var conv2d(Var x, Var w, Var b, const Conv2dOptions& options = {});
+
+// x [N, in], w [out, in], b [out] or none -> [N, out].
+Var linear(Var x, Var w, Var b);
+
+struct BatchNormOptions {
+  float eps = 1e-5F;
+  float momentum = 0.1F;  // running = (1 - momentum) running + momentum batch
+};
+// gamma, beta, mean, var [C]; x of any rank with C last. Training: normalises by the batch's
+// biased variance and moves mean and var (the unbiased one); otherwise uses mean and var.
+Var batch_norm(Var x, Var gamma, Var beta, Var mean, Var var, const BatchNormOptions& options = {});
+
+Var relu(Var x);
+Var relu6(Var x);
+Var leaky_relu(Var x, float slope = 0.01F);
+Var sigmoid(Var x);
+Var hard_swish(Var x);
+
+Var add(Var a, Var b);              // the same shape
+Var channel_scale(Var x, Var s);    // s [C], or [N, C] / [N, 1, 1, C] (squeeze and excitation)
+Var concat(std::vector<Var> in);    // along channels
+// y[..., c] = x[..., index[c]]: shuffle, split and samplers are this one operation.
+Var select(Var x, std::vector<int> index);
+
+struct PoolOptions {
+  int kernel = 2, stride = 2, padding = 0;
+};
+Var max_pool(Var x, const PoolOptions& options = {});
+Var average_pool(Var x, const PoolOptions& options = {});  // padding counts as zeros
+Var global_average_pool(Var x);                            // [N, H, W, C] -> [N, C]
+Var flatten(Var x);                                        // [N, H, W, C] -> [N, H W C]
+
+Var dropout(Var x, float rate);  // training: zeroes with probability rate, scales by 1/(1-rate)
+Var softmax(Var x);              // over the last axis
+
+// logits [N, K], labels [N] (class numbers) -> [1], the mean over the batch. The target of class
+// k is (1 - smoothing) [k = label] + smoothing / K.
+Var cross_entropy(Var logits, Var labels, float smoothing = 0);
+
+}  // namespace bonsai
