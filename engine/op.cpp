@@ -6,6 +6,6 @@ OpPtr Op::shrunk(const Node&, std::span<const Shape>, const Keep&) const { retur
 
 int64_t Op::macs(std::span<const Shape>, const Shape&) const { return 0; }
 
-OpPtr Op::with_activation(const Op&) const { return nullptr; }
+OpPtr Op::with_activation(const Activation&) const { return nullptr; }
 
 }  // namespace bonsai

@@ -17,6 +17,7 @@
 
 namespace bonsai {
 
+struct Activation;
 class Op;
 using OpPtr = std::shared_ptr<const Op>;
 
@@ -51,7 +52,7 @@ struct Gradient {
   }
 };
 
-using Attribute = std::variant<int64_t, double, bool, std::string, std::vector<int>>;
+using Attribute = std::variant<int64_t, double, std::string, std::vector<int>>;
 using Attributes = std::map<std::string, Attribute>;
 
 // Which channels of an axis survive, in ascending order; an axis not named keeps all.
@@ -98,8 +99,9 @@ class Op {
   // Multiply-accumulates of convolutions and fully connected layers for inputs of these shapes.
   virtual int64_t macs(std::span<const Shape> in, const Shape& out) const;
 
-  // This operation followed by an activation, as one op for inference; null when it has none.
-  virtual OpPtr with_activation(const Op& activation) const;
+  // This operation followed by an activation as one op, for inference only (its backward throws);
+  // null when it cannot. Fused, the result is not written and read once more.
+  virtual OpPtr with_activation(const Activation& activation) const;
 };
 
 }  // namespace bonsai

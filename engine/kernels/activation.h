@@ -1,0 +1,29 @@
+// The point-wise activations: one kernel that activation ops, fused ops and sessions share.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "engine/tensor.h"
+
+namespace bonsai {
+
+struct Activation {
+  enum Kind { none, relu, relu6, leaky_relu, sigmoid, hard_swish };
+  Kind kind = none;
+  float slope = 0;  // leaky_relu: of the negative side
+};
+
+std::string_view activation_name(Activation::Kind kind);       // "relu"
+Activation::Kind activation_kind(std::string_view name);       // throws Error on an unknown name
+
+// y[i] = f(x[i]); y may be x. One thread: callers cut the range.
+void activate(const Activation& f, const Scalar* x, Scalar* y, int64_t n);
+
+// dx[i] = dy[i] f'(x[i]), or added to dx. x is the input for sigmoid and hard_swish as well as
+// for the others; y is the output.
+void activate_backward(const Activation& f, const Scalar* x, const Scalar* y, const Scalar* dy,
+                       Scalar* dx, int64_t n, bool add);
+
+}  // namespace bonsai
