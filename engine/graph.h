@@ -3,7 +3,6 @@
 // rewritten again and shipped without the code that first built it.
 #pragma once
 
-#include <cstdint>
 #include <memory>
 #include <span>
 #include <string>
@@ -29,10 +28,10 @@ class Graph : public Layer {
   };
 
   Graph() = default;
-  Graph(const Graph& other);  // deep: no memory is shared
+  Graph(const Graph& other);  // deep: no memory is shared; gradients stay behind
   Graph& operator=(const Graph& other);
-  Graph(Graph&&) noexcept = default;
-  Graph& operator=(Graph&&) noexcept = default;
+  Graph(Graph&& other) noexcept;
+  Graph& operator=(Graph&& other) noexcept;
 
   Var forward(Var x) override;
   std::vector<Parameter*> parameters() override;
@@ -55,24 +54,18 @@ class Graph : public Layer {
   ModelInfo info;
 };
 
-// The layer's computation for inputs of this shape (batch first), with copies of its parameters.
+// The layer's computation for inputs of this shape (a batch of 1), with copies of its parameters.
+// What does not lead to the result is left out.
 Graph trace(Layer& layer, const Shape& input);
+
+// Removes nodes that do not lead to the output and values that nothing names; numbers the rest
+// anew, in order.
+void drop_unused(Graph& graph);
 
 // The values with these numbers when x runs through the graph in inference mode.
 std::vector<Tensor> taps(Graph& graph, const Tensor& x, std::span<const int> values);
 
-// Numbers of the nodes that read a value.
+// Per value: the numbers of the nodes that read it, in order.
 std::vector<std::vector<int>> consumers(const Graph& graph);
-
-// A table for people: node, operation, output shape, parameters, multiply-accumulates.
-std::string print(const Graph& graph);
-
-struct Cost {
-  int64_t params = 0;            // trainable numbers (running statistics not counted)
-  int64_t macs = 0;              // per image, convolutions and fully connected layers
-  int64_t activation_bytes = 0;  // the node's output, per image
-};
-std::vector<Cost> costs(const Graph& graph);  // per node; a shared parameter counts once
-Cost total_cost(const Graph& graph);          // activation_bytes: the sum over nodes
 
 }  // namespace bonsai

@@ -1,0 +1,239 @@
+#include "engine/graph.h"
+
+#include <algorithm>
+#include <set>
+#include <utility>
+
+#include "engine/error.h"
+
+namespace bonsai {
+namespace {
+
+// Every value of the graph as a variable of x's tape. Parameters are taken when first read, so
+// that one which nobody reads stays off the tape.
+std::vector<Var> replay(Graph& graph, Var x) {
+  require(static_cast<bool>(x), "graph: the input is none");
+  Tape& tape = x.tape();
+  std::vector<Var> vars(graph.values.size());
+  vars[static_cast<size_t>(graph.input)] = x;
+  for (const Node& node : graph.nodes) {
+    std::vector<Var> in;
+    for (const int v : node.in) {
+      Var& var = vars[static_cast<size_t>(v)];
+      Parameter* parameter = graph.values[static_cast<size_t>(v)].parameter.get();
+      if (!var && parameter != nullptr) var = tape.use(*parameter);
+      in.push_back(var);
+    }
+    vars[static_cast<size_t>(node.out)] = tape.apply(node.op, std::move(in));
+  }
+  return vars;
+}
+
+// A copy of what stands on the tape. A constant that a layer made becomes a buffer.
+Graph::Value copy_value(const Tape::Value& value, size_t number) {
+  Graph::Value copy{.shape = value.shape, .parameter = nullptr};
+  if (value.data.defined()) {
+    const Parameter* original = value.parameter;
+    copy.parameter = std::make_unique<Parameter>(
+        Parameter{.name = original ? original->name : join("constant_", number),
+                  .value = value.data.clone(),
+                  .grad = {},
+                  .trainable = original != nullptr && original->trainable});
+  }
+  return copy;
+}
+
+void require_distinct_names(Graph& graph) {
+  std::set<std::string> names;
+  for (const Parameter* p : graph.parameters()) {
+    require(!p->name.empty(), "trace: a parameter of shape ", p->value.shape(), " has no name");
+    require(names.insert(p->name).second, "trace: two parameters are named '", p->name, "'");
+  }
+}
+
+}  // namespace
+
+Graph::Graph(const Graph& other)
+    : nodes(other.nodes), input(other.input), output(other.output), info(other.info) {
+  values.reserve(other.values.size());
+  for (const Value& value : other.values) {
+    Value& copy = values.emplace_back(Value{.shape = value.shape, .parameter = nullptr});
+    if (const Parameter* p = value.parameter.get()) {
+      copy.parameter = std::make_unique<Parameter>(Parameter{
+          .name = p->name, .value = p->value.clone(), .grad = {}, .trainable = p->trainable});
+    }
+  }
+}
+
+Graph& Graph::operator=(const Graph& other) {
+  if (this != &other) *this = Graph(other);
+  return *this;
+}
+
+// By hand because the base class cannot be moved: a defaulted move would silently be a copy.
+Graph::Graph(Graph&& other) noexcept { *this = std::move(other); }
+
+Graph& Graph::operator=(Graph&& other) noexcept {
+  values = std::move(other.values);
+  nodes = std::move(other.nodes);
+  input = other.input;
+  output = other.output;
+  info = std::move(other.info);
+  return *this;
+}
+
+Var Graph::forward(Var x) { return replay(*this, x)[static_cast<size_t>(output)]; }
+
+std::vector<Parameter*> Graph::parameters() {
+  std::vector<Parameter*> all;
+  for (const Value& value : values) {
+    if (value.parameter) all.push_back(value.parameter.get());
+  }
+  return all;
+}
+
+std::vector<Shape> Graph::shapes() const {
+  std::vector<Shape> all;
+  all.reserve(values.size());
+  for (const Value& value : values) all.push_back(value.shape);
+  return all;
+}
+
+Parameter* Graph::find(const std::string& name) {
+  for (const Value& value : values) {
+    if (value.parameter && value.parameter->name == name) return value.parameter.get();
+  }
+  return nullptr;
+}
+
+std::string Graph::node_name(size_t node) const {
+  const std::string* first = nullptr;
+  size_t shared = 0;  // length of the path that all names so far begin with, its dot included
+  for (const int v : nodes[node].in) {
+    const Parameter* p = values[static_cast<size_t>(v)].parameter.get();
+    if (p == nullptr) continue;
+    if (first == nullptr) {
+      first = &p->name;
+      shared = p->name.rfind('.') + 1;  // no dot: npos + 1 is 0
+      continue;
+    }
+    while (shared > 0 && p->name.compare(0, shared, *first, 0, shared) != 0) {
+      shared = shared < 2 ? 0 : first->rfind('.', shared - 2) + 1;
+    }
+  }
+  if (shared > 1) return first->substr(0, shared - 1);
+  return join(nodes[node].op->name(), '_', node);
+}
+
+void Graph::infer_shapes(Shape input_shape) {
+  const int count = static_cast<int>(values.size());
+  auto is_value = [&](int v) { return v >= 0 && v < count; };
+  require(is_value(input) && is_value(output), "graph: input ", input, " and output ", output,
+          " should be values 0 to ", count - 1);
+  std::vector<bool> known(values.size(), false);
+  for (size_t v = 0; v < values.size(); ++v) {
+    if (const Parameter* p = values[v].parameter.get()) {
+      values[v].shape = p->value.shape();
+      known[v] = true;
+    }
+  }
+  require(!known[static_cast<size_t>(input)], "graph: the input is a parameter");
+  known[static_cast<size_t>(input)] = true;
+  values[static_cast<size_t>(input)].shape = std::move(input_shape);
+
+  for (size_t n = 0; n < nodes.size(); ++n) {
+    const Node& node = nodes[n];
+    require(node.op != nullptr, "graph: node ", n, " has no operation");
+    std::vector<Shape> in;
+    for (const int v : node.in) {
+      require(is_value(v) && known[static_cast<size_t>(v)], "graph: node ", n, " (",
+              node.op->name(), ") reads value ", v, ", which no earlier node makes");
+      in.push_back(values[static_cast<size_t>(v)].shape);
+    }
+    require(is_value(node.out) && !known[static_cast<size_t>(node.out)], "graph: node ", n, " (",
+            node.op->name(), ") writes value ", node.out, ", which is taken or does not exist");
+    try {
+      values[static_cast<size_t>(node.out)].shape = node.op->infer(in);
+    } catch (const Error& error) {
+      throw Error(join("node ", node_name(n), ": ", error.what()));
+    }
+    known[static_cast<size_t>(node.out)] = true;
+  }
+  require(known[static_cast<size_t>(output)] && !values[static_cast<size_t>(output)].parameter,
+          "graph: no node makes its output, value ", output);
+}
+
+Graph trace(Layer& layer, const Shape& input) {
+  require(!input.empty() && input[0] == 1, "trace: input shape ", input,
+          " should begin with a batch of 1");
+  Tape tape(Mode::shapes);
+  const Var x = tape.placeholder(input);
+  const Var y = layer.forward(x);
+  require(y && &y.tape() == &tape, "trace: the layer's result is not on the tape");
+  Graph graph;
+  for (size_t v = 0; v < tape.values().size(); ++v) {
+    graph.values.push_back(copy_value(tape.values()[v], v));
+  }
+  graph.nodes = tape.nodes();
+  graph.input = x.index();
+  graph.output = y.index();
+  drop_unused(graph);
+  require_distinct_names(graph);
+  return graph;
+}
+
+void drop_unused(Graph& graph) {
+  std::vector<bool> used(graph.values.size(), false);
+  used[static_cast<size_t>(graph.input)] = true;
+  used[static_cast<size_t>(graph.output)] = true;
+  std::vector<Node> nodes;
+  for (size_t n = graph.nodes.size(); n-- > 0;) {
+    Node& node = graph.nodes[n];
+    if (!used[static_cast<size_t>(node.out)]) continue;
+    for (const int v : node.in) used[static_cast<size_t>(v)] = true;
+    nodes.push_back(std::move(node));
+  }
+  std::reverse(nodes.begin(), nodes.end());
+
+  std::vector<int> number(graph.values.size(), -1);
+  std::vector<Graph::Value> values;
+  for (size_t v = 0; v < graph.values.size(); ++v) {
+    if (!used[v]) continue;
+    number[v] = static_cast<int>(values.size());
+    values.push_back(std::move(graph.values[v]));
+  }
+  for (Node& node : nodes) {
+    for (int& v : node.in) v = number[static_cast<size_t>(v)];
+    node.out = number[static_cast<size_t>(node.out)];
+  }
+  graph.values = std::move(values);
+  graph.nodes = std::move(nodes);
+  graph.input = number[static_cast<size_t>(graph.input)];
+  graph.output = number[static_cast<size_t>(graph.output)];
+}
+
+std::vector<Tensor> taps(Graph& graph, const Tensor& x, std::span<const int> values) {
+  Tape tape(Mode::inference);
+  const std::vector<Var> vars = replay(graph, tape.constant(x));
+  std::vector<Tensor> taken;
+  for (const int v : values) {
+    require(v >= 0 && v < static_cast<int>(vars.size()) && vars[static_cast<size_t>(v)],
+            "taps: value ", v, " is not computed by this graph");
+    taken.push_back(vars[static_cast<size_t>(v)].value().clone());
+  }
+  return taken;
+}
+
+std::vector<std::vector<int>> consumers(const Graph& graph) {
+  std::vector<std::vector<int>> readers(graph.values.size());
+  for (size_t n = 0; n < graph.nodes.size(); ++n) {
+    for (const int v : graph.nodes[n].in) {
+      std::vector<int>& list = readers[static_cast<size_t>(v)];
+      const int node = static_cast<int>(n);
+      if (list.empty() || list.back() != node) list.push_back(node);  // x + x reads x once
+    }
+  }
+  return readers;
+}
+
+}  // namespace bonsai
