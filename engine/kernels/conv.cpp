@@ -1,0 +1,68 @@
+#include "engine/kernels/conv.h"
+
+#include <array>
+
+namespace bonsai {
+namespace {
+
+bool anything(const ConvShape&) { return true; }
+
+bool pointwise(const ConvShape& s) {
+  return s.taps() == 1 && s.stride == 1 && s.padding == 0;
+}
+
+bool depthwise(const ConvShape& s) { return s.groups == s.in && s.groups == s.out; }
+
+// Backward-data as a forward convolution of dy: its padding, dilation (k - 1) - padding, must not
+// be negative.
+bool flippable(const ConvShape& s) {
+  return s.stride == 1 && s.padding <= s.dilation * (s.kh - 1) &&
+         s.padding <= s.dilation * (s.kw - 1);
+}
+
+template <class Call, size_t rows>
+void run_first_fit(const std::array<ConvKernel<Call>, rows>& table, const Call& call) {
+  for (const auto& kernel : table) {
+    if (kernel.fits(call.shape)) return kernel.run(call);
+  }
+}
+
+constexpr std::array<ConvKernel<ConvForward>, 4> forward_table = {{
+    {"depthwise", depthwise, conv_forward_depthwise},
+    {"pointwise", pointwise, conv_forward_pointwise},
+    {"im2col", anything, conv_forward_im2col},
+    {"plain", anything, conv_forward_plain},
+}};
+
+constexpr std::array<ConvKernel<ConvBackwardData>, 5> backward_data_table = {{
+    {"depthwise", depthwise, conv_backward_data_depthwise},
+    {"pointwise", pointwise, conv_backward_data_pointwise},
+    {"flipped", flippable, conv_backward_data_flipped},
+    {"col2im", anything, conv_backward_data_col2im},
+    {"plain", anything, conv_backward_data_plain},
+}};
+
+constexpr std::array<ConvKernel<ConvBackwardWeights>, 4> backward_weights_table = {{
+    {"depthwise", depthwise, conv_backward_weights_depthwise},
+    {"pointwise", pointwise, conv_backward_weights_pointwise},
+    {"im2col", anything, conv_backward_weights_im2col},
+    {"plain", anything, conv_backward_weights_plain},
+}};
+
+}  // namespace
+
+std::span<const ConvKernel<ConvForward>> conv_forward_kernels() { return forward_table; }
+std::span<const ConvKernel<ConvBackwardData>> conv_backward_data_kernels() {
+  return backward_data_table;
+}
+std::span<const ConvKernel<ConvBackwardWeights>> conv_backward_weights_kernels() {
+  return backward_weights_table;
+}
+
+void conv_forward(const ConvForward& call) { run_first_fit(forward_table, call); }
+void conv_backward_data(const ConvBackwardData& call) { run_first_fit(backward_data_table, call); }
+void conv_backward_weights(const ConvBackwardWeights& call) {
+  run_first_fit(backward_weights_table, call);
+}
+
+}  // namespace bonsai

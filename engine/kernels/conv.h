@@ -1,0 +1,89 @@
+// Convolution kernels as rows of three tables: forward, backward-data and backward-weights. The
+// choice is made in one place: the first row that fits. The last row of each table is the plain
+// loop, which fits everything and is the reference in tests.
+// Layouts: x [N, H, W, in], w [out, kh, kw, in / groups], b [out], y [N, H', W', out].
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+#include "engine/kernels/activation.h"
+#include "engine/tensor.h"
+
+namespace bonsai {
+
+struct ConvShape {
+  int n, h, w, in;             // the input
+  int out_h, out_w, out;       // the output
+  int kh, kw;
+  int stride, padding, dilation, groups;
+
+  int group_in() const { return in / groups; }
+  int group_out() const { return out / groups; }
+  int taps() const { return kh * kw; }
+  int depth() const { return taps() * group_in(); }  // terms of one output
+  int64_t pixels() const { return int64_t{n} * out_h * out_w; }
+  int64_t macs() const { return pixels() * out * depth(); }
+};
+
+// y = f(conv(x, w) + b), or with `add` y += conv(x, w) (no bias, no activation).
+struct ConvForward {
+  ConvShape shape;
+  const Scalar* x;
+  const Scalar* w;
+  const Scalar* b;  // null: none
+  Scalar* y;
+  bool add = false;
+  Activation activation{};
+};
+
+// dx = the derivative by x, or added to dx.
+struct ConvBackwardData {
+  ConvShape shape;
+  const Scalar* dy;
+  const Scalar* w;
+  Scalar* dx;
+  bool add = false;
+};
+
+// dw = the derivative by w, or added to dw.
+struct ConvBackwardWeights {
+  ConvShape shape;
+  const Scalar* x;
+  const Scalar* dy;
+  Scalar* dw;
+  bool add = false;
+};
+
+template <class Call>
+struct ConvKernel {
+  const char* name;
+  bool (*fits)(const ConvShape& shape);
+  void (*run)(const Call& call);
+};
+
+std::span<const ConvKernel<ConvForward>> conv_forward_kernels();
+std::span<const ConvKernel<ConvBackwardData>> conv_backward_data_kernels();
+std::span<const ConvKernel<ConvBackwardWeights>> conv_backward_weights_kernels();
+
+// Run the first row that fits.
+void conv_forward(const ConvForward& call);
+void conv_backward_data(const ConvBackwardData& call);
+void conv_backward_weights(const ConvBackwardWeights& call);
+
+// The rows, each file's own.
+void conv_forward_pointwise(const ConvForward& call);
+void conv_backward_data_pointwise(const ConvBackwardData& call);
+void conv_backward_weights_pointwise(const ConvBackwardWeights& call);
+void conv_forward_im2col(const ConvForward& call);
+void conv_backward_data_flipped(const ConvBackwardData& call);
+void conv_backward_data_col2im(const ConvBackwardData& call);
+void conv_backward_weights_im2col(const ConvBackwardWeights& call);
+void conv_forward_depthwise(const ConvForward& call);
+void conv_backward_data_depthwise(const ConvBackwardData& call);
+void conv_backward_weights_depthwise(const ConvBackwardWeights& call);
+void conv_forward_plain(const ConvForward& call);
+void conv_backward_data_plain(const ConvBackwardData& call);
+void conv_backward_weights_plain(const ConvBackwardWeights& call);
+
+}  // namespace bonsai

@@ -1,0 +1,177 @@
+// conv2d: 2-D convolution (cross-correlation, as in all deep-learning libraries) with stride,
+// zero padding, dilation and groups. The work is in engine/kernels/conv.h.
+//   y  = w * x + b
+//   dx = dy convolved with w turned around; dw = x correlated with dy; db = sum of dy
+#include <algorithm>
+#include <utility>
+
+#include "engine/kernels/conv.h"
+#include "engine/kernels/finish.h"
+#include "engine/ops.h"
+#include "engine/ops/operands.h"
+#include "engine/ops/registry.h"
+
+namespace bonsai {
+namespace {
+
+constexpr int largest = 1 << 14;  // of stride, padding, dilation: keeps sizes within int
+
+class Conv2d : public Op {
+ public:
+  explicit Conv2d(const Conv2dOptions& options, Activation activation = {})
+      : options_(options), activation_(activation) {
+    const auto [stride, padding, dilation, groups] = options;
+    require(stride >= 1 && stride <= largest, "conv2d: stride is ", stride, ", should be 1 to ",
+            largest);
+    require(padding >= 0 && padding <= largest, "conv2d: padding is ", padding,
+            ", should be 0 to ", largest);
+    require(dilation >= 1 && dilation <= largest, "conv2d: dilation is ", dilation,
+            ", should be 1 to ", largest);
+    require(groups >= 1, "conv2d: groups is ", groups, ", should be at least 1");
+  }
+
+  std::string_view name() const override { return "conv2d"; }
+
+  Shape infer(std::span<const Shape> in) const override {
+    require(in.size() == 2 || in.size() == 3, "conv2d: ", in.size(),
+            " inputs given, should be x, w and perhaps b");
+    const Shape &x = in[0], &w = in[1];
+    require_rank("conv2d", x, 4);
+    require(w.size() == 4, "conv2d: the weights have shape ", w,
+            ", should be [out, kh, kw, in / groups]");
+    const int groups = options_.groups, out = w[0];
+    require(out > 0 && w[1] > 0 && w[2] > 0 && w[3] > 0, "conv2d: the weights ", w, " are empty");
+    require(x[3] % groups == 0 && out % groups == 0, "conv2d: ", groups,
+            " groups do not divide ", x[3], " input and ", out, " output channels");
+    require(int64_t{w[3]} * groups == x[3], "conv2d: weights ", w, " with ", groups,
+            " groups read ", int64_t{w[3]} * groups, " channels, the input ", x, " has ", x[3]);
+    if (in.size() == 3) require_vector("conv2d", "the bias", in[2], out);
+    return {x[0], output_size(x[1], w[1], "height"), output_size(x[2], w[2], "width"), out};
+  }
+
+  void forward(std::span<const Tensor> in, Tensor& out, const Pass&) const override {
+    conv_forward({.shape = shape_of(in, out),
+                  .x = in[0].data(),
+                  .w = in[1].data(),
+                  .b = in.size() == 3 ? in[2].data() : nullptr,
+                  .y = out.data(),
+                  .activation = activation_});
+  }
+
+  void backward(std::span<const Tensor> in, const Tensor& out, std::span<const Tensor>,
+                const Tensor& grad_out, std::span<const Gradient> grad) const override {
+    require(activation_.kind == Activation::none, "conv2d: fused with ",
+            activation_name(activation_.kind), " it is for inference only");
+    const ConvShape shape = shape_of(in, out);
+    const Scalar* dy = grad_out.data();
+    if (grad[0].wanted()) {
+      conv_backward_data({.shape = shape,
+                          .dy = dy,
+                          .w = in[1].data(),
+                          .dx = grad[0].data(),
+                          .add = !grad[0].fresh});
+    }
+    if (grad[1].wanted()) {
+      conv_backward_weights({.shape = shape,
+                             .x = in[0].data(),
+                             .dy = dy,
+                             .dw = grad[1].data(),
+                             .add = !grad[1].fresh});
+    }
+    if (in.size() == 3 && grad[2].wanted()) {
+      sum_rows(dy, shape.pixels(), shape.out, grad[2].data(), !grad[2].fresh);
+    }
+  }
+
+  // y[o] ~ w.out[o] ~ b[o] and x[i] ~ w.in[i]. Grouped: the groups must keep equal numbers.
+  // Depthwise: input g ~ all outputs of its group, and w.in (of size 1) is nobody's.
+  void ties(const Node& node, std::span<const Shape> shapes, Channels& c) const override {
+    const Axis x{node.in[0], 3}, w_out{node.in[1], 0}, w_in{node.in[1], 3}, y{node.out, 3};
+    const Shape& w = shapes[static_cast<size_t>(node.in[1])];
+    const int in = shapes[static_cast<size_t>(node.in[0])][3], out = w[0];
+    c.tie_all(y, w_out, out);
+    if (node.in.size() == 3) c.tie_all(y, {node.in[2], 0}, out);
+    if (is_depthwise(w)) {
+      for (int o = 0; o < out; ++o) c.tie(x, o / (out / in), y, o);
+      return;
+    }
+    c.tie_all(x, w_in, in);
+    for (const Axis axis : {x, y, w_in, w_out}) c.balance(axis, options_.groups);
+  }
+
+  OpPtr shrunk(const Node& node, std::span<const Shape> shapes, const Keep& keep) const override {
+    const std::vector<int>* kept = keep.find({node.in[0], 3});
+    if (kept == nullptr || !is_depthwise(shapes[static_cast<size_t>(node.in[1])])) return nullptr;
+    Conv2dOptions fewer = options_;
+    fewer.groups = static_cast<int>(kept->size());
+    return std::make_shared<Conv2d>(fewer, activation_);
+  }
+
+  Attributes attributes() const override {
+    Attributes a{{"stride", int64_t{options_.stride}},
+                 {"padding", int64_t{options_.padding}},
+                 {"dilation", int64_t{options_.dilation}},
+                 {"groups", int64_t{options_.groups}}};
+    if (activation_.kind != Activation::none) {
+      a["activation"] = std::string(activation_name(activation_.kind));
+      a["slope"] = double{activation_.slope};
+    }
+    return a;
+  }
+
+  int64_t macs(std::span<const Shape> in, const Shape& out) const override {
+    return int64_t{out[0]} * out[1] * out[2] * static_cast<int64_t>(element_count(in[1]));
+  }
+
+  OpPtr with_activation(const Activation& activation) const override {
+    if (activation_.kind != Activation::none) return nullptr;
+    return std::make_shared<Conv2d>(options_, activation);
+  }
+
+ private:
+  int output_size(int size, int kernel, std::string_view what) const {
+    const int64_t reach = int64_t{options_.dilation} * (kernel - 1) + 1;
+    const int64_t padded = size + 2 * int64_t{options_.padding};
+    require(padded >= reach, "conv2d: a kernel of ", kernel, " with dilation ",
+            options_.dilation, " does not fit an input of ", what, " ", size, " with padding ",
+            options_.padding);
+    return static_cast<int>((padded - reach) / options_.stride + 1);
+  }
+
+  ConvShape shape_of(std::span<const Tensor> in, const Tensor& out) const {
+    const Shape &x = in[0].shape(), &w = in[1].shape(), &y = out.shape();
+    return {.n = x[0], .h = x[1], .w = x[2], .in = x[3],
+            .out_h = y[1], .out_w = y[2], .out = y[3],
+            .kh = w[1], .kw = w[2],
+            .stride = options_.stride, .padding = options_.padding,
+            .dilation = options_.dilation, .groups = options_.groups};
+  }
+
+  bool is_depthwise(const Shape& w) const { return options_.groups > 1 && w[3] == 1; }
+
+  Conv2dOptions options_;
+  Activation activation_;
+};
+
+}  // namespace
+
+Var conv2d(Var x, Var w, Var b, const Conv2dOptions& options) {
+  std::vector<Var> in{x, w};
+  if (b) in.push_back(b);
+  return x.tape().apply(std::make_shared<Conv2d>(options), std::move(in));
+}
+
+OpPtr make_conv2d(AttributeReader& attributes) {
+  const Conv2dOptions options{.stride = attributes.integer("stride", 1, largest),
+                              .padding = attributes.integer("padding", 0, largest),
+                              .dilation = attributes.integer("dilation", 1, largest),
+                              .groups = attributes.integer("groups", 1, 1 << 24)};
+  Activation activation;
+  if (attributes.has("activation")) {
+    activation.kind = activation_kind(attributes.text("activation"));
+    activation.slope = attributes.number("slope", 0, 1);
+  }
+  return std::make_shared<Conv2d>(options, activation);
+}
+
+}  // namespace bonsai
