@@ -13,11 +13,10 @@ bool pointwise(const ConvShape& s) {
 
 bool depthwise(const ConvShape& s) { return s.groups == s.in && s.groups == s.out; }
 
-// Backward-data as a forward convolution of dy: its padding, dilation (k - 1) - padding, must not
-// be negative.
+// Backward-data as a forward convolution of dy: its padding, dilation (k - 1) - padding, must be
+// the same both ways and not negative.
 bool flippable(const ConvShape& s) {
-  return s.stride == 1 && s.padding <= s.dilation * (s.kh - 1) &&
-         s.padding <= s.dilation * (s.kw - 1);
+  return s.stride == 1 && s.kh == s.kw && s.padding <= s.dilation * (s.kh - 1);
 }
 
 template <class Call, size_t rows>

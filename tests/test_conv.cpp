@@ -1,0 +1,186 @@
+// Every row of the convolution tables against the plain loop, over random shapes, strides,
+// paddings, dilations, groups and odd widths.
+#include <cmath>
+#include <string>
+#include <vector>
+
+#include "engine/error.h"
+#include "engine/kernels/conv.h"
+#include "engine/parallel.h"
+#include "engine/random.h"
+#include "tests/catch.h"
+
+using namespace bonsai;
+
+namespace {
+
+Tensor random_tensor(Shape shape, Random& random) {
+  Tensor t = Tensor::uninitialized(std::move(shape));
+  for (size_t i = 0; i < t.size(); ++i) t[i] = random.normal();
+  return t;
+}
+
+// Small and awkward: every combination of kernel, stride, padding, dilation and groups turns up.
+ConvShape random_shape(Random& random) {
+  for (;;) {
+    ConvShape s{};
+    s.n = random.between(1, 5);
+    s.h = random.between(1, 11);
+    s.w = random.between(1, 11);
+    s.groups = random.chance(0.5F) ? 1 : random.between(2, 5);
+    const bool depthwise = s.groups > 1 && random.chance(0.5F);
+    s.in = s.groups * (depthwise ? 1 : random.between(1, 9));
+    s.out = s.groups * (depthwise && random.chance(0.7F) ? 1 : random.between(1, 9));
+    s.kh = random.between(1, 4);
+    s.kw = random.chance(0.7F) ? s.kh : random.between(1, 4);
+    s.stride = random.between(1, 3);
+    s.padding = random.between(0, 3);
+    s.dilation = random.between(1, 3);
+    const int out_h = s.h + 2 * s.padding - s.dilation * (s.kh - 1) - 1;
+    const int out_w = s.w + 2 * s.padding - s.dilation * (s.kw - 1) - 1;
+    if (out_h < 0 || out_w < 0) continue;
+    s.out_h = out_h / s.stride + 1;
+    s.out_w = out_w / s.stride + 1;
+    return s;
+  }
+}
+
+// Large enough for several blocks and chunks.
+const std::vector<ConvShape> large_shapes = {
+    {3, 33, 31, 3, 33, 31, 16, 3, 3, 1, 1, 1, 1},   {2, 24, 24, 33, 24, 24, 31, 3, 3, 1, 1, 1, 1},
+    {2, 24, 24, 40, 12, 12, 72, 3, 3, 2, 1, 1, 2},  {70, 2, 2, 130, 2, 2, 250, 3, 3, 1, 1, 1, 1},
+    {3, 20, 20, 64, 20, 20, 96, 1, 1, 1, 0, 1, 4},  {2, 21, 21, 37, 11, 11, 37, 3, 3, 2, 1, 1, 37},
+    {1, 40, 40, 8, 36, 36, 24, 3, 3, 1, 0, 2, 1},   {4, 14, 14, 34, 14, 14, 34, 3, 3, 1, 1, 1, 17},
+};
+
+std::string describe(const char* kernel, const ConvShape& s) {
+  return join(kernel, ": x [", s.n, ",", s.h, ",", s.w, ",", s.in, "] out ", s.out, " kernel ",
+              s.kh, "x", s.kw, " stride ", s.stride, " padding ", s.padding, " dilation ",
+              s.dilation, " groups ", s.groups);
+}
+
+// A sum of `terms` products of unit normals, in another order: off by about sqrt(terms) roundings.
+double tolerance(int64_t terms) { return 1e-6 * (4 + std::sqrt(static_cast<double>(terms)) * 8); }
+
+struct Operands {
+  Tensor x, w, b, y, dy, dx, dw;
+  explicit Operands(const ConvShape& s, Random& random)
+      : x(random_tensor({s.n, s.h, s.w, s.in}, random)),
+        w(random_tensor({s.out, s.kh, s.kw, s.group_in()}, random)),
+        b(random_tensor({s.out}, random)),
+        y(random_tensor({s.n, s.out_h, s.out_w, s.out}, random)),
+        dy(random_tensor(y.shape(), random)),
+        dx(random_tensor(x.shape(), random)),
+        dw(random_tensor(w.shape(), random)) {}
+};
+
+void check_forward(const ConvShape& s, Random& random) {
+  const Operands o(s, random);
+  for (const bool add : {false, true}) {
+    const Activation activation{add ? Activation::none : Activation::relu, 0};
+    const ConvForward call{.shape = s,
+                           .x = o.x.data(),
+                           .w = o.w.data(),
+                           .b = add ? nullptr : o.b.data(),
+                           .y = nullptr,
+                           .add = add,
+                           .activation = activation};
+    const Tensor expected = o.y.clone();
+    ConvForward reference = call;
+    reference.y = expected.data();
+    conv_forward_plain(reference);
+    for (const auto& kernel : conv_forward_kernels()) {
+      if (!kernel.fits(s)) continue;
+      const Tensor y = o.y.clone();
+      ConvForward c = call;
+      c.y = y.data();
+      kernel.run(c);
+      INFO(describe(kernel.name, s) << (add ? ", add" : ""));
+      CHECK(max_abs_difference(y, expected) < tolerance(s.depth()));
+    }
+  }
+}
+
+void check_backward_data(const ConvShape& s, Random& random) {
+  const Operands o(s, random);
+  for (const bool add : {false, true}) {
+    const Tensor expected = o.dx.clone();
+    conv_backward_data_plain({s, o.dy.data(), o.w.data(), expected.data(), add});
+    for (const auto& kernel : conv_backward_data_kernels()) {
+      if (!kernel.fits(s)) continue;
+      const Tensor dx = o.dx.clone();
+      kernel.run({s, o.dy.data(), o.w.data(), dx.data(), add});
+      INFO(describe(kernel.name, s) << (add ? ", add" : ""));
+      CHECK(max_abs_difference(dx, expected) < tolerance(int64_t{s.taps()} * s.group_out()));
+    }
+  }
+}
+
+void check_backward_weights(const ConvShape& s, Random& random) {
+  const Operands o(s, random);
+  for (const bool add : {false, true}) {
+    const Tensor expected = o.dw.clone();
+    conv_backward_weights_plain({s, o.x.data(), o.dy.data(), expected.data(), add});
+    for (const auto& kernel : conv_backward_weights_kernels()) {
+      if (!kernel.fits(s)) continue;
+      const Tensor dw = o.dw.clone();
+      kernel.run({s, o.x.data(), o.dy.data(), dw.data(), add});
+      INFO(describe(kernel.name, s) << (add ? ", add" : ""));
+      CHECK(max_abs_difference(dw, expected) < tolerance(s.pixels()));
+    }
+  }
+}
+
+void check_all(const ConvShape& s, Random& random) {
+  check_forward(s, random);
+  check_backward_data(s, random);
+  check_backward_weights(s, random);
+}
+
+}  // namespace
+
+TEST_CASE("convolution: every kernel agrees with the plain loop on random shapes") {
+  for (uint32_t trial = 0; trial < 300; ++trial) {
+    Random random(1, Purpose::test, trial);
+    check_all(random_shape(random), random);
+  }
+}
+
+TEST_CASE("convolution: every kernel agrees with the plain loop on several blocks", "[slow]") {
+  Random random(2, Purpose::test);
+  for (const ConvShape& s : large_shapes) check_all(s, random);
+}
+
+TEST_CASE("convolution: a wrong result is noticed") {
+  Random random(3, Purpose::test);
+  const ConvShape s{2, 7, 6, 5, 7, 6, 4, 3, 3, 1, 1, 1, 1};
+  const Operands o(s, random);
+  const Tensor expected = o.y.clone(), off = o.y.clone();
+  conv_forward_plain({s, o.x.data(), o.w.data(), o.b.data(), expected.data(), false, {}});
+  ConvShape shifted = s;
+  shifted.padding = 0;  // the window starts one pixel too late
+  conv_forward_plain({shifted, o.x.data(), o.w.data(), o.b.data(), off.data(), false, {}});
+  CHECK(max_abs_difference(off, expected) > 100 * tolerance(s.depth()));
+}
+
+TEST_CASE("convolution: the bits do not depend on the number of threads", "[threads]") {
+  const int before = thread_count();
+  Random random(4, Purpose::test);
+  for (const ConvShape& s : large_shapes) {
+    const Operands o(s, random);
+    std::vector<Tensor> first;
+    for (const int threads : {1, 2, 3}) {
+      set_thread_count(threads);
+      const std::vector<Tensor> results{o.y.clone(), o.dx.clone(), o.dw.clone()};
+      conv_forward({s, o.x.data(), o.w.data(), o.b.data(), results[0].data(), false, {}});
+      conv_backward_data({s, o.dy.data(), o.w.data(), results[1].data(), false});
+      conv_backward_weights({s, o.x.data(), o.dy.data(), results[2].data(), false});
+      if (first.empty()) first = results;
+      for (size_t i = 0; i < results.size(); ++i) {
+        INFO(describe("chosen", s) << ", result " << i << ", " << threads << " threads");
+        CHECK(max_abs_difference(results[i], first[i]) == 0);
+      }
+    }
+  }
+  set_thread_count(before);
+}
