@@ -1,0 +1,81 @@
+#include "zoo/zoo.h"
+
+#include <cmath>
+
+#include "engine/error.h"
+#include "engine/nearest.h"
+#include "zoo/vgg.h"
+
+namespace bonsai::zoo {
+namespace {
+
+constexpr const char* vgg_paper = "Simonyan and Zisserman 2014, arXiv:1409.1556";
+constexpr const char* li_paper = "Li et al. 2017, arXiv:1608.08710";
+const Shape cifar = {32, 32, 3};
+const Shape imagenet = {224, 224, 3};
+
+std::vector<Entry> make_entries() {
+  return {
+      {"vgg_small", vgg_paper, cifar, 10, vgg_small},
+      {"vgg11", vgg_paper, cifar, 10, [](const Spec& s) { return vgg(s, 11); }},
+      {"vgg13", vgg_paper, cifar, 10, [](const Spec& s) { return vgg(s, 13); }},
+      {"vgg16", vgg_paper, cifar, 10, [](const Spec& s) { return vgg(s, 16); }},
+      {"vgg19", vgg_paper, cifar, 10, [](const Spec& s) { return vgg(s, 19); }},
+      {"vgg16_li", li_paper, cifar, 10, vgg16_li},
+      {"vgg11_224", vgg_paper, imagenet, 1000, [](const Spec& s) { return vgg_224(s, 11); }},
+      {"vgg13_224", vgg_paper, imagenet, 1000, [](const Spec& s) { return vgg_224(s, 13); }},
+      {"vgg16_224", vgg_paper, imagenet, 1000, [](const Spec& s) { return vgg_224(s, 16); }},
+      {"vgg19_224", vgg_paper, imagenet, 1000, [](const Spec& s) { return vgg_224(s, 19); }},
+  };
+}
+
+}  // namespace
+
+int Spec::scaled(int channels, const std::string& layer) const {
+  const double result = std::round(static_cast<double>(channels) * static_cast<double>(width));
+  require(result >= 1, name, ": width ", width, " leaves ", layer, " none of its ", channels,
+          " channels");
+  require(result <= 1 << 20, name, ": width ", width, " gives ", layer, " ", result, " channels");
+  return static_cast<int>(result);
+}
+
+void Spec::require_size(int least) const {
+  require(input[0] >= least && input[1] >= least, name, ": pictures of ", input[0], "x", input[1],
+          " are too small, should be at least ", least, "x", least);
+}
+
+const std::vector<Entry>& entries() {
+  static const std::vector<Entry> all = make_entries();
+  return all;
+}
+
+std::vector<std::string> names() {
+  std::vector<std::string> result;
+  for (const Entry& entry : entries()) result.push_back(entry.name);
+  return result;
+}
+
+const Entry& find(std::string_view name) {
+  for (const Entry& entry : entries()) {
+    if (entry.name == name) return entry;
+  }
+  throw Error(join("zoo: there is no network '", name, "'", suggestion(name, names())));
+}
+
+std::unique_ptr<Layer> make(std::string_view name, const Options& options) {
+  const Entry& entry = find(name);
+  Random init(options.seed, Purpose::init);
+  const Spec spec{.name = entry.name,
+                  .classes = options.classes.value_or(entry.classes),
+                  .width = options.width,
+                  .input = options.input.empty() ? entry.input : options.input,
+                  .init = init};
+  require(spec.classes >= 1, name, ": ", spec.classes, " classes, should be at least 1");
+  require(std::isfinite(spec.width) && spec.width > 0, name, ": width ", spec.width,
+          " should be above 0");
+  require(spec.input.size() == 3 && spec.input[0] >= 1 && spec.input[1] >= 1 && spec.input[2] >= 1,
+          name, ": input ", spec.input, " should be [height, width, channels]");
+  return entry.build(spec);
+}
+
+}  // namespace bonsai::zoo

@@ -1,0 +1,41 @@
+// Networks by name. A network is one paper and one header in this folder, and one line in the
+// table of zoo.cpp.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "engine/layer.h"
+#include "zoo/spec.h"
+
+namespace bonsai::zoo {
+
+struct Options {
+  std::optional<int> classes = {};  // not given: the network's own (10, or 1000 for 224x224)
+  uint64_t seed = 1;                // of the initial weights
+  float width = 1;                  // multiplies the number of channels everywhere
+  Shape input = {};                 // [H, W, C]; empty: the network's own
+};
+
+struct Entry {
+  std::string name;
+  std::string source;  // the paper
+  Shape input;         // [H, W, C]
+  int classes;
+  std::function<std::unique_ptr<Layer>(const Spec&)> build;
+};
+
+const std::vector<Entry>& entries();
+std::vector<std::string> names();
+
+// Throws Error on an unknown name, suggesting the nearest one.
+const Entry& find(std::string_view name);
+
+// Throws Error when the network cannot have such an input, width or number of classes.
+std::unique_ptr<Layer> make(std::string_view name, const Options& options = {});
+
+}  // namespace bonsai::zoo
