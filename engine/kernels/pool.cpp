@@ -1,0 +1,152 @@
+#include "engine/kernels/pool.h"
+
+#include <algorithm>
+
+#include "engine/kernels/per_channel.h"
+#include "engine/parallel.h"
+#include "engine/simd.h"
+
+namespace bonsai {
+namespace {
+
+struct Range {
+  int begin, end;
+};
+
+// The input positions of window `o` along an axis of `size`.
+Range window(int o, int size, const PoolShape& s) {
+  const int start = o * s.stride - s.padding;
+  return {std::max(start, 0), std::min(start + s.kernel, size)};
+}
+
+// The windows along an axis, of `count`, that hold input position i.
+Range windows_of(int i, int count, const PoolShape& s) {
+  const int first = i + s.padding - s.kernel + 1;  // where the earliest such window may start
+  return {first <= 0 ? 0 : (first + s.stride - 1) / s.stride,
+          std::min((i + s.padding) / s.stride + 1, count)};
+}
+
+BONSAI_SIMD void take_larger(const Scalar* x, int n, Scalar* __restrict y) {
+  for (int c = 0; c < n; ++c) y[c] = (x[c] > y[c]) | (x[c] != x[c]) ? x[c] : y[c];
+}
+
+BONSAI_SIMD void take_larger_at(const Scalar* x, int n, Scalar here, Scalar* __restrict y,
+                                Scalar* __restrict position) {
+  for (int c = 0; c < n; ++c) {
+    const bool larger = (x[c] > y[c]) | (x[c] != x[c]);
+    y[c] = larger ? x[c] : y[c];
+    position[c] = larger ? here : position[c];
+  }
+}
+
+BONSAI_SIMD void collect_at(const Scalar* dy, const Scalar* position, int n, Scalar here,
+                            Scalar* __restrict dx) {
+  for (int c = 0; c < n; ++c) dx[c] += position[c] == here ? dy[c] : 0;
+}
+
+BONSAI_SIMD void multiply(Scalar* y, int n, Scalar scale) {
+  for (int c = 0; c < n; ++c) y[c] *= scale;
+}
+
+// Rows of `width` pixels per piece of work: about 16 thousand elements.
+int64_t piece_rows(int width, int channels) {
+  return 1 + (1 << 14) / std::max<int64_t>(1, int64_t{width} * channels);
+}
+
+// visit(x of one input pixel, its place in the window) over the window of output (oy, ox).
+template <class Visit>
+void each_in_window(const PoolShape& s, const Scalar* image, int oy, int ox, const Visit& visit) {
+  const Range ys = window(oy, s.h, s), xs = window(ox, s.w, s);
+  for (int iy = ys.begin; iy < ys.end; ++iy) {
+    for (int ix = xs.begin; ix < xs.end; ++ix) {
+      const int place = (iy - oy * s.stride + s.padding) * s.kernel + ix - ox * s.stride + s.padding;
+      visit(image + (int64_t{iy} * s.w + ix) * s.channels, place);
+    }
+  }
+}
+
+// body(image's x, oy, ox, offset of the output pixel) over all output pixels, in parallel.
+template <class Body>
+void each_output(const PoolShape& s, const Scalar* x, const Body& body) {
+  parallel_ranges(int64_t{s.n} * s.out_h, piece_rows(s.out_w, s.channels), [&](int64_t begin,
+                                                                              int64_t end) {
+    for (int64_t row = begin; row < end; ++row) {
+      const Scalar* image = x + row / s.out_h * s.h * s.w * s.channels;
+      for (int ox = 0; ox < s.out_w; ++ox) {
+        body(image, static_cast<int>(row % s.out_h), ox, (row * s.out_w + ox) * s.channels);
+      }
+    }
+  });
+}
+
+// visit(dx of an input pixel, offset of an output pixel, the input's place in that window) over
+// all pairs, in parallel over inputs; dx starts from zero unless `add`.
+template <class Visit>
+void each_pair_back(const PoolShape& s, Scalar* dx, bool add, const Visit& visit) {
+  parallel_ranges(int64_t{s.n} * s.h, piece_rows(s.w, s.channels), [&](int64_t begin,
+                                                                      int64_t end) {
+    Scalar* first = dx + begin * s.w * s.channels;
+    if (!add) std::fill(first, dx + end * s.w * s.channels, Scalar{0});
+    for (int64_t row = begin; row < end; ++row) {
+      const int iy = static_cast<int>(row % s.h);
+      const Range oys = windows_of(iy, s.out_h, s);
+      for (int ix = 0; ix < s.w; ++ix) {
+        Scalar* target = dx + (row * s.w + ix) * s.channels;
+        const Range oxs = windows_of(ix, s.out_w, s);
+        for (int oy = oys.begin; oy < oys.end; ++oy) {
+          for (int ox = oxs.begin; ox < oxs.end; ++ox) {
+            const int place =
+                (iy - oy * s.stride + s.padding) * s.kernel + ix - ox * s.stride + s.padding;
+            visit(target, ((row / s.h * s.out_h + oy) * s.out_w + ox) * s.channels, place);
+          }
+        }
+      }
+    }
+  });
+}
+
+}  // namespace
+
+void max_pool_forward(const PoolShape& s, const Scalar* x, Scalar* y, Scalar* position) {
+  each_output(s, x, [&](const Scalar* image, int oy, int ox, int64_t out) {
+    bool first = true;
+    each_in_window(s, image, oy, ox, [&](const Scalar* pixel, int place) {
+      if (first) {
+        std::copy_n(pixel, s.channels, y + out);
+        if (position) std::fill_n(position + out, s.channels, static_cast<Scalar>(place));
+      } else if (position) {
+        take_larger_at(pixel, s.channels, static_cast<Scalar>(place), y + out, position + out);
+      } else {
+        take_larger(pixel, s.channels, y + out);
+      }
+      first = false;
+    });
+  });
+}
+
+void max_pool_backward(const PoolShape& s, const Scalar* dy, const Scalar* position, Scalar* dx,
+                       bool add) {
+  each_pair_back(s, dx, add, [&](Scalar* target, int64_t out, int place) {
+    collect_at(dy + out, position + out, s.channels, static_cast<Scalar>(place), target);
+  });
+}
+
+void average_pool_forward(const PoolShape& s, const Scalar* x, Scalar* y) {
+  const Scalar scale = Scalar{1} / static_cast<Scalar>(s.kernel * s.kernel);
+  each_output(s, x, [&](const Scalar* image, int oy, int ox, int64_t out) {
+    std::fill_n(y + out, s.channels, Scalar{0});
+    each_in_window(s, image, oy, ox, [&](const Scalar* pixel, int) {
+      sum_channels(pixel, s.channels, s.channels, y + out);
+    });
+    multiply(y + out, s.channels, scale);
+  });
+}
+
+void average_pool_backward(const PoolShape& s, const Scalar* dy, Scalar* dx, bool add) {
+  const Scalar scale = Scalar{1} / static_cast<Scalar>(s.kernel * s.kernel);
+  each_pair_back(s, dx, add, [&](Scalar* target, int64_t out, int) {
+    scale_all(dy + out, s.channels, scale, target, true);
+  });
+}
+
+}  // namespace bonsai

@@ -1,0 +1,155 @@
+// batch_norm (Ioffe and Szegedy 2015): y = (x - mean) / sqrt(var + eps) * gamma + beta, per channel.
+// Training takes mean and the biased variance from the batch and moves the running ones towards
+// them, the variance by its unbiased estimate. Otherwise, also when gradients are wanted (frozen),
+// the running ones are used and are constants. With z = (x - mean) / sqrt(var + eps), n rows:
+//   dgamma = sum(dy z), dbeta = sum(dy)
+//   dx = gamma / sqrt(var + eps) * (dy - dbeta / n - z dgamma / n)    the last two: training only
+#include <algorithm>
+#include <cmath>
+#include <memory>
+
+#include "engine/kernels/norm.h"
+#include "engine/ops.h"
+#include "engine/ops/operands.h"
+#include "engine/ops/registry.h"
+#include "engine/parallel.h"
+
+namespace bonsai {
+namespace {
+
+constexpr std::string_view vector_names[] = {"x", "gamma", "beta", "the mean", "the variance"};
+
+class BatchNorm : public Op {
+ public:
+  explicit BatchNorm(const BatchNormOptions& options) : options_(options) {
+    require(options.eps > 0, "batch_norm: eps is ", options.eps, ", should be above 0");
+    require(options.momentum >= 0 && options.momentum <= 1, "batch_norm: momentum is ",
+            options.momentum, ", should be 0 to 1");
+  }
+
+  std::string_view name() const override { return "batch_norm"; }
+
+  Shape infer(std::span<const Shape> in) const override {
+    require_inputs("batch_norm", in, 5);
+    require(in[0].size() >= 2 && channels(in[0]) > 0, "batch_norm: the input has shape ", in[0],
+            ", should be [N, ..., C]");
+    for (size_t i = 1; i < 5; ++i) {
+      require_vector("batch_norm", vector_names[i], in[i], channels(in[0]));
+    }
+    return in[0];
+  }
+
+  void forward(std::span<const Tensor> in, Tensor& out, const Pass& pass) const override {
+    const int c = channels(out.shape());
+    Scalar* vectors = thread_scratch<Scalar>(3, static_cast<size_t>(c) * 3);
+    Scalar *mean = vectors, *scale = vectors + c, *inverse = vectors + 2 * c;
+    if (pass.training) {
+      batch_statistics(in, mean, inverse);
+    } else {
+      std::copy_n(in[3].data(), c, mean);
+      inverse_deviation(in[4].data(), c, inverse);
+    }
+    if (pass.training && pass.save != nullptr) {
+      pass.save->push_back(Tensor::view(mean, {c}).clone());
+      pass.save->push_back(Tensor::view(inverse, {c}).clone());
+    }
+    for (int i = 0; i < c; ++i) scale[i] = inverse[i] * in[1].data()[i];
+    normalize_rows(in[0].data(), rows(in[0]), c, mean, scale, in[2].data(), out.data());
+  }
+
+  void backward(std::span<const Tensor> in, const Tensor&, std::span<const Tensor> saved,
+                const Tensor& grad_out, std::span<const Gradient> grad) const override {
+    const int c = channels(in[0].shape());
+    const bool training = !saved.empty();
+    const int64_t n = rows(in[0]);
+    Scalar* vectors = thread_scratch<Scalar>(3, static_cast<size_t>(c) * 4);
+    Scalar *inverse = vectors, *a = vectors + c, *b = vectors + 2 * c, *d = vectors + 3 * c;
+    const Scalar* mean = training ? saved[0].data() : in[3].data();
+    if (training) {
+      std::copy_n(saved[1].data(), c, inverse);
+    } else {
+      inverse_deviation(in[4].data(), c, inverse);
+    }
+    std::vector<double> sums(static_cast<size_t>(c) * 2);
+    double *plain = sums.data(), *centred = plain + c;
+    if (training || grad[1].wanted() || grad[2].wanted()) {
+      gradient_sums(in[0].data(), grad_out.data(), n, c, mean, plain, centred);
+    }
+    const double share = training ? 1.0 / static_cast<double>(n) : 0.0;
+    for (int i = 0; i < c; ++i) {
+      const double slope = double{inverse[i]} * double{in[1].data()[i]};
+      a[i] = static_cast<Scalar>(slope);
+      b[i] = static_cast<Scalar>(-slope * inverse[i] * inverse[i] * centred[i] * share);
+      d[i] = static_cast<Scalar>(-slope * plain[i] * share);
+      centred[i] *= inverse[i];
+    }
+    if (grad[0].wanted()) {
+      normalize_rows_back(in[0].data(), grad_out.data(), n, c, mean, a, b, d, grad[0].data(),
+                          !grad[0].fresh);
+    }
+    give(grad[1], centred, c);
+    give(grad[2], plain, c);
+  }
+
+  void ties(const Node& node, std::span<const Shape> shapes, Channels& channels) const override {
+    for (size_t i = 0; i < 5; ++i) tie_through(node, i, shapes, channels);
+  }
+
+  Attributes attributes() const override {
+    return {{"eps", double{options_.eps}}, {"momentum", double{options_.momentum}}};
+  }
+
+ private:
+  // The batch's mean and 1 / sqrt(var + eps); moves the running statistics.
+  void batch_statistics(std::span<const Tensor> in, Scalar* mean, Scalar* inverse) const {
+    const int c = channels(in[0].shape());
+    const int64_t n = rows(in[0]);
+    require(n >= 2, "batch_norm: the input ", in[0].shape(),
+            " has one value per channel, training needs more: use larger batches");
+    std::vector<double> moments(static_cast<size_t>(c) * 2);
+    double *batch_mean = moments.data(), *squares = batch_mean + c;
+    channel_moments(in[0].data(), n, c, batch_mean, squares);
+    const double keep = 1 - double{options_.momentum}, count = static_cast<double>(n);
+    for (int i = 0; i < c; ++i) {
+      mean[i] = static_cast<Scalar>(batch_mean[i]);
+      inverse[i] = static_cast<Scalar>(1 / std::sqrt(squares[i] / count + options_.eps));
+      move(in[3].data()[i], keep, batch_mean[i]);
+      move(in[4].data()[i], keep, squares[i] / (count - 1));
+    }
+  }
+
+  static void move(Scalar& running, double keep, double batch) {
+    running = static_cast<Scalar>(keep * running + (1 - keep) * batch);
+  }
+
+  void inverse_deviation(const Scalar* var, int c, Scalar* inverse) const {
+    for (int i = 0; i < c; ++i) {
+      inverse[i] = static_cast<Scalar>(1 / std::sqrt(double{var[i]} + options_.eps));
+    }
+  }
+
+  static void give(const Gradient& gradient, const double* sums, int c) {
+    if (!gradient.wanted()) return;
+    Scalar* d = gradient.data();
+    for (int i = 0; i < c; ++i) {
+      const auto sum = static_cast<Scalar>(sums[i]);
+      d[i] = gradient.fresh ? sum : d[i] + sum;
+    }
+  }
+
+  BatchNormOptions options_;
+};
+
+}  // namespace
+
+OpPtr make_batch_norm(AttributeReader& attributes) {
+  const float eps = attributes.number("eps", 0, 1);
+  const float momentum = attributes.number("momentum", 0, 1);
+  return std::make_shared<BatchNorm>(BatchNormOptions{.eps = eps, .momentum = momentum});
+}
+
+Var batch_norm(Var x, Var gamma, Var beta, Var mean, Var var, const BatchNormOptions& options) {
+  return x.tape().apply(std::make_shared<BatchNorm>(options), {x, gamma, beta, mean, var});
+}
+
+}  // namespace bonsai
