@@ -33,6 +33,8 @@ Random::Random(uint64_t seed, Purpose purpose, uint64_t a, uint32_t b)
       counter_{0, b, static_cast<uint32_t>(a),
                static_cast<uint32_t>(a >> 32) << 8 | static_cast<uint32_t>(purpose)} {}
 
+void Random::skip(uint32_t blocks) { counter_[0] += blocks; }
+
 uint32_t Random::next() {
   if (used_ == 4) {
     block_ = philox(counter_, key_);

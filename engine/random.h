@@ -17,6 +17,10 @@ class Random {
   // `a` and `b` say which of many: an epoch and a sample, a step and a node, ...
   Random(uint64_t seed, Purpose purpose, uint64_t a = 0, uint32_t b = 0);
 
+  // Before the first number is drawn: leaves out 4 * blocks of them, so that parts of one stream
+  // can be drawn apart.
+  void skip(uint32_t blocks);
+
   uint32_t next();
   uint32_t below(uint32_t n);             // uniform in 0 .. n-1, n > 0, without bias
   int between(int low, int high);         // uniform in low .. high, both included
