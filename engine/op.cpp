@@ -8,4 +8,6 @@ int64_t Op::macs(std::span<const Shape>, const Shape&) const { return 0; }
 
 OpPtr Op::with_activation(const Activation&) const { return nullptr; }
 
+OpPtr Op::prepared(std::span<const Tensor>, const Tensor&) const { return nullptr; }
+
 }  // namespace bonsai

@@ -102,6 +102,11 @@ class Op {
   // This operation followed by an activation as one op, for inference only (its backward throws);
   // null when it cannot. Fused, the result is not written and read once more.
   virtual OpPtr with_activation(const Activation& activation) const;
+
+  // The same operation with its weights put in the order in which its kernel reads them, for many
+  // runs with inputs and an output of these shapes (the weights hold their values already, and
+  // never change); null when there is nothing to prepare.
+  virtual OpPtr prepared(std::span<const Tensor> in, const Tensor& out) const;
 };
 
 }  // namespace bonsai

@@ -26,8 +26,9 @@ void run_first_fit(const std::array<ConvKernel<Call>, rows>& table, const Call& 
   }
 }
 
-constexpr std::array<ConvKernel<ConvForward>, 4> forward_table = {{
+constexpr std::array<ConvKernel<ConvForward>, 5> forward_table = {{
     {"depthwise", depthwise, conv_forward_depthwise},
+    {"direct", conv_direct_fits, conv_forward_direct},
     {"pointwise", pointwise, conv_forward_pointwise},
     {"im2col", anything, conv_forward_im2col},
     {"plain", anything, conv_forward_plain},
@@ -35,14 +36,15 @@ constexpr std::array<ConvKernel<ConvForward>, 4> forward_table = {{
 
 constexpr std::array<ConvKernel<ConvBackwardData>, 5> backward_data_table = {{
     {"depthwise", depthwise, conv_backward_data_depthwise},
-    {"pointwise", pointwise, conv_backward_data_pointwise},
     {"flipped", flippable, conv_backward_data_flipped},
+    {"pointwise", pointwise, conv_backward_data_pointwise},
     {"col2im", anything, conv_backward_data_col2im},
     {"plain", anything, conv_backward_data_plain},
 }};
 
-constexpr std::array<ConvKernel<ConvBackwardWeights>, 4> backward_weights_table = {{
+constexpr std::array<ConvKernel<ConvBackwardWeights>, 5> backward_weights_table = {{
     {"depthwise", depthwise, conv_backward_weights_depthwise},
+    {"direct", conv_direct_fits, conv_backward_weights_direct},
     {"pointwise", pointwise, conv_backward_weights_pointwise},
     {"im2col", anything, conv_backward_weights_im2col},
     {"plain", anything, conv_backward_weights_plain},
@@ -56,6 +58,11 @@ std::span<const ConvKernel<ConvBackwardData>> conv_backward_data_kernels() {
 }
 std::span<const ConvKernel<ConvBackwardWeights>> conv_backward_weights_kernels() {
   return backward_weights_table;
+}
+
+Tensor conv_pack(const ConvShape& shape, const Scalar* w) {
+  const bool direct = !depthwise(shape) && conv_direct_fits(shape);
+  return direct ? conv_pack_direct(shape, w) : Tensor();
 }
 
 void conv_forward(const ConvForward& call) { run_first_fit(forward_table, call); }

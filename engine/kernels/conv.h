@@ -35,6 +35,7 @@ struct ConvForward {
   Scalar* y;
   bool add = false;
   Activation activation{};
+  const Scalar* packed = nullptr;  // w as conv_pack() returns it; null: the row packs it itself
 };
 
 // dx = the derivative by x, or added to dx.
@@ -66,12 +67,20 @@ std::span<const ConvKernel<ConvForward>> conv_forward_kernels();
 std::span<const ConvKernel<ConvBackwardData>> conv_backward_data_kernels();
 std::span<const ConvKernel<ConvBackwardWeights>> conv_backward_weights_kernels();
 
+// The weights in the order in which the first row that fits reads them, for a network that is run
+// again and again (engine/session.h); undefined when that row reads w itself.
+Tensor conv_pack(const ConvShape& shape, const Scalar* w);
+
 // Run the first row that fits.
 void conv_forward(const ConvForward& call);
 void conv_backward_data(const ConvBackwardData& call);
 void conv_backward_weights(const ConvBackwardWeights& call);
 
 // The rows, each file's own.
+bool conv_direct_fits(const ConvShape& shape);
+Tensor conv_pack_direct(const ConvShape& shape, const Scalar* w);
+void conv_forward_direct(const ConvForward& call);
+void conv_backward_weights_direct(const ConvBackwardWeights& call);
 void conv_forward_pointwise(const ConvForward& call);
 void conv_backward_data_pointwise(const ConvBackwardData& call);
 void conv_backward_weights_pointwise(const ConvBackwardWeights& call);

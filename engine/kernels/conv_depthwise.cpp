@@ -57,7 +57,8 @@ void conv_forward_depthwise(const ConvForward& c) {
         });
       }
     }
-    finish_rows(c.y + begin * s.out_w * s.out, (end - begin) * s.out_w, s.out, c.b, c.activation);
+    finish_rows(c.y + begin * s.out_w * s.out, (end - begin) * s.out_w, s.out, s.out, c.b,
+                c.activation);
   });
 }
 

@@ -10,6 +10,7 @@
 #include <cstring>
 
 #include "engine/kernels/conv.h"
+#include "engine/kernels/conv_pixels.h"
 #include "engine/kernels/finish.h"
 #include "engine/kernels/gemm.h"
 #include "engine/parallel.h"
@@ -24,28 +25,10 @@ int64_t block_rows(const ConvShape& s) {
   return std::clamp<int64_t>((int64_t{1} << 16) / s.depth(), 128, 512);
 }
 
-// Walks over output pixels; (n, oh, ow) of the current one.
-struct Pixel {
-  int n, oh, ow;
-
-  Pixel(const ConvShape& s, int64_t index)
-      : n(static_cast<int>(index / (int64_t{s.out_h} * s.out_w))),
-        oh(static_cast<int>(index / s.out_w % s.out_h)),
-        ow(static_cast<int>(index % s.out_w)) {}
-
-  void advance(const ConvShape& s) {
-    if (++ow < s.out_w) return;
-    ow = 0;
-    if (++oh < s.out_h) return;
-    oh = 0;
-    ++n;
-  }
-};
-
 // run(image offset or -1 for padding, col offset, floats) for each contiguous piece of the
 // pixel's row of col. A kernel row is one piece where it lies inside the image.
 template <class Run>
-void for_each_piece(const ConvShape& s, int group, const Pixel& p, const Run& run) {
+void for_each_piece(const ConvShape& s, int group, const ConvPixel& p, const Run& run) {
   const int depth = s.group_in();
   const int iw0 = p.ow * s.stride - s.padding;
   const bool whole_rows =
@@ -71,7 +54,7 @@ void for_each_piece(const ConvShape& s, int group, const Pixel& p, const Run& ru
 // col [count, K] of the pixels from `first` on.
 void im2col(const ConvShape& s, const Scalar* x, int group, int64_t first, int64_t count,
             Scalar* col) {
-  Pixel p(s, first);
+  ConvPixel p(s, first);
   for (int64_t i = 0; i < count; ++i, col += s.depth(), p.advance(s)) {
     for_each_piece(s, group, p, [&](int64_t from, int64_t to, int length) {
       const auto bytes = static_cast<size_t>(length) * sizeof(Scalar);
@@ -91,7 +74,7 @@ BONSAI_SIMD void add_piece(const Scalar* from, Scalar* to, int length) {
 // dx += col, each element where im2col read it.
 void col2im(const ConvShape& s, const Scalar* col, int group, int64_t first, int64_t count,
             Scalar* dx) {
-  Pixel p(s, first);
+  ConvPixel p(s, first);
   for (int64_t i = 0; i < count; ++i, col += s.depth(), p.advance(s)) {
     for_each_piece(s, group, p, [&](int64_t image, int64_t from, int length) {
       if (image >= 0) add_piece(col + from, dx + image, length);
@@ -146,7 +129,7 @@ void conv_forward_im2col(const ConvForward& c) {
            c.w + int64_t{g} * s.group_out() * k, k, c.add ? Scalar{1} : Scalar{0},
            y + int64_t{g} * s.group_out(), s.out);
     }
-    finish_rows(y, count, s.out, c.b, c.activation);
+    finish_rows(y, count, s.out, s.out, c.b, c.activation);
   });
 }
 

@@ -31,7 +31,7 @@ void conv_forward_pointwise(const ConvForward& c) {
            c.x + begin * s.in + int64_t{g} * gi, s.in, c.w + int64_t{g} * go * gi, gi,
            c.add ? Scalar{1} : Scalar{0}, y + int64_t{g} * go, s.out);
     }
-    finish_rows(y, end - begin, s.out, c.b, c.activation);
+    finish_rows(y, end - begin, s.out, s.out, c.b, c.activation);
   });
 }
 

@@ -8,9 +8,10 @@
 namespace bonsai {
 namespace {
 
-BONSAI_SIMD void add_row_vector(Scalar* y, int64_t rows, int channels, const Scalar* b) {
+BONSAI_SIMD void add_row_vector(Scalar* y, int64_t rows, int channels, int64_t stride,
+                                const Scalar* b) {
   for (int64_t r = 0; r < rows; ++r) {
-    Scalar* row = y + r * channels;
+    Scalar* row = y + r * stride;
     for (int c = 0; c < channels; ++c) row[c] += b[c];
   }
 }
@@ -28,9 +29,12 @@ BONSAI_SIMD void add_range(const Scalar* part, int64_t n, Scalar* y) {
 
 }  // namespace
 
-void finish_rows(Scalar* y, int64_t rows, int channels, const Scalar* b, const Activation& f) {
-  if (b != nullptr) add_row_vector(y, rows, channels, b);
-  if (f.kind != Activation::none) activate(f, y, y, rows * channels);
+void finish_rows(Scalar* y, int64_t rows, int channels, int64_t stride, const Scalar* b,
+                 const Activation& f) {
+  if (b != nullptr) add_row_vector(y, rows, channels, stride, b);
+  if (f.kind == Activation::none) return;
+  if (stride == channels) return activate(f, y, y, rows * channels);
+  for (int64_t r = 0; r < rows; ++r) activate(f, y + r * stride, y + r * stride, channels);
 }
 
 void sum_rows(const Scalar* y, int64_t rows, int channels, Scalar* sums, bool add) {

@@ -8,8 +8,9 @@
 
 namespace bonsai {
 
-// y [rows, channels] = f(y + b); b may be null.
-void finish_rows(Scalar* y, int64_t rows, int channels, const Scalar* b, const Activation& f);
+// y [rows, channels] = f(y + b), rows `stride` apart; b may be null.
+void finish_rows(Scalar* y, int64_t rows, int channels, int64_t stride, const Scalar* b,
+                 const Activation& f);
 
 // sums[c] (+)= sum over rows of y [rows, channels]; the order of additions depends on the sizes
 // alone.

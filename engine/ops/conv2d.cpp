@@ -18,8 +18,8 @@ constexpr int largest = 1 << 14;  // of stride, padding, dilation: keeps sizes w
 
 class Conv2d : public Op {
  public:
-  explicit Conv2d(const Conv2dOptions& options, Activation activation = {})
-      : options_(options), activation_(activation) {
+  explicit Conv2d(const Conv2dOptions& options, Activation activation = {}, Tensor packed = {})
+      : options_(options), activation_(activation), packed_(std::move(packed)) {
     const auto [stride, padding, dilation, groups] = options;
     require(stride >= 1 && stride <= largest, "conv2d: stride is ", stride, ", should be 1 to ",
             largest);
@@ -55,7 +55,8 @@ class Conv2d : public Op {
                   .w = in[1].data(),
                   .b = in.size() == 3 ? in[2].data() : nullptr,
                   .y = out.data(),
-                  .activation = activation_});
+                  .activation = activation_,
+                  .packed = packed_.data()});
   }
 
   void backward(std::span<const Tensor> in, const Tensor& out, std::span<const Tensor>,
@@ -128,6 +129,12 @@ class Conv2d : public Op {
     return std::make_shared<Conv2d>(options_, activation);
   }
 
+  OpPtr prepared(std::span<const Tensor> in, const Tensor& out) const override {
+    Tensor packed = conv_pack(shape_of(in, out), in[1].data());
+    if (!packed.defined()) return nullptr;
+    return std::make_shared<Conv2d>(options_, activation_, std::move(packed));
+  }
+
  private:
   int output_size(int size, int kernel, std::string_view what) const {
     const int64_t reach = int64_t{options_.dilation} * (kernel - 1) + 1;
@@ -151,6 +158,7 @@ class Conv2d : public Op {
 
   Conv2dOptions options_;
   Activation activation_;
+  Tensor packed_;  // of one node's weights, in its kernel's order; undefined unless prepared
 };
 
 }  // namespace

@@ -1,0 +1,145 @@
+// Direct convolution as an implicit matrix product, without im2col: a register tile holds a few
+// output pixels times a block of output channels over the whole sum. For each tap a table gives
+// the pixels' addresses in the image (a row of zeros stands for padding), so stride, padding and
+// dilation cost nothing in the inner loop and a tile may span lines and images. Weights are
+// packed [out block][tap][in][block]. Few output channels or an odd number cost a tail, no more.
+#include <algorithm>
+#include <cstring>
+
+#include "engine/kernels/conv.h"
+#include "engine/kernels/conv_pixels.h"
+#include "engine/kernels/finish.h"
+#include "engine/kernels/tile.h"
+#include "engine/parallel.h"
+
+namespace bonsai {
+namespace {
+
+constexpr int most_lanes = 16, most_pixels = 12;
+
+// Packed, a group's weights take this many scalars per tap and input.
+int padded_out(const ConvShape& s, const TileKernels& t) {
+  return (s.group_out() + t.lanes - 1) / t.lanes * t.lanes;
+}
+
+// How the work is cut: chunks of tiles, and where these are too few to share (small maps, one
+// image), pieces of the output channels too.
+struct Cut {
+  int64_t tiles, tiles_per_chunk, chunks;
+  int pieces, piece_width;  // in channels of a group
+
+  Cut(const ConvShape& s, const TileKernels& t) {
+    tiles = (s.pixels() + t.pixels - 1) / t.pixels;
+    tiles_per_chunk = std::min<int64_t>(96 / t.pixels, tiles);
+    chunks = (tiles + tiles_per_chunk - 1) / tiles_per_chunk;
+    const int wide = 2 * t.lanes;
+    const int blocks = (s.group_out() + wide - 1) / wide;
+    const auto wanted = static_cast<int>(std::max<int64_t>(1, 16 / chunks));
+    const int per_piece = (blocks + std::min(blocks, wanted) - 1) / std::min(blocks, wanted);
+    piece_width = per_piece * wide;
+    pieces = (s.group_out() + piece_width - 1) / piece_width;
+  }
+};
+
+struct Block {
+  const Scalar* const* pixels;  // the tile's addresses, [taps][pixels]
+  int64_t first_pixel, pixel_count;
+  int group, o, width;  // `width` of the packed block, `o` within the group
+};
+
+// One tile times one block. Where it sticks out of y it is computed aside.
+void run_block(const ConvForward& c, const TileKernels& t, const Scalar* w, const Block& b) {
+  const ConvShape& s = c.shape;
+  const bool wide = b.width == 2 * t.lanes;
+  const auto kernel = wide ? t.wide : t.narrow;
+  const int64_t offset = int64_t{b.group} * s.group_in();
+  const int columns = std::min(b.width, s.group_out() - b.o);
+  Scalar* y = c.y + b.first_pixel * s.out + int64_t{b.group} * s.group_out() + b.o;
+  if (b.pixel_count == t.pixels && columns == b.width) {
+    kernel(b.pixels, s.taps(), s.group_in(), offset, w, y, s.out, c.add);
+    return;
+  }
+  Scalar aside[most_pixels * 2 * most_lanes];
+  kernel(b.pixels, s.taps(), s.group_in(), offset, w, aside, b.width, false);
+  for (int64_t p = 0; p < b.pixel_count; ++p) {
+    for (int i = 0; i < columns; ++i) {
+      Scalar& to = y[p * s.out + i];
+      to = (c.add ? to : Scalar{0}) + aside[p * b.width + i];
+    }
+  }
+}
+
+void run_chunk(const ConvForward& c, const TileKernels& t, const Cut& cut, const Scalar* packed,
+               const Scalar* zeros, int64_t chunk) {
+  const ConvShape& s = c.shape;
+  const int64_t first_tile = chunk / cut.pieces * cut.tiles_per_chunk;
+  const int64_t last_tile = std::min(cut.tiles, first_tile + cut.tiles_per_chunk);
+  const int from = static_cast<int>(chunk % cut.pieces) * cut.piece_width;
+  const int to = std::min(s.group_out(), from + cut.piece_width);
+  const int64_t tile_size = int64_t{s.taps()} * t.pixels;
+  const int64_t first = first_tile * t.pixels;
+  const int64_t count = std::min(s.pixels(), last_tile * t.pixels) - first;
+  const auto** table = thread_scratch<const Scalar*>(
+      0, static_cast<size_t>(cut.tiles_per_chunk * tile_size));
+  fill_pixel_table(s, c.x, zeros, first, last_tile - first_tile, t.pixels, table);
+  for (int g = 0; g < s.groups; ++g) {
+    const Scalar* group_weights = packed + int64_t{g} * s.depth() * padded_out(s, t);
+    for (int o = from; o < to;) {
+      const int width = to - o > t.lanes ? 2 * t.lanes : t.lanes;
+      for (int64_t tile = 0; tile < last_tile - first_tile; ++tile) {
+        const int64_t pixel = first + tile * t.pixels;
+        run_block(c, t, group_weights + int64_t{o} * s.depth(),
+                  {table + tile * tile_size, pixel,
+                   std::min<int64_t>(t.pixels, first + count - pixel), g, o, width});
+      }
+      o += width;
+    }
+    if (c.b == nullptr && c.activation.kind == Activation::none) continue;
+    const int o = g * s.group_out() + from;
+    finish_rows(c.y + first * s.out + o, count, to - from, s.out,
+                c.b != nullptr ? c.b + o : nullptr, c.activation);
+  }
+}
+
+}  // namespace
+
+bool conv_direct_fits(const ConvShape& s) {
+  return tile_kernels() != nullptr && s.group_out() > 1;
+}
+
+Tensor conv_pack_direct(const ConvShape& s, const Scalar* w) {
+  const TileKernels& t = *tile_kernels();
+  const int padded = padded_out(s, t), go = s.group_out(), depth = s.depth();
+  const int64_t group_size = int64_t{depth} * padded;
+  const int64_t size = s.groups * group_size;
+  Tensor packed = Tensor::uninitialized({static_cast<int>(size) + s.in});
+  const int blocks = (go + 2 * t.lanes - 1) / (2 * t.lanes);
+  parallel_chunks(int64_t{s.groups} * blocks, [&](int64_t chunk) {
+    const auto g = static_cast<int>(chunk / blocks);
+    const int o = static_cast<int>(chunk % blocks) * 2 * t.lanes;
+    const int width = std::min(2 * t.lanes, padded - o);
+    Scalar* to = packed.data() + g * group_size + int64_t{o} * depth;
+    for (int j = 0; j < width; ++j) {
+      const Scalar* from = o + j < go ? w + (int64_t{g} * go + o + j) * depth : nullptr;
+      for (int k = 0; k < depth; ++k) {
+        to[int64_t{k} * width + j] = from != nullptr ? from[k] : Scalar{0};
+      }
+    }
+  });
+  std::fill_n(packed.data() + size, s.in, Scalar{0});  // what padding reads
+  return packed;
+}
+
+void conv_forward_direct(const ConvForward& c) {
+  const TileKernels& t = *tile_kernels();
+  const ConvShape& s = c.shape;
+  Tensor own;
+  if (c.packed == nullptr) own = conv_pack_direct(s, c.w);
+  const Scalar* packed = c.packed != nullptr ? c.packed : own.data();
+  const Scalar* zeros = packed + int64_t{s.groups} * s.depth() * padded_out(s, t);
+  const Cut cut(s, t);
+  parallel_chunks(cut.chunks * cut.pieces,
+                  [&](int64_t chunk) { run_chunk(c, t, cut, packed, zeros, chunk); });
+}
+
+}  // namespace bonsai

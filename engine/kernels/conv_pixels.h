@@ -1,0 +1,47 @@
+// Walking over the output pixels of a convolution, numbered through lines and images.
+#pragma once
+
+#include <cstdint>
+
+#include "engine/kernels/conv.h"
+
+namespace bonsai {
+
+struct ConvPixel {
+  int n, oh, ow;
+
+  ConvPixel(const ConvShape& s, int64_t index)
+      : n(static_cast<int>(index / (int64_t{s.out_h} * s.out_w))),
+        oh(static_cast<int>(index / s.out_w % s.out_h)),
+        ow(static_cast<int>(index % s.out_w)) {}
+
+  void advance(const ConvShape& s) {
+    if (++ow < s.out_w) return;
+    ow = 0;
+    if (++oh < s.out_h) return;
+    oh = 0;
+    ++n;
+  }
+};
+
+// table [tiles][taps][tile]: the address of the input pixel that each output pixel from `first`
+// on reads at each tap; `zeros` (a row of `in` zeros) outside the image and past the last pixel.
+inline void fill_pixel_table(const ConvShape& s, const Scalar* x, const Scalar* zeros,
+                             int64_t first, int64_t tiles, int tile, const Scalar** table) {
+  ConvPixel p(s, first);
+  for (int64_t i = 0; i < tiles * tile; ++i, p.advance(s)) {
+    const Scalar** entry = table + i / tile * s.taps() * tile + i % tile;
+    for (int kh = 0; kh < s.kh; ++kh) {
+      const int ih = p.oh * s.stride - s.padding + kh * s.dilation;
+      const bool line = p.n < s.n && ih >= 0 && ih < s.h;
+      for (int kw = 0; kw < s.kw; ++kw, entry += tile) {
+        const int iw = p.ow * s.stride - s.padding + kw * s.dilation;
+        *entry = line && iw >= 0 && iw < s.w
+                     ? x + ((int64_t{p.n} * s.h + ih) * s.w + iw) * s.in
+                     : zeros;
+      }
+    }
+  }
+}
+
+}  // namespace bonsai

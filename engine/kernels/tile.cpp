@@ -1,0 +1,156 @@
+// Per step of a forward tile: load one or two vectors of weights, broadcast one input of each
+// pixel, multiply and add. With 6 x 2 vectors of AVX2 that is 12 multiply-adds for 8 loads, which
+// keeps both arithmetic units of a core busy; AVX-512 has registers for 12 x 2, NEON for 8 x 2.
+#include "engine/kernels/tile.h"
+
+#include <cstring>
+
+namespace bonsai {
+namespace {
+
+template <int bytes>
+struct VectorOf {
+  typedef Scalar Type __attribute__((vector_size(bytes)));
+};
+
+// Unaligned; the compiler makes one instruction of each copy. Vectors travel by reference, since
+// passing one by value would mean another calling convention per instruction set.
+template <class Vector>
+[[gnu::always_inline]] inline void load(Vector& v, const Scalar* from) {
+  std::memcpy(&v, from, sizeof v);
+}
+
+template <class Vector>
+[[gnu::always_inline]] inline void store(Scalar* to, const Vector& v) {
+  std::memcpy(to, &v, sizeof v);
+}
+
+template <int bytes, int pixels, int vectors>
+[[gnu::always_inline]] inline void forward_tile(const Scalar* const* x, int taps, int in,
+                                                int64_t offset, const Scalar* w, Scalar* y,
+                                                int64_t stride, bool add) {
+  using Vector = typename VectorOf<bytes>::Type;
+  constexpr int lanes = bytes / static_cast<int>(sizeof(Scalar));
+  Vector sum[pixels][vectors];
+  for (int p = 0; p < pixels; ++p) {
+    for (int v = 0; v < vectors; ++v) {
+      sum[p][v] = Vector{};
+      if (add) load(sum[p][v], y + p * stride + v * lanes);
+    }
+  }
+  for (int tap = 0; tap < taps; ++tap) {
+    const Scalar* from[pixels];
+    for (int p = 0; p < pixels; ++p) from[p] = x[tap * pixels + p] + offset;
+    for (int i = 0; i < in; ++i, w += vectors * lanes) {
+      Vector weight[vectors];
+      for (int v = 0; v < vectors; ++v) load(weight[v], w + v * lanes);
+#pragma GCC unroll 16
+      for (int p = 0; p < pixels; ++p) {
+        const Vector value = from[p][i] - Vector{};
+        for (int v = 0; v < vectors; ++v) sum[p][v] += value * weight[v];
+      }
+    }
+  }
+  for (int p = 0; p < pixels; ++p) {
+    for (int v = 0; v < vectors; ++v) store(y + p * stride + v * lanes, sum[p][v]);
+  }
+}
+
+template <int bytes, int vectors, int inputs>
+[[gnu::always_inline]] inline void weights_tile(const Scalar* const* x, int64_t step,
+                                                int64_t offset, const Scalar* dy, int count,
+                                                Scalar* dw, int64_t stride) {
+  using Vector = typename VectorOf<bytes>::Type;
+  constexpr int lanes = bytes / static_cast<int>(sizeof(Scalar));
+  Vector sum[inputs][vectors] = {};
+  for (int p = 0; p < count; ++p, dy += vectors * lanes) {
+    const Scalar* from = x[p * step] + offset;
+    Vector error[vectors];
+    for (int v = 0; v < vectors; ++v) load(error[v], dy + v * lanes);
+#pragma GCC unroll 16
+    for (int i = 0; i < inputs; ++i) {
+      const Vector value = from[i] - Vector{};
+      for (int v = 0; v < vectors; ++v) sum[i][v] += value * error[v];
+    }
+  }
+  for (int i = 0; i < inputs; ++i) {
+    for (int v = 0; v < vectors; ++v) {
+      Scalar* to = dw + i * stride + v * lanes;
+      Vector old;
+      load(old, to);
+      sum[i][v] += old;
+      store(to, sum[i][v]);
+    }
+  }
+}
+
+// The last inputs of a layer may fill only part of a tile: one instance per number of inputs.
+template <int bytes, int vectors, int most>
+[[gnu::always_inline]] inline void weights_tile_of(const Scalar* const* x, int64_t step,
+                                                   int64_t offset, int inputs, const Scalar* dy,
+                                                   int count, Scalar* dw, int64_t stride) {
+  if constexpr (most > 0) {
+    if (inputs == most) {
+      weights_tile<bytes, vectors, most>(x, step, offset, dy, count, dw, stride);
+    } else {
+      weights_tile_of<bytes, vectors, most - 1>(x, step, offset, inputs, dy, count, dw, stride);
+    }
+  }
+}
+
+// The same four functions for an instruction set that the attribute names; a macro, because an
+// attribute cannot be a template's parameter.
+#define BONSAI_TILE_KERNELS(set, attribute, bytes, rows)                                         \
+  attribute void forward_wide_##set(const Scalar* const* x, int taps, int in, int64_t offset,    \
+                                    const Scalar* w, Scalar* y, int64_t stride, bool add) {      \
+    forward_tile<bytes, rows, 2>(x, taps, in, offset, w, y, stride, add);                        \
+  }                                                                                              \
+  attribute void forward_narrow_##set(const Scalar* const* x, int taps, int in, int64_t offset,  \
+                                      const Scalar* w, Scalar* y, int64_t stride, bool add) {    \
+    forward_tile<bytes, rows, 1>(x, taps, in, offset, w, y, stride, add);                        \
+  }                                                                                              \
+  attribute void weights_wide_##set(const Scalar* const* x, int64_t step, int64_t offset,        \
+                                    int inputs, const Scalar* dy, int count, Scalar* dw,         \
+                                    int64_t stride) {                                            \
+    weights_tile_of<bytes, 2, rows>(x, step, offset, inputs, dy, count, dw, stride);             \
+  }                                                                                              \
+  attribute void weights_narrow_##set(const Scalar* const* x, int64_t step, int64_t offset,      \
+                                      int inputs, const Scalar* dy, int count, Scalar* dw,       \
+                                      int64_t stride) {                                          \
+    weights_tile_of<bytes, 1, rows>(x, step, offset, inputs, dy, count, dw, stride);             \
+  }                                                                                              \
+  constexpr TileKernels kernels_##set = {#set,                                                   \
+                                         rows,                                                   \
+                                         bytes / static_cast<int>(sizeof(Scalar)),               \
+                                         forward_wide_##set,                                     \
+                                         forward_narrow_##set,                                   \
+                                         weights_wide_##set,                                     \
+                                         weights_narrow_##set};
+
+#if defined(__x86_64__)
+BONSAI_TILE_KERNELS(avx2, __attribute__((target("avx2,fma"))), 32, 6)
+BONSAI_TILE_KERNELS(avx512, __attribute__((target("avx512f,avx2,fma"))), 64, 12)
+#elif defined(__aarch64__)
+BONSAI_TILE_KERNELS(neon, , 16, 8)
+#endif
+#undef BONSAI_TILE_KERNELS
+
+}  // namespace
+
+const TileKernels* tile_kernels() {
+#if defined(__x86_64__)
+  static const TileKernels* const chosen = [] {
+    __builtin_cpu_init();
+    const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+    if (avx2 && __builtin_cpu_supports("avx512f")) return &kernels_avx512;
+    return avx2 ? &kernels_avx2 : nullptr;
+  }();
+  return chosen;
+#elif defined(__aarch64__)
+  return &kernels_neon;
+#else
+  return nullptr;
+#endif
+}
+
+}  // namespace bonsai

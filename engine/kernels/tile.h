@@ -1,0 +1,33 @@
+// The register tile of the direct convolution: a few pixels times one or two vectors of output
+// channels, kept in registers over the whole sum. One set of functions per instruction set,
+// chosen once when the program starts.
+#pragma once
+
+#include <cstdint>
+
+#include "engine/tensor.h"
+
+namespace bonsai {
+
+struct TileKernels {
+  const char* name;
+  int pixels;  // rows of a tile
+  int lanes;   // scalars in a vector
+
+  // y[p * stride + c] (+)= sum over t < taps, i < in of x[t * pixels + p][offset + i] w[t][i][c]
+  // for p < pixels and c < 2 lanes (wide) or c < lanes (narrow). w: [taps][in][width].
+  using Forward = void (*)(const Scalar* const* x, int taps, int in, int64_t offset,
+                           const Scalar* w, Scalar* y, int64_t stride, bool add);
+  Forward wide, narrow;
+
+  // dw[i * stride + c] += sum over p < count of x[p * step][offset + i] dy[p][c], for
+  // i < inputs <= pixels and c < 2 lanes (wide) or c < lanes (narrow). dy: [count][width].
+  using Weights = void (*)(const Scalar* const* x, int64_t step, int64_t offset, int inputs,
+                           const Scalar* dy, int count, Scalar* dw, int64_t stride);
+  Weights weights_wide, weights_narrow;
+};
+
+// Null on processors without fused multiply-add on vectors: other rows serve them better.
+const TileKernels* tile_kernels();
+
+}  // namespace bonsai
