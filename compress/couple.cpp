@@ -1,0 +1,143 @@
+#include "compress/couple.h"
+
+#include <algorithm>
+#include <numeric>
+
+#include "engine/error.h"
+
+namespace bonsai {
+namespace {
+
+int channel_count(const Shape& shape) { return shape.back(); }
+
+Axis channel_axis(int value, const std::vector<Shape>& shapes) {
+  return {value, static_cast<int>(shapes[static_cast<size_t>(value)].size()) - 1};
+}
+
+bool is_parameter(const Graph& graph, int value) {
+  return graph.values[static_cast<size_t>(value)].parameter != nullptr;
+}
+
+// A node is a producer when one of its outputs is tied to no activation that it reads. Seen from
+// this node alone: a residual block's output is its input again through the addition, but not
+// through the convolution.
+void find_producer(const Graph& graph, size_t n, const std::vector<Shape>& shapes,
+                   std::vector<Producer>& producers) {
+  const Node& node = graph.nodes[n];
+  Producer producer{.node = static_cast<int>(n),
+                    .output = channel_axis(node.out, shapes),
+                    .parameters = {}};
+  Channels local;
+  node.op->ties(node, shapes, local);
+  bool produces = false;
+  for (const Channels::Class& c : local.classes()) {
+    const auto makes = [&](const Channel& channel) { return channel.axis == producer.output; };
+    const auto reads = [&](const Channel& channel) {
+      return channel.axis.value != node.out && !is_parameter(graph, channel.axis.value);
+    };
+    if (!std::any_of(c.members.begin(), c.members.end(), makes) ||
+        std::any_of(c.members.begin(), c.members.end(), reads)) {
+      continue;
+    }
+    produces = true;
+    for (const Channel& channel : c.members) {
+      std::vector<Axis>& axes = producer.parameters;
+      if (is_parameter(graph, channel.axis.value) &&
+          std::find(axes.begin(), axes.end(), channel.axis) == axes.end()) {
+        axes.push_back(channel.axis);
+      }
+    }
+  }
+  if (produces) producers.push_back(std::move(producer));
+}
+
+// Joins the units that come out of the same producer and returns, per unit, the smallest unit of
+// its group.
+std::vector<int> join_units(const Coupling& coupling) {
+  std::vector<int> parent(coupling.units.size());
+  std::iota(parent.begin(), parent.end(), 0);
+  const auto root = [&](int i) {
+    while (parent[static_cast<size_t>(i)] != i) i = parent[static_cast<size_t>(i)];
+    return i;
+  };
+  std::map<Axis, int> first;  // unit met on a producer's output
+  for (const Producer& producer : coupling.producers) first[producer.output] = -1;
+  for (size_t u = 0; u < coupling.units.size(); ++u) {
+    for (const Channel& channel : coupling.units[u].channels) {
+      const auto entry = first.find(channel.axis);
+      if (entry == first.end()) continue;
+      const int unit = static_cast<int>(u);
+      if (entry->second < 0) entry->second = unit;
+      const int a = root(entry->second), b = root(unit);
+      parent[static_cast<size_t>(std::max(a, b))] = std::min(a, b);
+    }
+  }
+  for (int& p : parent) p = root(p);
+  return parent;
+}
+
+void make_groups(const Graph& graph, Coupling& coupling) {
+  const std::vector<int> roots = join_units(coupling);
+  std::map<int, int> group_of_root;
+  // Groups are numbered by their first producer, so that people read them in order of execution.
+  std::map<Axis, int> root_of_axis;
+  for (size_t u = 0; u < roots.size(); ++u) {
+    for (const Channel& channel : coupling.units[u].channels) {
+      root_of_axis.try_emplace(channel.axis, roots[u]);
+    }
+  }
+  for (size_t p = 0; p < coupling.producers.size(); ++p) {
+    const Producer& producer = coupling.producers[p];
+    const auto root = root_of_axis.find(producer.output);
+    if (root == root_of_axis.end()) continue;  // all that it makes is pinned
+    const auto [entry, is_new] =
+        group_of_root.try_emplace(root->second, static_cast<int>(coupling.groups.size()));
+    if (is_new) {
+      coupling.groups.push_back({.name = graph.node_name(static_cast<size_t>(producer.node)),
+                                 .units = {},
+                                 .producers = {}});
+    }
+    coupling.groups[static_cast<size_t>(entry->second)].producers.push_back(static_cast<int>(p));
+  }
+  for (size_t u = 0; u < roots.size(); ++u) {
+    const auto entry = group_of_root.find(roots[u]);
+    require(entry != group_of_root.end(), "couple: nothing makes the channel of ",
+            axis_name(graph, coupling.units[u].channels.front().axis));
+    coupling.units[u].group = entry->second;
+    coupling.groups[static_cast<size_t>(entry->second)].units.push_back(static_cast<int>(u));
+  }
+}
+
+}  // namespace
+
+Coupling couple(const Graph& graph) {
+  const std::vector<Shape> shapes = graph.shapes();
+  Coupling coupling;
+  Channels channels;
+  for (size_t n = 0; n < graph.nodes.size(); ++n) {
+    graph.nodes[n].op->ties(graph.nodes[n], shapes, channels);
+    find_producer(graph, n, shapes, coupling.producers);
+  }
+  for (const int v : {graph.input, graph.output}) {
+    channels.pin(channel_axis(v, shapes), channel_count(shapes[static_cast<size_t>(v)]));
+  }
+  for (Channels::Class& c : channels.classes()) {
+    for (const Channel& channel : c.members) ++coupling.widths[channel.axis];
+    if (!c.pinned) coupling.units.push_back({.channels = std::move(c.members), .group = 0});
+  }
+  coupling.balances = channels.balances();
+  make_groups(graph, coupling);
+  return coupling;
+}
+
+std::string axis_name(const Graph& graph, Axis axis) {
+  const Graph::Value& value = graph.values[static_cast<size_t>(axis.value)];
+  if (value.parameter) return value.parameter->name;
+  if (axis.value == graph.input) return "the network's input";
+  for (size_t n = 0; n < graph.nodes.size(); ++n) {
+    if (graph.nodes[n].out == axis.value) return join("the output of ", graph.node_name(n));
+  }
+  return join("value ", axis.value);
+}
+
+}  // namespace bonsai
