@@ -152,8 +152,10 @@ void Graph::infer_shapes(Shape input_shape) {
     }
     require(is_value(node.out) && !known[static_cast<size_t>(node.out)], "graph: node ", n, " (",
             node.op->name(), ") writes value ", node.out, ", which is taken or does not exist");
+    Shape& out = values[static_cast<size_t>(node.out)].shape;
     try {
-      values[static_cast<size_t>(node.out)].shape = node.op->infer(in);
+      out = node.op->infer(in);
+      for (const int size : out) require(size > 0, "the result has the empty shape ", out);
     } catch (const Error& error) {
       throw Error(join("node ", node_name(n), ": ", error.what()));
     }
@@ -197,19 +199,22 @@ void drop_unused(Graph& graph) {
 
   std::vector<int> number(graph.values.size(), -1);
   std::vector<Graph::Value> values;
-  for (size_t v = 0; v < graph.values.size(); ++v) {
-    if (!used[v]) continue;
-    number[v] = static_cast<int>(values.size());
-    values.push_back(std::move(graph.values[v]));
-  }
+  auto renumber = [&](int& v) {
+    int& n = number[static_cast<size_t>(v)];
+    if (n < 0) {
+      n = static_cast<int>(values.size());
+      values.push_back(std::move(graph.values[static_cast<size_t>(v)]));
+    }
+    v = n;
+  };
+  renumber(graph.input);
   for (Node& node : nodes) {
-    for (int& v : node.in) v = number[static_cast<size_t>(v)];
-    node.out = number[static_cast<size_t>(node.out)];
+    for (int& v : node.in) renumber(v);
+    renumber(node.out);
   }
+  renumber(graph.output);
   graph.values = std::move(values);
   graph.nodes = std::move(nodes);
-  graph.input = number[static_cast<size_t>(graph.input)];
-  graph.output = number[static_cast<size_t>(graph.output)];
 }
 
 std::vector<Tensor> taps(Graph& graph, const Tensor& x, std::span<const int> values) {

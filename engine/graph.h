@@ -58,8 +58,8 @@ class Graph : public Layer {
 // What does not lead to the result is left out.
 Graph trace(Layer& layer, const Shape& input);
 
-// Removes nodes that do not lead to the output and values that nothing names; numbers the rest
-// anew, in order.
+// Removes nodes that do not lead to the output and values that nothing names, and numbers the
+// rest in the order in which they are met: the input, then each node's inputs and its result.
 void drop_unused(Graph& graph);
 
 // The values with these numbers when x runs through the graph in inference mode.
