@@ -1,0 +1,74 @@
+// What a report shows, as plain data. Commands fill it, json.h keeps it beside the report, html.h
+// draws it. Parts that are empty are left out of the page.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace bonsai::report {
+
+struct Latency {
+  double median_ms = 0, p90_ms = 0;
+};
+
+// One network, counted and measured.
+struct Measurement {
+  std::string name;  // the column's title: "before"
+  int64_t params = 0, macs = 0;
+  int64_t file_bytes = 0;
+  int64_t activation_bytes = 0;  // the most that is held at once for one picture
+  std::optional<Latency> one_thread, all_threads;
+  int threads = 1;  // how many "all" are
+  std::optional<double> accuracy, loss;
+};
+
+struct Epoch {
+  int epoch = 0;  // from 1; 0: as the stage found the network
+  std::optional<double> train_loss, train_accuracy, test_loss, test_accuracy;
+};
+
+struct Stage {
+  std::string name;  // "training", "fine-tuning"
+  std::vector<Epoch> epochs;
+};
+
+struct LayerWidth {
+  std::string name;
+  int before = 0, after = 0;
+};
+
+struct Guess {
+  std::string label;
+  double probability = 0;
+};
+
+struct Picture {
+  std::string png;  // base64
+  std::string truth;
+  std::vector<Guess> top;  // best first
+
+  bool right() const { return !top.empty() && top.front().label == truth; }
+};
+
+struct Fact {
+  std::string label, value;
+};
+
+struct ReportData {
+  std::string title, summary;
+  std::vector<Measurement> models;  // one, or before and after
+  std::vector<Stage> stages;
+  std::string stage_mark;  // what happened between two stages: "pruned"
+  std::vector<LayerWidth> layers;
+  std::vector<Picture> pictures;
+  std::vector<std::string> classes;
+  std::vector<std::vector<int>> confusion;  // [truth][guess]
+  std::string confusion_of;                 // which network the matrix and the pictures are of
+  std::vector<Fact> facts;
+  std::vector<std::string> commands;  // to make the same again
+  std::string next;                   // a command to try now
+};
+
+}  // namespace bonsai::report

@@ -1,0 +1,15 @@
+// The report's figures, each a piece of the page; empty text when there is nothing to show.
+#pragma once
+
+#include <string>
+
+#include "apps/report/data.h"
+
+namespace bonsai::report {
+
+std::string learning_curves(const ReportData& data);   // curves.cpp
+std::string channel_bars(const ReportData& data);      // channels.cpp
+std::string confusion_matrix(const ReportData& data);  // confusion.cpp
+std::string picture_strip(const ReportData& data);     // pictures.cpp
+
+}  // namespace bonsai::report

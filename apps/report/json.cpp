@@ -1,0 +1,156 @@
+#include "apps/report/json.h"
+
+#include <nlohmann/json.hpp>
+
+#include "engine/error.h"
+
+namespace bonsai::report {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+// Beside the other conversions, found by the JSON library through the types' namespace.
+template <class T>
+Json optional_json(const std::optional<T>& value) {
+  return value ? Json(*value) : Json(nullptr);
+}
+
+template <class T>
+std::optional<T> optional_value(const Json& json, const char* key) {
+  const auto entry = json.find(key);
+  if (entry == json.end() || entry->is_null()) return std::nullopt;
+  return entry->template get<T>();
+}
+
+}  // namespace
+
+void to_json(Json& json, const Latency& x) {
+  json = {{"median_ms", x.median_ms}, {"p90_ms", x.p90_ms}};
+}
+void from_json(const Json& json, Latency& x) {
+  x = {json.at("median_ms").get<double>(), json.at("p90_ms").get<double>()};
+}
+
+void to_json(Json& json, const Measurement& x) {
+  json = {{"name", x.name},
+          {"params", x.params},
+          {"macs", x.macs},
+          {"bytes", x.file_bytes},
+          {"activation_bytes", x.activation_bytes},
+          {"latency_1_thread", optional_json(x.one_thread)},
+          {"latency_all_threads", optional_json(x.all_threads)},
+          {"threads", x.threads},
+          {"accuracy", optional_json(x.accuracy)},
+          {"loss", optional_json(x.loss)}};
+}
+void from_json(const Json& json, Measurement& x) {
+  json.at("name").get_to(x.name);
+  json.at("params").get_to(x.params);
+  json.at("macs").get_to(x.macs);
+  json.at("bytes").get_to(x.file_bytes);
+  json.at("activation_bytes").get_to(x.activation_bytes);
+  json.at("threads").get_to(x.threads);
+  x.one_thread = optional_value<Latency>(json, "latency_1_thread");
+  x.all_threads = optional_value<Latency>(json, "latency_all_threads");
+  x.accuracy = optional_value<double>(json, "accuracy");
+  x.loss = optional_value<double>(json, "loss");
+}
+
+void to_json(Json& json, const Epoch& x) {
+  json = {{"epoch", x.epoch},
+          {"train_loss", optional_json(x.train_loss)},
+          {"train_accuracy", optional_json(x.train_accuracy)},
+          {"test_loss", optional_json(x.test_loss)},
+          {"test_accuracy", optional_json(x.test_accuracy)}};
+}
+void from_json(const Json& json, Epoch& x) {
+  json.at("epoch").get_to(x.epoch);
+  x.train_loss = optional_value<double>(json, "train_loss");
+  x.train_accuracy = optional_value<double>(json, "train_accuracy");
+  x.test_loss = optional_value<double>(json, "test_loss");
+  x.test_accuracy = optional_value<double>(json, "test_accuracy");
+}
+
+void to_json(Json& json, const Stage& x) { json = {{"name", x.name}, {"epochs", x.epochs}}; }
+void from_json(const Json& json, Stage& x) {
+  json.at("name").get_to(x.name);
+  json.at("epochs").get_to(x.epochs);
+}
+
+void to_json(Json& json, const LayerWidth& x) {
+  json = {{"name", x.name}, {"before", x.before}, {"after", x.after}};
+}
+void from_json(const Json& json, LayerWidth& x) {
+  json.at("name").get_to(x.name);
+  json.at("before").get_to(x.before);
+  json.at("after").get_to(x.after);
+}
+
+void to_json(Json& json, const Guess& x) {
+  json = {{"label", x.label}, {"probability", x.probability}};
+}
+void from_json(const Json& json, Guess& x) {
+  json.at("label").get_to(x.label);
+  json.at("probability").get_to(x.probability);
+}
+
+void to_json(Json& json, const Picture& x) {
+  json = {{"png", x.png}, {"truth", x.truth}, {"top", x.top}};
+}
+void from_json(const Json& json, Picture& x) {
+  json.at("png").get_to(x.png);
+  json.at("truth").get_to(x.truth);
+  json.at("top").get_to(x.top);
+}
+
+void to_json(Json& json, const Fact& x) { json = {{"label", x.label}, {"value", x.value}}; }
+void from_json(const Json& json, Fact& x) {
+  json.at("label").get_to(x.label);
+  json.at("value").get_to(x.value);
+}
+
+std::string to_json(const ReportData& data) {
+  const Json json = {{"title", data.title},
+                     {"summary", data.summary},
+                     {"models", data.models},
+                     {"stages", data.stages},
+                     {"stage_mark", data.stage_mark},
+                     {"layers", data.layers},
+                     {"classes", data.classes},
+                     {"confusion", data.confusion},
+                     {"confusion_of", data.confusion_of},
+                     {"facts", data.facts},
+                     {"commands", data.commands},
+                     {"next", data.next},
+                     {"pictures", data.pictures}};
+  // Names of files and folders need not be UTF-8.
+  return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
+ReportData from_json(const std::string& text) {
+  try {
+    const Json json = Json::parse(text);
+    ReportData data;
+    json.at("title").get_to(data.title);
+    json.at("summary").get_to(data.summary);
+    json.at("models").get_to(data.models);
+    json.at("stages").get_to(data.stages);
+    json.at("stage_mark").get_to(data.stage_mark);
+    json.at("layers").get_to(data.layers);
+    json.at("classes").get_to(data.classes);
+    json.at("confusion").get_to(data.confusion);
+    json.at("confusion_of").get_to(data.confusion_of);
+    json.at("facts").get_to(data.facts);
+    json.at("commands").get_to(data.commands);
+    json.at("next").get_to(data.next);
+    json.at("pictures").get_to(data.pictures);
+    for (const auto& row : data.confusion)
+      require(row.size() == data.confusion.size(), "confusion has ", data.confusion.size(),
+              " rows, one has ", row.size(), " entries, should be as many");
+    return data;
+  } catch (const Json::exception& e) {
+    throw Error(join("report data: ", e.what()));
+  }
+}
+
+}  // namespace bonsai::report
