@@ -38,7 +38,8 @@ class Linear : public Op {
                   in[1].data(), inputs, 0, out.data(), outputs);
     const Scalar* bias = in.size() == 3 ? in[2].data() : nullptr;
     parallel_ranges(n, 1 + (1 << 14) / outputs, [&](int64_t begin, int64_t end) {
-      finish_rows(out.data() + begin * outputs, end - begin, outputs, bias, activation_);
+      finish_rows(out.data() + begin * outputs, end - begin, outputs, outputs, bias,
+                  activation_);
     });
   }
 
