@@ -107,6 +107,16 @@ void write_tensor_file(const std::string& path, const TensorFile& content) {
   file.commit();
 }
 
+uint64_t tensor_file_bytes(const TensorFile& content) {
+  SafetensorsHeader header{.metadata = content.metadata, .tensors = {}};
+  for (const auto& [name, tensor] : content.tensors) {
+    header.tensors.push_back({.name = name, .dtype = Dtype::f32, .shape = tensor.shape()});
+  }
+  header.metadata[checksum_key] = Crc64().hex();  // as long as any other
+  const std::string head = make_safetensors_header(header);
+  return head.size() + (header.tensors.empty() ? 0 : header.tensors.back().end);
+}
+
 TensorFile read_tensor_file(const std::string& path) {
   std::error_code error;
   const auto status = std::filesystem::status(path, error);

@@ -25,6 +25,8 @@ struct TensorFile {
 };
 
 void write_tensor_file(const std::string& path, const TensorFile& content);
+// How long that file would be.
+uint64_t tensor_file_bytes(const TensorFile& content);
 
 // Reads F32, F64, I64 and I32; the tensors come in the order of the file.
 TensorFile read_tensor_file(const std::string& path);
