@@ -38,7 +38,9 @@ Tensor bias_of(const Tensor& weight, Random& init) {
 }  // namespace
 
 Conv2d::Conv2d(int in, int out, int kernel, const ConvOptions& o, Random& init)
-    : options_{.stride = o.stride, .padding = o.padding, .dilation = o.dilation,
+    : options_{.stride = o.stride,
+               .padding = o.padding,
+               .dilation = o.dilation,
                .groups = o.groups},
       weight_(param("weight", conv_weight(in, out, kernel, o.groups, init))) {
   if (o.bias) bias_ = &param("bias", bias_of(weight_.value, init));

@@ -95,8 +95,7 @@ struct Flatten : Stateless {  // -> [N, H W C]
   Flatten() : Stateless(flatten) {}
 };
 struct Dropout : Stateless {
-  explicit Dropout(float rate)
-      : Stateless([rate](Var x) { return dropout(x, rate); }) {}
+  explicit Dropout(float rate) : Stateless([rate](Var x) { return dropout(x, rate); }) {}
 };
 
 // conv.weight, bn.*; no bias, whatever the options say.

@@ -30,10 +30,10 @@ BONSAI_SIMD void sgd_range(Scalar* w, const Scalar* grad, Scalar* v, int64_t n,
 }
 
 struct AdamFactors {
-  Scalar step_size;      // learning rate / (1 - beta1^t)
+  Scalar step_size;        // learning rate / (1 - beta1^t)
   Scalar root_correction;  // 1 / sqrt(1 - beta2^t)
-  Scalar decay;          // added to the gradient
-  Scalar shrink;         // multiplies the weight first
+  Scalar decay;            // added to the gradient
+  Scalar shrink;           // multiplies the weight first
   Scalar beta1, beta2, eps;
 };
 
@@ -77,14 +77,13 @@ class Adam : public Optimiser {
     const double c1 = 1 - std::pow(static_cast<double>(options_.beta1), t);
     const double c2 = 1 - std::pow(static_cast<double>(options_.beta2), t);
     const bool apart = options_.kind == OptimiserKind::adamw;
-    const AdamFactors f{
-        .step_size = static_cast<Scalar>(static_cast<double>(u.learning_rate) / c1),
-        .root_correction = static_cast<Scalar>(1 / std::sqrt(c2)),
-        .decay = apart ? 0 : u.weight_decay,
-        .shrink = apart ? 1 - u.learning_rate * u.weight_decay : 1,
-        .beta1 = options_.beta1,
-        .beta2 = options_.beta2,
-        .eps = options_.eps};
+    const AdamFactors f{.step_size = static_cast<Scalar>(static_cast<double>(u.learning_rate) / c1),
+                        .root_correction = static_cast<Scalar>(1 / std::sqrt(c2)),
+                        .decay = apart ? 0 : u.weight_decay,
+                        .shrink = apart ? 1 - u.learning_rate * u.weight_decay : 1,
+                        .beta1 = options_.beta1,
+                        .beta2 = options_.beta2,
+                        .eps = options_.eps};
     Scalar* const w = u.parameter.value.data();
     const Scalar* const g = u.parameter.grad.data();
     Scalar *const m = u.slots[0].data(), *const v = u.slots[1].data();

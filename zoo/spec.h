@@ -11,8 +11,8 @@ namespace bonsai::zoo {
 struct Spec {
   std::string name;  // for error texts
   int classes;
-  float width;   // multiplies the number of channels everywhere
-  Shape input;   // [H, W, C]
+  float width;  // multiplies the number of channels everywhere
+  Shape input;  // [H, W, C]
   Random& init;
 
   // The number of channels that the width multiplier leaves of `channels`. Throws Error when
