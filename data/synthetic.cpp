@@ -68,21 +68,18 @@ Point any_direction(Random& random) {
   return {std::cos(angle), std::sin(angle)};
 }
 
-Colour any_colour(Random& random) {
-  return Colour{random.uniform(0.05f, 0.95f), random.uniform(0.05f, 0.95f),
-                random.uniform(0.05f, 0.95f)};
+Colour any_colour(float low, float high, Random& random) {
+  return Colour{random.uniform(low, high), random.uniform(low, high), random.uniform(low, high)};
 }
 
-float contrast(Colour a, Colour b) {
-  return std::sqrt(
-      ((a.r - b.r) * (a.r - b.r) + (a.g - b.g) * (a.g - b.g) + (a.b - b.b) * (a.b - b.b)) / 3);
-}
+float brightness(Colour c) { return 0.3f * c.r + 0.59f * c.g + 0.11f * c.b; }
 
-Colour colour_against(Colour other, float least, Random& random) {
-  Colour best = any_colour(random);
-  for (int attempt = 0; attempt < 12 && contrast(best, other) < least; ++attempt) {
-    const Colour c = any_colour(random);
-    if (contrast(c, other) > contrast(best, other)) best = c;
+// The brightest of a few tries, or the first that stands out well enough.
+Colour brighter_than(Colour other, float least, Random& random) {
+  Colour best = any_colour(0.3f, 1.0f, random);
+  for (int i = 0; i < 12 && brightness(best) < brightness(other) + least; ++i) {
+    const Colour c = any_colour(0.3f, 1.0f, random);
+    if (brightness(c) > brightness(best)) best = c;
   }
   return best;
 }
@@ -94,14 +91,14 @@ Stroke any_stroke(Random& random) {
   const float reach = random.uniform(0.15f, 0.9f);
   s.b = {s.a.x + reach * way.x, s.a.y + reach * way.y};
   s.half_thickness = random.uniform(0.02f, 0.07f);
-  s.colour = any_colour(random);
+  s.colour = any_colour(0.05f, 0.8f, random);
   s.opacity = random.uniform(0.25f, 0.7f);
   return s;
 }
 
 void place_shape(Scene& scene, Random& random) {
-  scene.size = random.uniform(0.34f, 0.72f);
-  const float room = 1.05f - scene.size;
+  scene.size = random.uniform(0.45f, 0.8f);
+  const float room = 1.0f - scene.size;
   scene.centre = Point{random.uniform(-room, room), random.uniform(-room, room)};
 }
 
@@ -118,19 +115,19 @@ Scene compose(const Kind& kind, Random random) {
   scene.kind = &kind;
   scene.direction = any_direction(random);
   kind.texture ? place_texture(scene, random) : place_shape(scene, random);
-  scene.paper = any_colour(random);
-  scene.paper_end = mix(scene.paper, any_colour(random), 0.4f);
-  scene.ink = colour_against(mix(scene.paper, scene.paper_end, 0.5f), 0.3f, random);
+  scene.paper = any_colour(0.02f, 0.65f, random);
+  scene.paper_end = mix(scene.paper, any_colour(0.02f, 0.65f, random), 0.4f);
+  scene.ink = brighter_than(mix(scene.paper, scene.paper_end, 0.5f), 0.2f, random);
   scene.slope = any_direction(random);
   const Point to_light = any_direction(random);
   const float falloff = random.uniform(0.05f, 0.3f);
   scene.light = {to_light.x * falloff, to_light.y * falloff};
   scene.exposure = random.uniform(0.7f, 1.1f);
   scene.shadow = random.uniform(0.0f, 0.5f);
-  scene.noise = random.uniform(0.01f, 0.06f);
-  scene.behind.resize(random.below(6));
+  scene.noise = random.uniform(0.01f, 0.04f);
+  scene.behind.resize(random.below(4));
   for (Stroke& s : scene.behind) s = any_stroke(random);
-  scene.front.resize(random.below(3));
+  scene.front.resize(random.below(2));
   for (Stroke& s : scene.front) s = any_stroke(random);
   return scene;
 }

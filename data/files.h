@@ -1,0 +1,61 @@
+// Files that are read whole, written so that a stop at any moment leaves the old or the new content
+// and nothing between, and folders that go away with their owner.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace bonsai {
+
+// The text with control characters and bytes that are not UTF-8 written as \xNN: safe to print and
+// to put into JSON, whatever a file is called.
+std::string printable_text(std::string_view text);
+std::string printable(const std::filesystem::path& path);
+
+// Throws Error, naming the file, when it is missing, not a plain file, unreadable or larger.
+std::vector<uint8_t> read_file(const std::filesystem::path& path, uint64_t most_bytes);
+
+void make_folders(const std::filesystem::path& path);
+
+// A file under a temporary name beside `path`. commit() brings it to the disk and renames it;
+// without that it is removed. Every failure (a full disk) throws Error with the file's name.
+class AtomicFile {
+ public:
+  explicit AtomicFile(std::filesystem::path path);
+  ~AtomicFile();
+  AtomicFile(const AtomicFile&) = delete;
+  AtomicFile& operator=(const AtomicFile&) = delete;
+
+  void write(const void* data, size_t bytes);
+  void commit();
+
+ private:
+  [[noreturn]] void fail(int error) const;
+
+  std::filesystem::path path_, temporary_;
+  int descriptor_ = -1;
+};
+
+void write_file(const std::filesystem::path& path, std::span<const uint8_t> bytes);
+
+// <parent>/<stem>-<process>, empty at first and removed with its content at the end. What a killed
+// process left under the same stem is removed too.
+class TemporaryFolder {
+ public:
+  TemporaryFolder(const std::filesystem::path& parent, const std::string& stem);
+  ~TemporaryFolder();
+  TemporaryFolder(const TemporaryFolder&) = delete;
+  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
+
+  const std::filesystem::path& path() const { return path_; }
+
+ private:
+  std::filesystem::path path_;
+};
+
+}  // namespace bonsai
