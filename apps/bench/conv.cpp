@@ -1,0 +1,105 @@
+// GFLOP/s of every convolution kernel on the layer shapes of the zoo at batch 128, all threads:
+//   build/bonsai_bench --benchmark_filter='forward/direct'
+// (2 FLOPs per multiply-accumulate of the direct sum, whatever the kernel does.)
+#include <benchmark/benchmark.h>
+
+#include <string>
+#include <vector>
+
+#include "engine/kernels/conv.h"
+
+namespace bonsai {
+namespace {
+
+ConvShape square(int in, int out, int size, int kernel, int stride, int groups) {
+  const int padding = kernel / 2, out_size = (size + 2 * padding - kernel) / stride + 1;
+  return {.n = 128, .h = size, .w = size, .in = in,
+          .out_h = out_size, .out_w = out_size, .out = out,
+          .kh = kernel, .kw = kernel,
+          .stride = stride, .padding = padding, .dilation = 1, .groups = groups};
+}
+
+struct Layer {
+  const char* name;
+  ConvShape shape;
+};
+
+const std::vector<Layer>& layers() {
+  static const std::vector<Layer> all = {
+      {"3x3_3-32_32", square(3, 32, 32, 3, 1, 1)},
+      {"3x3_16-16_32", square(16, 16, 32, 3, 1, 1)},
+      {"3x3_32-32_32", square(32, 32, 32, 3, 1, 1)},
+      {"3x3_64-64_16", square(64, 64, 16, 3, 1, 1)},
+      {"3x3_64-128_s2_32", square(64, 128, 32, 3, 2, 1)},
+      {"3x3_128-128_8", square(128, 128, 8, 3, 1, 1)},
+      {"3x3_256-256_8", square(256, 256, 8, 3, 1, 1)},
+      {"3x3_512-512_4", square(512, 512, 4, 3, 1, 1)},
+      {"3x3_512-512_2", square(512, 512, 2, 3, 1, 1)},
+      {"1x1_64-128_16", square(64, 128, 16, 1, 1, 1)},
+      {"1x1_256-256_8", square(256, 256, 8, 1, 1, 1)},
+      {"1x1_g3_240-60_16", square(240, 60, 16, 1, 1, 3)},
+      {"dw3x3_128_16", square(128, 128, 16, 3, 1, 128)},
+      {"dw3x3_32_32", square(32, 32, 32, 3, 1, 32)},
+  };
+  return all;
+}
+
+template <class Run>
+void measure(benchmark::State& state, const ConvShape& s, const Run& run) {
+  for (auto _ : state) run();
+  state.counters["GFLOP/s"] = benchmark::Counter(
+      2e-9 * static_cast<double>(s.macs()),
+      benchmark::Counter::kIsIterationInvariantRate);
+}
+
+struct Operands {
+  Tensor x, w, y;
+  explicit Operands(const ConvShape& s)
+      : x({s.n, s.h, s.w, s.in}, 1),
+        w({s.out, s.kh, s.kw, s.group_in()}, 1),
+        y({s.n, s.out_h, s.out_w, s.out}, 1) {}
+};
+
+// The plain loops would take minutes on these shapes.
+bool worth_measuring(const std::string& kernel) { return kernel != "plain"; }
+
+template <class Kernel, class Run>
+void add(const char* direction, const Kernel& kernel, const Layer& layer, const Run& run) {
+  if (!worth_measuring(kernel.name) || !kernel.fits(layer.shape)) return;
+  const std::string name = std::string(direction) + "/" + kernel.name + "/" + layer.name;
+  benchmark::RegisterBenchmark(name.c_str(), [=](benchmark::State& state) {
+    const Operands o(layer.shape);
+    measure(state, layer.shape, [&] { run(kernel, layer.shape, o); });
+  })->UseRealTime()->Unit(benchmark::kMillisecond);
+}
+
+void add_all() {
+  for (const Layer& layer : layers()) {
+    for (const auto& kernel : conv_forward_kernels()) {
+      add("forward", kernel, layer, [](const auto& k, const ConvShape& s, const Operands& o) {
+        k.run({.shape = s, .x = o.x.data(), .w = o.w.data(), .b = nullptr, .y = o.y.data()});
+      });
+    }
+    for (const auto& kernel : conv_backward_data_kernels()) {
+      add("backward-data", kernel, layer,
+          [](const auto& k, const ConvShape& s, const Operands& o) {
+            k.run({.shape = s, .dy = o.y.data(), .w = o.w.data(), .dx = o.x.data()});
+          });
+    }
+    for (const auto& kernel : conv_backward_weights_kernels()) {
+      add("backward-weights", kernel, layer,
+          [](const auto& k, const ConvShape& s, const Operands& o) {
+            k.run({.shape = s, .x = o.x.data(), .dy = o.y.data(), .dw = o.w.data()});
+          });
+    }
+  }
+}
+
+}  // namespace
+}  // namespace bonsai
+
+int main(int argc, char** argv) {
+  bonsai::add_all();
+  benchmark::Initialize(&argc, argv);
+  benchmark::RunSpecifiedBenchmarks();
+}
