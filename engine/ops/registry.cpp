@@ -46,6 +46,12 @@ OpPtr make_op(std::string_view name, const Attributes& attributes) {
   return op;
 }
 
+std::vector<std::string_view> op_names() {
+  std::vector<std::string_view> names;
+  for (const auto& [name, maker] : makers()) names.push_back(name);
+  return names;
+}
+
 const Attribute& AttributeReader::find(const std::string& key) {
   const auto entry = attributes_.find(key);
   require(entry != attributes_.end(), op_, ": attribute '", key, "' is missing");

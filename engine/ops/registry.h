@@ -3,6 +3,7 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "engine/op.h"
 
@@ -10,6 +11,8 @@ namespace bonsai {
 
 // Throws Error on an unknown name, and on attributes that are missing, unknown or out of range.
 OpPtr make_op(std::string_view name, const Attributes& attributes);
+
+std::vector<std::string_view> op_names();  // of all operations, sorted
 
 // Reads attributes one by one, with the operation's name in every error; finish() refuses what
 // was not read, so that a file cannot carry a setting that nobody obeys.

@@ -1,0 +1,218 @@
+// The operation test table: one row per operation, which draws a random case of it. Every row is
+// run through gradients in double precision (tests/double/test_gradcheck.cpp), through shapes, a
+// model file's round trip, tracing and replay, and threads (tests/test_ops.cpp), so an operation
+// that is added here is tested in all those ways.
+#pragma once
+
+#include <algorithm>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "engine/ops/registry.h"
+#include "engine/random.h"
+#include "engine/tensor.h"
+
+namespace bonsai {
+
+struct OpCase {
+  Attributes attributes{};
+  std::vector<Tensor> in{};
+  std::vector<bool> wanted{};  // which inputs have a derivative; empty: all
+};
+
+struct OpRow {
+  const char* name;
+  // Case number i: 0 has odd sizes, 1 a 1x1 map, 2 a batch of one, 3 a stride above the kernel.
+  std::function<OpCase(int i, Random& random)> draw;
+};
+
+constexpr int op_cases = 8;  // per row
+
+namespace op_table_detail {
+
+// Elements far enough from each other, and from the activations' kinks, that a small difference
+// crosses neither a tie of a maximum nor a kink.
+inline Tensor distinct(Shape shape, Random& random) {
+  Tensor t = Tensor::uninitialized(std::move(shape));
+  const int n = static_cast<int>(t.size());
+  const std::vector<int> order = permutation(n, Random(random.next(), Purpose::test));
+  for (int i = 0; i < n; ++i) {
+    const double step = 8.0 / std::max(n, 2);
+    t[static_cast<size_t>(order[static_cast<size_t>(i)])] =
+        static_cast<Scalar>(-4.0 + step * (i + 0.37));
+  }
+  for (size_t i = 0; i < t.size(); ++i) {
+    for (const Scalar kink : {-3, 0, 3, 6}) {
+      if (t[i] > kink - Scalar(0.001) && t[i] < kink + Scalar(0.001)) t[i] = kink + Scalar(0.0015);
+    }
+  }
+  return t;
+}
+
+inline Tensor normal(Shape shape, Random& random) {
+  Tensor t = Tensor::uninitialized(std::move(shape));
+  for (size_t i = 0; i < t.size(); ++i) t[i] = random.normal();
+  return t;
+}
+
+inline Tensor positive(Shape shape, Random& random) {
+  Tensor t = Tensor::uninitialized(std::move(shape));
+  for (size_t i = 0; i < t.size(); ++i) t[i] = random.uniform(0.5F, 2);
+  return t;
+}
+
+inline Shape map_shape(int i, Random& random) {
+  switch (i) {
+    case 0: return {2, 3, 5, 7};
+    case 1: return {3, 1, 1, 4};
+    case 2: return {1, 5, 4, 3};
+    case 3: return {2, 7, 6, 1};
+    default:
+      return {random.between(1, 3), random.between(2, 6), random.between(2, 6),
+              random.between(1, 9)};
+  }
+}
+
+inline OpRow elementwise(const char* name, Attributes attributes = {}) {
+  return {name, [attributes](int i, Random& random) {
+            return OpCase{attributes, {distinct(map_shape(i, random), random)}};
+          }};
+}
+
+inline OpCase conv2d(int i, Random& random) {
+  const int groups = i % 4 == 0 ? 3 : i % 4 == 1 ? 1 : random.between(1, 3);
+  const int per_group = i == 5 ? 1 : random.between(1, 3);  // 1 is depthwise, when in groups
+  const int in = groups * per_group, out = groups * random.between(1, 3);
+  const int kernel = i == 1 ? 1 : i == 3 ? 2 : random.between(1, 3);
+  const int stride = i == 3 ? 3 : random.between(1, 2), padding = random.between(0, 1);
+  const int dilation = i == 1 ? 1 : random.between(1, 2);
+  const int least = dilation * (kernel - 1) + 1;
+  const int h = i == 1 ? 1 : least + random.between(0, 4), w = i == 1 ? 1 : least + 3;
+  OpCase c{{{"stride", int64_t{stride}},
+            {"padding", int64_t{padding}},
+            {"dilation", int64_t{dilation}},
+            {"groups", int64_t{groups}}},
+           {normal({i == 2 ? 1 : 2, h, w, in}, random),
+            normal({out, kernel, kernel, per_group}, random)}};
+  if (i % 2 == 0) c.in.push_back(normal({out}, random));
+  return c;
+}
+
+inline OpCase linear(int i, Random& random) {
+  const int n = i == 2 ? 1 : random.between(1, 5), in = random.between(1, 9);
+  const int out = i == 1 ? 1 : random.between(1, 9);
+  OpCase c{{}, {normal({n, in}, random), normal({out, in}, random)}};
+  if (i % 2 == 0) c.in.push_back(normal({out}, random));
+  return c;
+}
+
+inline OpCase batch_norm(int i, Random& random) {
+  const Shape x = i == 4 ? Shape{5, 3} : map_shape(i, random);
+  const int c = x.back();
+  OpCase result{{{"eps", 1e-3}, {"momentum", 0.1}},
+                {normal(x, random), positive({c}, random), normal({c}, random),
+                 normal({c}, random), positive({c}, random)}};
+  result.wanted = {true, true, true, false, false};
+  return result;
+}
+
+inline OpCase add(int i, Random& random) {
+  const Shape shape = map_shape(i, random);
+  return {{}, {normal(shape, random), normal(shape, random)}};
+}
+
+inline OpCase channel_scale(int i, Random& random) {
+  const Shape x = i == 4 ? Shape{4, 3} : map_shape(i, random);
+  const int n = x[0], c = x.back();
+  const Shape s = i % 3 == 0 ? Shape{c} : i % 3 == 1 ? Shape{n, c} : Shape{n, 1, 1, c};
+  return {{}, {normal(x, random), normal(s, random)}};
+}
+
+inline OpCase concat(int i, Random& random) {
+  Shape shape = map_shape(i, random);
+  OpCase result;
+  for (int k = i == 3 ? 1 : random.between(2, 4); k > 0; --k) {
+    shape.back() = random.between(1, 6);
+    result.in.push_back(normal(shape, random));
+  }
+  return result;
+}
+
+inline OpCase select(int i, Random& random) {
+  const Shape shape = map_shape(i, random);
+  const int c = shape.back();
+  std::vector<int> index;
+  if (i % 3 == 0) {  // any channels, some twice, some never
+    for (int k = random.between(1, c + 2); k > 0; --k) index.push_back(random.between(0, c - 1));
+  } else if (i % 3 == 1) {  // all, in another order
+    index = permutation(c, Random(random.next(), Purpose::test));
+  } else {  // a run
+    for (int k = random.between(0, c - 1); k < c; ++k) index.push_back(k);
+  }
+  return {{{"index", index}}, {normal(shape, random)}};
+}
+
+inline OpCase pool(int i, Random& random) {
+  const int kernel = i == 1 ? 1 : i == 3 ? 2 : random.between(1, 3);
+  const int stride = i == 3 ? 3 : random.between(1, 3), padding = random.between(0, kernel - 1);
+  Shape x = map_shape(i, random);
+  for (const size_t axis : {1, 2}) x[axis] = std::max(x[axis], kernel);
+  return {{{"kernel", int64_t{kernel}}, {"stride", int64_t{stride}}, {"padding", int64_t{padding}}},
+          {distinct(x, random)}};
+}
+
+inline OpCase softmax(int i, Random& random) {
+  const Shape x = i % 2 == 0 ? map_shape(i, random) : Shape{3, i + 1};
+  return {{}, {normal(x, random)}};
+}
+
+inline OpCase cross_entropy(int i, Random& random) {
+  const int n = i == 2 ? 1 : random.between(1, 5), k = i == 1 ? 1 : random.between(2, 9);
+  const Tensor labels({n});
+  for (size_t r = 0; r < labels.size(); ++r) {
+    labels[r] = static_cast<Scalar>(random.between(0, k - 1));
+  }
+  OpCase result{{{"smoothing", i % 2 == 0 ? 0.0 : 0.125}}, {normal({n, k}, random), labels}};
+  result.wanted = {true, false};
+  return result;
+}
+
+}  // namespace op_table_detail
+
+inline std::vector<OpRow> op_table() {
+  namespace t = op_table_detail;
+  return {
+      {"conv2d", t::conv2d},
+      {"linear", t::linear},
+      {"batch_norm", t::batch_norm},
+      t::elementwise("relu"),
+      t::elementwise("relu6"),
+      t::elementwise("leaky_relu", {{"slope", 0.125}}),
+      t::elementwise("sigmoid"),
+      t::elementwise("hard_swish"),
+      {"add", t::add},
+      {"channel_scale", t::channel_scale},
+      {"concat", t::concat},
+      {"select", t::select},
+      {"max_pool", t::pool},
+      {"average_pool", t::pool},
+      t::elementwise("global_average_pool"),
+      t::elementwise("flatten"),
+      t::elementwise("dropout", {{"rate", 0.25}}),
+      {"softmax", t::softmax},
+      {"cross_entropy", t::cross_entropy},
+  };
+}
+
+// Case i of a row, the same in every program.
+inline OpCase draw_case(const OpRow& row, int i) {
+  uint64_t number = 0;
+  for (const char letter : std::string(row.name)) number = number * 31 + static_cast<uint8_t>(letter);
+  Random random(7, Purpose::test, number, static_cast<uint32_t>(i));
+  OpCase result = row.draw(i, random);
+  if (result.wanted.empty()) result.wanted.assign(result.in.size(), true);
+  return result;
+}
+
+}  // namespace bonsai
