@@ -21,16 +21,15 @@ void require_part(std::string_view what, double part) {
 }
 
 void check(const Coupling& coupling, const Scores& scores, const Budget& budget) {
-  const int asked = int{budget.macs.has_value()} + int{budget.params.has_value()} +
-                    int{budget.keep.has_value()};
+  const int asked =
+      int{budget.macs.has_value()} + int{budget.params.has_value()} + int{budget.keep.has_value()};
   require(asked <= 1, "choose: macs, params and keep exclude one another");
   require(asked == 1 || !budget.groups.empty(), "choose: the budget asks for nothing");
   if (budget.macs) require_part("macs", *budget.macs);
   if (budget.params) require_part("params", *budget.params);
   if (budget.keep) require_part("keep", *budget.keep);
   for (const auto& [name, part] : budget.groups) require_part("keep of " + name, part);
-  require(budget.round_to >= 1, "choose: round_to is ", budget.round_to,
-          ", should be at least 1");
+  require(budget.round_to >= 1, "choose: round_to is ", budget.round_to, ", should be at least 1");
   require(scores.size() == coupling.units.size(), "choose: ", scores.size(), " scores for ",
           coupling.units.size(), " units");
   for (size_t u = 0; u < scores.size(); ++u) {
@@ -88,8 +87,11 @@ std::vector<int> multiples(const Coupling& coupling, int round_to) {
 class Chooser {
  public:
   Chooser(const Graph& graph, const Coupling& coupling, const Scores& scores, const Budget& budget)
-      : coupling_(coupling), budget_(budget), parts_(named_parts(graph, coupling, budget)),
-        multiples_(multiples(coupling, budget.round_to)), start_(coupling, scores),
+      : coupling_(coupling),
+        budget_(budget),
+        parts_(named_parts(graph, coupling, budget)),
+        multiples_(multiples(coupling, budget.round_to)),
+        start_(coupling, scores),
         cheapest_first_(scores.size()) {
     std::iota(cheapest_first_.begin(), cheapest_first_.end(), 0);
     std::stable_sort(cheapest_first_.begin(), cheapest_first_.end(), [&](int a, int b) {
@@ -127,7 +129,8 @@ class Chooser {
 
   std::vector<int> equal(double part) const {
     std::vector<int> wanted;
-    for (const Group& group : coupling_.groups) wanted.push_back(rounded_down(size_of(group), part));
+    for (const Group& group : coupling_.groups)
+      wanted.push_back(rounded_down(size_of(group), part));
     return wanted;
   }
 

@@ -24,9 +24,8 @@ bool is_parameter(const Graph& graph, int value) {
 void find_producer(const Graph& graph, size_t n, const std::vector<Shape>& shapes,
                    std::vector<Producer>& producers) {
   const Node& node = graph.nodes[n];
-  Producer producer{.node = static_cast<int>(n),
-                    .output = channel_axis(node.out, shapes),
-                    .parameters = {}};
+  Producer producer{
+      .node = static_cast<int>(n), .output = channel_axis(node.out, shapes), .parameters = {}};
   Channels local;
   node.op->ties(node, shapes, local);
   bool produces = false;

@@ -142,12 +142,13 @@ Tensor cut(const Tensor& tensor, int value, const Coupling& coupling, const Keep
     size_t from = 0;
     for (int a = 0; a < last; ++a) {
       const size_t i = static_cast<size_t>(a);
-      from = from * static_cast<size_t>(shape[i]) +
-             static_cast<size_t>(kept_of(cuts[i])[position[i]]);
+      from =
+          from * static_cast<size_t>(shape[i]) + static_cast<size_t>(kept_of(cuts[i])[position[i]]);
     }
     const int filter = rank > 1 ? kept_of(cuts[0])[position[0]] : 0;
     const int block = rank > 1 ? filter / (shape[0] / inner.blocks) : 0;
-    const Scalar* row = tensor.data() + from * static_cast<size_t>(shape[static_cast<size_t>(last)]);
+    const Scalar* row =
+        tensor.data() + from * static_cast<size_t>(shape[static_cast<size_t>(last)]);
     for (const int i : inner.kept[static_cast<size_t>(block)]) *to++ = row[i];
     for (int a = last - 1; a >= 0; --a) {  // the next row, as an odometer counts
       const size_t i = static_cast<size_t>(a);
@@ -165,8 +166,8 @@ Graph prune(const Graph& graph, const Coupling& coupling, const std::set<int>& g
   small.output = graph.output;
   small.info = graph.info;
   for (size_t v = 0; v < graph.values.size(); ++v) {
-    Graph::Value& value = small.values.emplace_back(
-        Graph::Value{.shape = planned.shapes[v], .parameter = nullptr});
+    Graph::Value& value =
+        small.values.emplace_back(Graph::Value{.shape = planned.shapes[v], .parameter = nullptr});
     const Parameter* p = graph.values[v].parameter.get();
     if (p == nullptr) continue;
     value.parameter = std::make_unique<Parameter>(

@@ -8,7 +8,9 @@
 namespace bonsai {
 
 Remover::Remover(const Coupling& coupling, const Scores& scores)
-    : coupling_(coupling), scores_(scores), floors_(coupling.groups.size(), 1),
+    : coupling_(coupling),
+      scores_(scores),
+      floors_(coupling.groups.size(), 1),
       shares_(coupling.units.size()) {
   for (const Group& group : coupling.groups) {
     kept_.push_back(static_cast<int>(group.units.size()));

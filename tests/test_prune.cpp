@@ -1,0 +1,199 @@
+// The one promise of pruning: a network without some units computes what the same network with
+// zeros in their place computes. Everything else follows from it.
+#include "compress/prune.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "compress/choose.h"
+#include "tests/catch.h"
+#include "tests/networks.h"
+#include "zoo/zoo.h"
+
+using namespace bonsai;
+using namespace bonsai::testing;
+
+namespace {
+
+double distance(Graph& a, Graph& b, const Tensor& x, Mode mode) {
+  return max_abs_difference(output(a, x, mode), output(b, x, mode));
+}
+
+bool same_bits(const Tensor& a, const Tensor& b) {
+  return a.shape() == b.shape() && std::memcmp(a.data(), b.data(), a.size() * sizeof(Scalar)) == 0;
+}
+
+// Gradients of all trainable parameters, by value number.
+std::map<int, Tensor> gradients(Graph& graph, const Tensor& x, const Tensor& labels) {
+  Tape tape(Mode::training);
+  tape.backward(cross_entropy(graph.forward(tape.constant(x)), tape.constant(labels)));
+  std::map<int, Tensor> all;
+  for (size_t v = 0; v < graph.values.size(); ++v) {
+    const Parameter* p = graph.values[v].parameter.get();
+    if (p != nullptr && p->trainable) all[static_cast<int>(v)] = p->grad;
+  }
+  return all;
+}
+
+}  // namespace
+
+TEST_CASE("zeroed is removed") {
+  for (const NetworkPtr& network : networks()) {
+    const Graph graph = traced(*network);
+    const Coupling coupling = couple(graph);
+    const Tensor x = random_pictures(graph, 4, 5);
+    for (uint64_t seed = 0; seed < 12; ++seed) {
+      INFO(network->name << ", seed " << seed);
+      const std::set<int> gone = random_units(coupling, seed);
+      Graph zeros = masked(graph, coupling, gone), small = prune(graph, coupling, gone);
+      CHECK(distance(zeros, small, x, Mode::inference) <= 1e-5);
+      CHECK(distance(zeros, small, x, Mode::training) <= 1e-5);
+    }
+  }
+}
+
+TEST_CASE("zeroed is removed for gradients too, and cut takes the survivors out of any tensor") {
+  for (const NetworkPtr& network : networks()) {
+    INFO(network->name);
+    const Graph graph = traced(*network);
+    const Coupling coupling = couple(graph);
+    const Tensor x = random_pictures(graph, 4, 6), labels = Tensor::of({4}, {0, 3, 1, 4});
+    Keep keep;
+    const std::set<int> gone = random_units(coupling, 21);
+    Graph zeros = masked(graph, coupling, gone), small = prune(graph, coupling, gone, &keep);
+    const auto of_zeros = gradients(zeros, x, labels), of_small = gradients(small, x, labels);
+    for (const auto& [v, gradient] : of_small) {
+      CHECK(max_abs_difference(cut(of_zeros.at(v), v, coupling, keep), gradient) <= 1e-5);
+    }
+  }
+}
+
+TEST_CASE("the comparison notices what is left behind") {
+  const Graph graph = traced(*chain());
+  const Coupling coupling = couple(graph);
+  const Tensor x = random_pictures(graph, 4, 7);
+  const std::set<int> gone = {1, 4};
+  Graph small = prune(graph, coupling, gone);
+  SECTION("beta: a filter of zeros does not make a channel of zeros") {
+    Graph zeros = graph;
+    for (const int u : gone) {
+      Tensor& w = zeros.find("a.conv.weight")->value;
+      const size_t length = w.size() / static_cast<size_t>(w.dim(0));
+      const auto at = std::find_if(
+          coupling.units[static_cast<size_t>(u)].channels.begin(),
+          coupling.units[static_cast<size_t>(u)].channels.end(), [&](const Channel& c) {
+            const auto& p = graph.values[static_cast<size_t>(c.axis.value)].parameter;
+            return p && p->name == "a.conv.weight";
+          });
+      std::fill_n(w.data() + static_cast<size_t>(at->index) * length, length, Scalar{0});
+    }
+    CHECK(distance(zeros, small, x, Mode::inference) > 1e-3);
+  }
+  SECTION("another channel") {
+    Graph zeros = masked(graph, coupling, {1, 5});
+    CHECK(distance(zeros, small, x, Mode::inference) > 1e-3);
+  }
+}
+
+TEST_CASE("the comparison notices a wrong order of flattened features") {
+  const Graph graph = traced(*flattened());
+  const Tensor x = random_pictures(graph, 4, 8);
+  Coupling wrong = couple(graph);
+  for (Unit& unit : wrong.units) {
+    for (Channel& channel : unit.channels) {
+      if (wrong.widths.at(channel.axis) != 30) continue;
+      const int pixel = channel.index / 5, c = channel.index % 5;
+      channel.index = c * 6 + pixel;  // as if channels came first
+    }
+    std::sort(unit.channels.begin(), unit.channels.end());
+  }
+  Graph zeros = masked(graph, couple(graph), {1}), small = prune(graph, wrong, {1});
+  CHECK(distance(zeros, small, x, Mode::inference) > 1e-3);
+}
+
+TEST_CASE("pruning nothing changes no bit") {
+  for (const NetworkPtr& network : networks()) {
+    INFO(network->name);
+    Graph graph = traced(*network);
+    const Coupling coupling = couple(graph);
+    Keep keep;
+    Graph same = prune(graph, coupling, {}, &keep);
+    CHECK(keep.all().empty());
+    const Tensor x = random_pictures(graph, 2, 9);
+    CHECK(same_bits(output(graph, x), output(same, x)));
+    for (size_t v = 0; v < graph.values.size(); ++v) {
+      if (!graph.values[v].parameter) continue;
+      CHECK(same_bits(graph.values[v].parameter->value, same.values[v].parameter->value));
+      CHECK(graph.values[v].parameter->value.data() != same.values[v].parameter->value.data());
+    }
+  }
+}
+
+TEST_CASE("pruning twice is pruning both at once, and leaves the input alone") {
+  for (const NetworkPtr& network : networks()) {
+    INFO(network->name);
+    Graph graph = traced(*network);
+    const Coupling coupling = couple(graph);
+    const Tensor x = random_pictures(graph, 2, 10), before = output(graph, x);
+    // Two stay at least: a depthwise convolution of one channel is an ordinary one, whose filters
+    // can go one by one, so that there would be more units than survived.
+    const std::set<int> first = random_units(coupling, 31, 2);
+    const Graph half = prune(graph, coupling, first);
+    const Coupling of_half = couple(half);
+    const std::set<int> second = random_units(of_half, 32);
+    // Units are numbered by their smallest channel, so the survivors keep their order.
+    std::vector<int> survivors;
+    for (int u = 0; u < static_cast<int>(coupling.units.size()); ++u) {
+      if (first.count(u) == 0) survivors.push_back(u);
+    }
+    REQUIRE(survivors.size() == of_half.units.size());
+    std::set<int> both = first;
+    for (const int u : second) both.insert(survivors[static_cast<size_t>(u)]);
+    Graph once = prune(graph, coupling, both), twice = prune(half, of_half, second);
+    CHECK(same_bits(output(once, x), output(twice, x)));
+    CHECK(same_bits(before, output(graph, x)));
+  }
+}
+
+TEST_CASE("what cannot be built is refused before anything is built") {
+  const Graph graph = traced(*shuffled());
+  const Coupling coupling = couple(graph);
+  const auto prune_units = [&](const std::set<int>& gone) {
+    return complaint([&] { prune(graph, coupling, gone); });
+  };
+  CHECK(contains(prune_units({0}), "groups"));
+  CHECK(contains(prune_units({-1}), "does not exist"));
+  CHECK(contains(prune_units({10000}), "does not exist"));
+  const std::vector<int>& stem = coupling.groups[0].units;
+  CHECK(contains(prune_units({stem.begin(), stem.end()}), "nothing would be left"));
+}
+
+TEST_CASE("costs are known before pruning") {
+  for (const NetworkPtr& network : networks()) {
+    INFO(network->name);
+    const Graph graph = traced(*network);
+    const Coupling coupling = couple(graph);
+    const std::set<int> gone = random_units(coupling, 41);
+    const Cost told = pruned_cost(graph, coupling, gone);
+    const Cost real = total_cost(prune(graph, coupling, gone));
+    CHECK(told.params == real.params);
+    CHECK(told.macs == real.macs);
+    CHECK(told.activation_bytes == real.activation_bytes);
+  }
+}
+
+TEST_CASE("VGG-16-A of Li et al. costs what the paper's network costs", "[slow]") {
+  const auto layer = zoo::make("vgg16_li");
+  const Graph graph = trace(*layer, {1, 32, 32, 3});
+  const Coupling coupling = couple(graph);
+  CHECK(total_cost(graph).macs == 313'463'808);
+  CHECK(total_cost(graph).params == 14'987'722);
+  Budget budget;  // half of the first convolution and of the last six
+  for (const int g : {0, 7, 8, 9, 10, 11, 12}) {
+    budget.groups[coupling.groups[static_cast<size_t>(g)].name] = 0.5;
+  }
+  const std::set<int> gone = choose(graph, coupling, l1_norm(graph, coupling), budget);
+  const Graph small = prune(graph, coupling, gone);
+  CHECK(total_cost(small).macs == 206'279'680);
+  CHECK(total_cost(small).params == 5'397'034);
+}
