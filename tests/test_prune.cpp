@@ -135,9 +135,12 @@ TEST_CASE("pruning twice is pruning both at once, and leaves the input alone") {
     Graph graph = traced(*network);
     const Coupling coupling = couple(graph);
     const Tensor x = random_pictures(graph, 2, 10), before = output(graph, x);
-    // Two stay at least: a depthwise convolution of one channel is an ordinary one, whose filters
-    // can go one by one, so that there would be more units than survived.
-    const std::set<int> first = random_units(coupling, 31, 2);
+    // Two stay at least, in every block: a depthwise convolution of one channel is an ordinary one,
+    // and a grouped one that reads one channel per group is depthwise. Both are tied otherwise, so
+    // that the units of the pruned network would not be those that survived.
+    int blocks = 1;
+    for (const Balance& balance : coupling.balances) blocks = std::max(blocks, balance.groups);
+    const std::set<int> first = random_units(coupling, 31, 2 * blocks);
     const Graph half = prune(graph, coupling, first);
     const Coupling of_half = couple(half);
     const std::set<int> second = random_units(of_half, 32);
