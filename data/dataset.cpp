@@ -5,7 +5,7 @@
 #include <new>
 
 #include "data/hash.h"
-#include "data/synthetic.h"
+#include "data/image.h"
 #include "engine/error.h"
 #include "engine/parallel.h"
 #include "engine/random.h"
@@ -29,7 +29,7 @@ Images make_images(int count, int height, int width) {
   return images;
 }
 
-Images subset(const Images& images, int n, uint64_t seed) {
+Images subset(Images images, int n, uint64_t seed) {
   if (n <= 0 || n >= images.count()) return images;
   const std::vector<int> order = permutation(images.count(), Random(seed, Purpose::choice));
   Images chosen = make_images(n, images.height, images.width);
@@ -39,6 +39,21 @@ Images subset(const Images& images, int n, uint64_t seed) {
     chosen.labels[static_cast<size_t>(i)] = images.labels[static_cast<size_t>(from)];
   }
   return chosen;
+}
+
+Images resized(Images images, int height, int width) {
+  if (height == images.height && width == images.width) return images;
+  Images result = make_images(images.count(), height, width);
+  result.labels = images.labels;
+  parallel_ranges(images.count(), 16, [&](int64_t begin, int64_t end) {
+    for (int i = static_cast<int>(begin); i < static_cast<int>(end); ++i) {
+      const Picture small{
+          images.height, images.width, {images.image(i), images.image(i) + images.image_bytes()}};
+      const Picture picture = fit(small, height, width);
+      std::copy(picture.pixels.begin(), picture.pixels.end(), result.image(i));
+    }
+  });
+  return result;
 }
 
 PixelStatistics pixel_statistics(const Images& images) {

@@ -37,10 +37,10 @@ struct Images {
 Images make_images(int count, int height, int width);
 
 // The first n of a seeded shuffle; all of them, as they are, when n is 0 or not below the count.
-Images subset(const Images& images, int n, uint64_t seed);
+Images subset(Images images, int n, uint64_t seed);
 
-// Every picture brought to another size (see resize in image.h).
-Images resized(const Images& images, int height, int width);
+// Every picture brought to another size (see fit in image.h).
+Images resized(Images images, int height, int width);
 
 // Per channel, on values 0 .. 1, over all pixels (not the mean of per-image deviations).
 struct PixelStatistics {

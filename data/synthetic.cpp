@@ -63,9 +63,10 @@ struct Scene {
 };
 
 // Numbers are drawn one per statement or inside braces: only there C++ fixes their order.
+Point direction(float angle) { return {std::cos(angle), std::sin(angle)}; }
+
 Point any_direction(Random& random) {
-  const float angle = random.uniform(0, 2 * std::numbers::pi_v<float>);
-  return {std::cos(angle), std::sin(angle)};
+  return direction(random.uniform(0, 2 * std::numbers::pi_v<float>));
 }
 
 Colour any_colour(float low, float high, Random& random) {
@@ -97,7 +98,7 @@ Stroke any_stroke(Random& random) {
 }
 
 void place_shape(Scene& scene, Random& random) {
-  scene.size = random.uniform(0.45f, 0.8f);
+  scene.size = random.uniform(0.5f, 0.85f);
   const float room = 1.0f - scene.size;
   scene.centre = Point{random.uniform(-room, room), random.uniform(-room, room)};
 }
@@ -113,7 +114,7 @@ void place_texture(Scene& scene, Random& random) {
 Scene compose(const Kind& kind, Random random) {
   Scene scene;
   scene.kind = &kind;
-  scene.direction = any_direction(random);
+  scene.direction = direction(random.uniform(-0.6f, 0.6f));
   kind.texture ? place_texture(scene, random) : place_shape(scene, random);
   scene.paper = any_colour(0.02f, 0.65f, random);
   scene.paper_end = mix(scene.paper, any_colour(0.02f, 0.65f, random), 0.4f);
