@@ -44,8 +44,9 @@ void Session::allocate() {
 void Session::bind() {
   for (const Node& node : graph_.nodes) {
     Step& step = steps_.emplace_back(
-        Step{.op = node.op.get(), .in = {}, .out = values_[static_cast<size_t>(node.out)]});
+        Step{.op = node.op, .in = {}, .out = values_[static_cast<size_t>(node.out)]});
     for (const int v : node.in) step.in.push_back(values_[static_cast<size_t>(v)]);
+    if (OpPtr prepared = node.op->prepared(step.in, step.out)) step.op = std::move(prepared);
   }
 }
 
