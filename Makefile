@@ -4,6 +4,7 @@
 
 DATA ?= synthetic
 DEMO_FLAGS ?=
+RUN ?= runs/demo
 CIFAR10 ?=
 PREFIX ?= /usr/local
 BENCH_FLAGS ?=
@@ -12,7 +13,7 @@ folders := engine data layers compress zoo apps tests
 sources = $(shell find $(folders) -name '*.h' -o -name '*.cpp')
 jobs := $(shell nproc 2>/dev/null || sysctl -n hw.ncpu)
 configure := cmake --log-level=NOTICE --preset
-demo_command = build/bonsai compress --net vgg_small --data $(DATA) --out runs/demo $(DEMO_FLAGS)
+demo_command = build/bonsai compress --net vgg_small --data $(DATA) --out $(RUN) $(DEMO_FLAGS)
 
 # Tests skip what needs CIFAR-10 unless they are told where it is.
 ifneq ($(CIFAR10),)
@@ -78,11 +79,13 @@ tidy: ## run clang-tidy
 	@$(configure) debug
 	@run-clang-tidy -quiet -p build-debug -j $(jobs) '/(engine|data|layers|compress|zoo|apps)/'
 
-bench: ## build and run the benchmarks
+bench: ## measure kernels and training steps, beside PyTorch where it is installed
 	@cmake/setup.sh build bench
 	@$(configure) release
 	@cmake --build build --target bonsai bonsai_bench
-	build/bonsai_bench $(BENCH_FLAGS)
+	@mkdir -p bench-results
+	build/bonsai_bench --benchmark_out=bench-results/kernels.json $(BENCH_FLAGS)
+	apps/bench/training.sh
 
 arm64: ## cross-build for 64-bit ARM and run the short tests under qemu
 	@cmake/setup.sh build test arm64

@@ -1,14 +1,14 @@
 # What every target of this project shares: the language, the warnings, the sanitizers, and where
 # its output goes.
 
-# A static or shared library (BUILD_SHARED_LIBS). Shared ones may not leave a symbol open, so
-# that the linker finds a folder that reaches up to one it does not link.
 if(NOT CMAKE_BUILD_TYPE AND NOT CMAKE_CONFIGURATION_TYPES)
   set(CMAKE_BUILD_TYPE Release CACHE STRING "Release, RelWithDebInfo or Debug" FORCE)
 endif()
 set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
 set(CMAKE_RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR})
 set(CMAKE_POSITION_INDEPENDENT_CODE ON)
+# Shared libraries (BUILD_SHARED_LIBS, as the debug preset has it) may not leave a symbol open, so
+# that the linker refuses a folder that calls one above it.
 if(NOT APPLE)
   string(APPEND CMAKE_SHARED_LINKER_FLAGS " -Wl,--no-undefined")
 endif()
@@ -51,10 +51,6 @@ endfunction()
 # root of the repository; installed, that root is include/bonsai.
 function(bonsai_library name)
   bonsai_sources(sources ${ARGN})
-  if(NOT sources)
-    file(WRITE ${PROJECT_BINARY_DIR}/empty_${name}.cpp "")
-    set(sources ${PROJECT_BINARY_DIR}/empty_${name}.cpp)
-  endif()
   add_library(bonsai_${name} ${sources})
   add_library(bonsai::${name} ALIAS bonsai_${name})
   bonsai_flags(bonsai_${name})
