@@ -8,8 +8,9 @@
 #include <cerrno>
 #include <charconv>
 #include <cstdio>
-#include <utility>
+#include <system_error>
 
+#include "engine/atomic_file.h"
 #include "engine/error.h"
 
 namespace bonsai {
@@ -34,13 +35,6 @@ size_t utf8_length(std::string_view s) {
     return tail(1) && tail(2) && tail(3) && !overlong && !too_large ? 4 : 0;
   }
   return 0;
-}
-
-void sync_folder(const fs::path& folder) {
-  const int descriptor = ::open(folder.empty() ? "." : folder.c_str(), O_RDONLY | O_DIRECTORY);
-  if (descriptor < 0) return;  // not every file system can; the rename itself has happened
-  ::fsync(descriptor);
-  ::close(descriptor);
 }
 
 // Folders <stem>-<process> whose process is gone.
@@ -112,47 +106,13 @@ void make_folders(const fs::path& path) {
   require(!error, printable(path), ": cannot be made: ", error.message());
 }
 
-AtomicFile::AtomicFile(fs::path path) : path_(std::move(path)), temporary_(path_) {
-  temporary_ += "." + std::to_string(::getpid()) + ".tmp";
-  descriptor_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-  if (descriptor_ < 0) fail(errno);
-}
-
-AtomicFile::~AtomicFile() {
-  if (descriptor_ < 0) return;
-  ::close(descriptor_);
-  ::unlink(temporary_.c_str());
-}
-
-void AtomicFile::fail(int error) const {
-  throw Error(join(printable(path_), ": cannot be written: ", reason(error)));
-}
-
-void AtomicFile::write(const void* data, size_t bytes) {
-  const auto* p = static_cast<const uint8_t*>(data);
-  while (bytes > 0) {
-    const ssize_t n = ::write(descriptor_, p, bytes);
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) fail(errno);
-    p += n;
-    bytes -= static_cast<size_t>(n);
-  }
-}
-
-void AtomicFile::commit() {
-  if (::fsync(descriptor_) != 0) fail(errno);
-  if (::rename(temporary_.c_str(), path_.c_str()) != 0) fail(errno);
-  ::close(std::exchange(descriptor_, -1));
-  sync_folder(path_.parent_path());
-}
-
 void write_file(const fs::path& path, std::span<const uint8_t> bytes) {
-  AtomicFile file(path);
+  AtomicFile file(path.string(), bytes.size());
   file.write(bytes.data(), bytes.size());
   file.commit();
 }
 
-TemporaryFolder::TemporaryFolder(const fs::path& parent, const std::string& stem) {
+ScratchFolder::ScratchFolder(const fs::path& parent, const std::string& stem) {
   make_folders(parent);
   remove_leftovers(parent, stem);
   // A second folder of this process under the same stem gets a number of its own.
@@ -164,7 +124,7 @@ TemporaryFolder::TemporaryFolder(const fs::path& parent, const std::string& stem
   require(!error, printable(path_), ": cannot be made: ", error.message());
 }
 
-TemporaryFolder::~TemporaryFolder() {
+ScratchFolder::~ScratchFolder() {
   std::error_code ignored;
   fs::remove_all(path_, ignored);
 }

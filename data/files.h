@@ -1,5 +1,4 @@
-// Files that are read whole, written so that a stop at any moment leaves the old or the new content
-// and nothing between, and folders that go away with their owner.
+// Small helpers round files: read whole, named in messages, folders that go away with their owner.
 #pragma once
 
 #include <cstddef>
@@ -22,35 +21,17 @@ std::vector<uint8_t> read_file(const std::filesystem::path& path, uint64_t most_
 
 void make_folders(const std::filesystem::path& path);
 
-// A file under a temporary name beside `path`. commit() brings it to the disk and renames it;
-// without that it is removed. Every failure (a full disk) throws Error with the file's name.
-class AtomicFile {
- public:
-  explicit AtomicFile(std::filesystem::path path);
-  ~AtomicFile();
-  AtomicFile(const AtomicFile&) = delete;
-  AtomicFile& operator=(const AtomicFile&) = delete;
-
-  void write(const void* data, size_t bytes);
-  void commit();
-
- private:
-  [[noreturn]] void fail(int error) const;
-
-  std::filesystem::path path_, temporary_;
-  int descriptor_ = -1;
-};
-
+// Whole or not at all.
 void write_file(const std::filesystem::path& path, std::span<const uint8_t> bytes);
 
 // <parent>/<stem>-<process>, empty at first and removed with its content at the end. What a killed
 // process left under the same stem is removed too.
-class TemporaryFolder {
+class ScratchFolder {
  public:
-  TemporaryFolder(const std::filesystem::path& parent, const std::string& stem);
-  ~TemporaryFolder();
-  TemporaryFolder(const TemporaryFolder&) = delete;
-  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
+  ScratchFolder(const std::filesystem::path& parent, const std::string& stem);
+  ~ScratchFolder();
+  ScratchFolder(const ScratchFolder&) = delete;
+  ScratchFolder& operator=(const ScratchFolder&) = delete;
 
   const std::filesystem::path& path() const { return path_; }
 

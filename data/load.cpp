@@ -91,7 +91,7 @@ Dataset read_archive(const fs::path& archive, const DataOptions& options, Stored
   const std::string key = join("archive ", real_path(archive), " ", status.st_size, " ",
                                status.st_mtime, " ", height, "x", width, " ", options.seed);
   return stored_or_made(store_path(options, archive.filename(), key), key, stored, [&] {
-    const TemporaryFolder unpacked(options.cache, "unpacking-" + archive.filename().string());
+    const ScratchFolder unpacked(options.cache, "unpacking-" + archive.filename().string());
     if (options.progress) options.progress({"unpacking " + archive.filename().string(), 0, 0});
     unpack_archive(archive, unpacked.path());
     if (const auto cifar = cifar_inside(unpacked.path())) return read_cifar(*cifar);

@@ -1,6 +1,7 @@
-// Decoded pictures in one file, so that the next run starts at once. Layout (little-endian): the
-// magic "BONSAIPX", a version, the length of the head; the head: key, class names, unreadable
-// pictures, notes, the counts and sizes; labels and pixels of both parts; a hash of all before.
+// Decoded pictures in one file, so that the next run starts at once. Layout (little-endian; a text
+// is its length and its bytes, numbers have 64 bits): the magic "BONSAIPX", the version, the key,
+// class names, unreadable pictures, notes, counts and sizes, labels (32 bits each) and pixels of
+// both parts, and the CRC-64 of all before.
 #pragma once
 
 #include <filesystem>
@@ -15,7 +16,7 @@ namespace bonsai {
 void store_pictures(const std::filesystem::path& path, const std::string& key, const Dataset& data);
 
 // Nothing when there is no such file, or it was made from something else, or is not whole: what a
-// file says is believed only after every length and the hash have been checked.
+// file says is believed only after every length and the checksum have been checked.
 std::optional<Dataset> stored_pictures(const std::filesystem::path& path, const std::string& key);
 
 }  // namespace bonsai

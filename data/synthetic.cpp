@@ -63,10 +63,9 @@ struct Scene {
 };
 
 // Numbers are drawn one per statement or inside braces: only there C++ fixes their order.
-Point direction(float angle) { return {std::cos(angle), std::sin(angle)}; }
-
 Point any_direction(Random& random) {
-  return direction(random.uniform(0, 2 * std::numbers::pi_v<float>));
+  const float angle = random.uniform(0, 2 * std::numbers::pi_v<float>);
+  return {std::cos(angle), std::sin(angle)};
 }
 
 Colour any_colour(float low, float high, Random& random) {
@@ -98,7 +97,7 @@ Stroke any_stroke(Random& random) {
 }
 
 void place_shape(Scene& scene, Random& random) {
-  scene.size = random.uniform(0.5f, 0.85f);
+  scene.size = random.uniform(0.4f, 0.8f);
   const float room = 1.0f - scene.size;
   scene.centre = Point{random.uniform(-room, room), random.uniform(-room, room)};
 }
@@ -114,21 +113,21 @@ void place_texture(Scene& scene, Random& random) {
 Scene compose(const Kind& kind, Random random) {
   Scene scene;
   scene.kind = &kind;
-  scene.direction = direction(random.uniform(-0.6f, 0.6f));
+  scene.direction = any_direction(random);
   kind.texture ? place_texture(scene, random) : place_shape(scene, random);
   scene.paper = any_colour(0.02f, 0.65f, random);
   scene.paper_end = mix(scene.paper, any_colour(0.02f, 0.65f, random), 0.4f);
-  scene.ink = brighter_than(mix(scene.paper, scene.paper_end, 0.5f), 0.2f, random);
+  scene.ink = brighter_than(mix(scene.paper, scene.paper_end, 0.5f), 0.16f, random);
   scene.slope = any_direction(random);
   const Point to_light = any_direction(random);
   const float falloff = random.uniform(0.05f, 0.3f);
   scene.light = {to_light.x * falloff, to_light.y * falloff};
   scene.exposure = random.uniform(0.7f, 1.1f);
   scene.shadow = random.uniform(0.0f, 0.5f);
-  scene.noise = random.uniform(0.01f, 0.04f);
-  scene.behind.resize(random.below(4));
+  scene.noise = random.uniform(0.01f, 0.05f);
+  scene.behind.resize(random.below(5));
   for (Stroke& s : scene.behind) s = any_stroke(random);
-  scene.front.resize(random.below(2));
+  scene.front.resize(random.below(3));
   for (Stroke& s : scene.front) s = any_stroke(random);
   return scene;
 }
