@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "engine/error.h"
+#include "engine/parallel.h"
 
 namespace bonsai {
 namespace {
@@ -12,6 +13,18 @@ float root(double x) { return static_cast<float>(std::sqrt(x)); }
 double fan_mean(const Tensor& weight) {
   return (static_cast<double>(fan(weight, Fan::in)) + static_cast<double>(fan(weight, Fan::out))) /
          2;
+}
+
+// Large networks have 10^8 weights, so the pieces of a tensor are drawn in parallel, each from its
+// own place in the randomness of a seed that is drawn from `random`.
+template <class Draw>
+void fill(const Tensor& tensor, Random& random, const Draw& draw) {
+  constexpr int64_t piece = 1 << 14;
+  const uint64_t high = random.next(), low = random.next();
+  parallel_ranges(static_cast<int64_t>(tensor.size()), piece, [&](int64_t begin, int64_t end) {
+    Random own(high << 32 | low, Purpose::init, static_cast<uint64_t>(begin / piece));
+    for (int64_t i = begin; i < end; ++i) tensor.data()[i] = draw(own);
+  });
 }
 
 }  // namespace
@@ -48,11 +61,11 @@ void uniform_fan_in(const Tensor& tensor, int64_t fan_in, Random& random) {
 }
 
 void uniform(const Tensor& tensor, float low, float high, Random& random) {
-  for (size_t i = 0; i < tensor.size(); ++i) tensor[i] = random.uniform(low, high);
+  fill(tensor, random, [&](Random& r) { return r.uniform(low, high); });
 }
 
 void normal(const Tensor& tensor, float deviation, Random& random) {
-  for (size_t i = 0; i < tensor.size(); ++i) tensor[i] = deviation * random.normal();
+  fill(tensor, random, [&](Random& r) { return deviation * r.normal(); });
 }
 
 }  // namespace bonsai

@@ -78,6 +78,7 @@ class Trainer {
       if (whole) {
         finish_epoch();
       } else {
+        result_.test = {};
         save(true);
       }
     }

@@ -1,0 +1,151 @@
+// The zoo: counts to the digit, what a network refuses, and that each can learn, be saved and run.
+#include "zoo/zoo.h"
+
+#include <filesystem>
+#include <functional>
+#include <map>
+
+#include "data/synthetic.h"
+#include "engine/cost.h"
+#include "engine/error.h"
+#include "engine/file.h"
+#include "layers/trainer.h"
+#include "tests/catch.h"
+
+using namespace bonsai;
+
+namespace {
+
+struct Count {
+  int64_t params, macs;
+};
+
+// From PyTorch's definitions of the same networks; the papers' rounded figures agree.
+const std::map<std::string, Count> counts = {
+    {"vgg_small", {307'946, 38'653'952}},         {"vgg11", {9'231'114, 152'769'536}},
+    {"vgg13", {9'416'010, 228'267'008}},          {"vgg16", {14'728'266, 313'201'664}},
+    {"vgg19", {20'040'522, 398'136'320}},         {"vgg16_li", {14'987'722, 313'463'808}},
+    {"vgg11_224", {132'868'840, 7'609'090'048}},  {"vgg13_224", {133'053'736, 11'308'466'176}},
+    {"vgg16_224", {138'365'992, 15'470'264'320}}, {"vgg19_224", {143'678'248, 19'632'062'464}},
+};
+
+Shape batch_of_one(const Shape& input) { return {1, input[0], input[1], input[2]}; }
+
+Cost count(const std::string& name, const zoo::Options& options = {}) {
+  const Shape input = options.input.empty() ? zoo::find(name).input : options.input;
+  return total_cost(trace(*zoo::make(name, options), batch_of_one(input)));
+}
+
+void check_count(const std::string& name) {
+  INFO(name);
+  const Cost cost = count(name);
+  CHECK(cost.params == counts.at(name).params);
+  CHECK(cost.macs == counts.at(name).macs);
+}
+
+std::string error_of(const std::function<void()>& f) {
+  try {
+    f();
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return {};
+}
+
+bool is_large(const std::string& name) { return zoo::find(name).input[0] > 32; }
+
+}  // namespace
+
+TEST_CASE("parameters and multiply-adds are those of the papers, to the digit") {
+  for (const std::string& name : zoo::names()) {
+    if (counts.count(name) != 0 && !is_large(name)) check_count(name);
+  }
+}
+
+TEST_CASE("the networks for large pictures have the papers' counts", "[slow]") {
+  for (const std::string& name : zoo::names()) {
+    if (counts.count(name) != 0 && is_large(name)) check_count(name);
+  }
+}
+
+TEST_CASE("width, classes and input are the caller's choice") {
+  const Cost half = count("vgg16", {.classes = 100, .width = 0.5F});
+  CHECK(half.params == 3'710'084);
+  CHECK(half.macs == 78'767'104);
+  // 64x64 pictures: four times the convolutions, and a classifier of four times the inputs.
+  const Cost small = count("vgg_small"), large = count("vgg_small", {.input = {64, 64, 3}});
+  CHECK(large.macs == 4 * small.macs);
+  CHECK(large.params == small.params + 3 * 20'480);
+  const Graph grey =
+      trace(*zoo::make("vgg_small", {.classes = 3, .input = {32, 40, 1}}), {1, 32, 40, 1});
+  CHECK(grey.output_shape() == Shape{1, 3});
+}
+
+TEST_CASE("the zoo refuses what a network cannot be, in one line") {
+  CHECK(error_of([] { zoo::make("vgg_smal"); }) ==
+        "zoo: there is no network 'vgg_smal' (did you mean 'vgg_small'?)");
+  CHECK(error_of([] { zoo::make("vgg16", {.classes = 0}); }) ==
+        "vgg16: 0 classes, should be at least 1");
+  CHECK(error_of([] { zoo::make("vgg16", {.width = 0.001F}); }) ==
+        "vgg16: width 0.001 leaves features.0 none of its 64 channels");
+  CHECK(error_of([] {
+          zoo::make("vgg16", {.input = {16, 16, 3}});
+        }) == "vgg16: pictures of 16x16 are too small, should be at least 32x32");
+  CHECK(error_of([] {
+          zoo::make("vgg16", {.input = {32, 32}});
+        }) == "vgg16: input [32, 32] should be [height, width, channels]");
+  CHECK(!error_of([] { zoo::make("vgg16", {.width = -1}); }).empty());
+  CHECK(!error_of([] { zoo::make("vgg16", {.width = 1e9F}); }).empty());
+  CHECK(!error_of([] { zoo::make("vgg16", {.input = {0, 32, 3}}); }).empty());
+}
+
+TEST_CASE("parameters are named as in PyTorch") {
+  const auto net = zoo::make("vgg11");
+  std::vector<std::string> names;
+  for (const Parameter* p : net->parameters()) names.push_back(p->name);
+  const std::vector<std::string> first(names.begin(), names.begin() + 8);
+  CHECK(first == std::vector<std::string>{"features.0.weight", "features.0.bias",
+                                          "features.1.weight", "features.1.bias",
+                                          "features.1.running_mean", "features.1.running_var",
+                                          "features.4.weight", "features.4.bias"});
+  CHECK(names.back() == "classifier.bias");
+}
+
+TEST_CASE("the seed decides a network's weights") {
+  auto last = [](uint64_t seed) {
+    return zoo::make("vgg_small", {.seed = seed})->parameters().back()->value.clone();
+  };
+  CHECK(max_abs_difference(last(1), last(1)) == 0);
+  CHECK(max_abs_difference(last(1), last(2)) > 0);
+}
+
+// Narrow, so that every family is quick to try.
+TEST_CASE("every network learns, and runs the same after trace, save and load", "[slow]") {
+  const auto folder = std::filesystem::temp_directory_path() / "bonsai_test_zoo";
+  std::filesystem::create_directories(folder);
+  for (const std::string& name : zoo::names()) {
+    if (is_large(name)) continue;
+    INFO(name);
+    const zoo::Options options{.width = name == "vgg_small" ? 0.25F : 0.125F};
+    const auto net = zoo::make(name, options);
+    const Dataset data = synthetic_dataset({.train_images = 64, .test_images = 16});
+    const TrainResult result = fit(*net, data,
+                                   {.epochs = 6,
+                                    .batch = 16,
+                                    .lr = 0.002F,
+                                    .optimiser = {.kind = OptimiserKind::adam},
+                                    .schedule = {.kind = ScheduleKind::constant, .warmup = 0},
+                                    .augment = Augment::none()});
+    CHECK(result.history.back().loss < 0.9 * result.history.front().loss);
+
+    Graph graph = trace(*net, data.input_shape());
+    const std::string path = (folder / (name + ".bonsai")).string();
+    save(path, graph);
+    Graph loaded = load(path);
+    const Evaluation a = evaluate(*net, data.test, data.mean, data.std);
+    const Evaluation b = evaluate(loaded, data.test, data.mean, data.std);
+    CHECK(a.loss == b.loss);
+    CHECK(a.predictions == b.predictions);
+  }
+  std::filesystem::remove_all(folder);
+}
