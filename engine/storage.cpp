@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 #include <cstdlib>
+#include <limits>
 #include <mutex>
 #include <new>
 #include <unordered_map>
@@ -21,8 +22,10 @@ constexpr size_t small_alignment = 64;
 constexpr size_t huge_page = size_t{2} << 20;
 
 // Rounds up to one of eight steps per power of two: at most 12.5 % is wasted, and buffers of
-// nearly equal size (a pruned layer's, an odd last batch's) share a list.
+// nearly equal size (a pruned layer's, an odd last batch's) share a list. Returns 0 for sizes that
+// no machine has.
 size_t size_class(size_t bytes) {
+  if (bytes > std::numeric_limits<size_t>::max() / 4) return 0;
   bytes = std::max<size_t>(bytes, 256);
   const size_t step = std::bit_ceil(bytes) / 16;
   return (bytes + step - 1) / step * step;

@@ -43,7 +43,8 @@ inline Tensor distinct(Shape shape, Random& random) {
         static_cast<Scalar>(-4.0 + step * (i + 0.37));
   }
   for (size_t i = 0; i < t.size(); ++i) {
-    for (const Scalar kink : {-3, 0, 3, 6}) {
+    for (const int multiple : {-1, 0, 1, 2}) {
+      const auto kink = static_cast<Scalar>(3 * multiple);
       if (t[i] > kink - Scalar(0.001) && t[i] < kink + Scalar(0.001)) t[i] = kink + Scalar(0.0015);
     }
   }
@@ -110,7 +111,7 @@ inline OpCase linear(int i, Random& random) {
 inline OpCase batch_norm(int i, Random& random) {
   const Shape x = i == 4 ? Shape{5, 3} : map_shape(i, random);
   const int c = x.back();
-  OpCase result{{{"eps", 1e-3}, {"momentum", 0.1}},
+  OpCase result{{{"eps", 0x1p-10}, {"momentum", 0.125}},
                 {normal(x, random), positive({c}, random), normal({c}, random),
                  normal({c}, random), positive({c}, random)}};
   result.wanted = {true, true, true, false, false};
@@ -158,7 +159,9 @@ inline OpCase pool(int i, Random& random) {
   const int stride = i == 3 ? 3 : random.between(1, 3), padding = random.between(0, kernel - 1);
   Shape x = map_shape(i, random);
   for (const size_t axis : {1, 2}) x[axis] = std::max(x[axis], kernel);
-  return {{{"kernel", int64_t{kernel}}, {"stride", int64_t{stride}}, {"padding", int64_t{padding}}},
+  return {{{"kernel", int64_t{kernel}},
+           {"stride", int64_t{stride}},
+           {"padding", int64_t{padding}}},
           {distinct(x, random)}};
 }
 
@@ -208,7 +211,9 @@ inline std::vector<OpRow> op_table() {
 // Case i of a row, the same in every program.
 inline OpCase draw_case(const OpRow& row, int i) {
   uint64_t number = 0;
-  for (const char letter : std::string(row.name)) number = number * 31 + static_cast<uint8_t>(letter);
+  for (const char letter : std::string(row.name)) {
+    number = number * 31 + static_cast<uint8_t>(letter);
+  }
   Random random(7, Purpose::test, number, static_cast<uint32_t>(i));
   OpCase result = row.draw(i, random);
   if (result.wanted.empty()) result.wanted.assign(result.in.size(), true);

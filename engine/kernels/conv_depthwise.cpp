@@ -28,12 +28,12 @@ void for_each_tap(const ConvShape& s, int oh, int ow, const Visit& visit) {
   }
 }
 
-Tensor channels_last(const ConvShape& s, const Scalar* w) {
-  Tensor t = Tensor::uninitialized({s.taps(), s.in});
+// The weights as [taps, channels], in scratch of the calling thread.
+const Scalar* channels_last(const ConvShape& s, const Scalar* w) {
+  auto* t = thread_scratch<Scalar>(0, static_cast<size_t>(int64_t{s.taps()} * s.in));
   for (int c = 0; c < s.in; ++c) {
     for (int tap = 0; tap < s.taps(); ++tap) {
-      t[static_cast<size_t>(tap) * static_cast<size_t>(s.in) + static_cast<size_t>(c)] =
-          w[int64_t{c} * s.taps() + tap];
+      t[int64_t{tap} * s.in + c] = w[int64_t{c} * s.taps() + tap];
     }
   }
   return t;
@@ -43,7 +43,7 @@ Tensor channels_last(const ConvShape& s, const Scalar* w) {
 
 void conv_forward_depthwise(const ConvForward& c) {
   const ConvShape& s = c.shape;
-  const Tensor w = channels_last(s, c.w);
+  const Scalar* w = channels_last(s, c.w);
   parallel_ranges(int64_t{s.n} * s.out_h, std::max(1, 64 / s.out_w), [&](int64_t begin,
                                                                          int64_t end) {
     for (int64_t line = begin; line < end; ++line) {
@@ -53,7 +53,7 @@ void conv_forward_depthwise(const ConvForward& c) {
         Scalar* y = c.y + (line * s.out_w + ow) * s.out;
         if (!c.add) std::fill_n(y, s.out, Scalar{0});
         for_each_tap(s, oh, ow, [&](int tap, int64_t pixel) {
-          multiply_add(x + pixel * s.in, w.data() + int64_t{tap} * s.in, y, s.in);
+          multiply_add(x + pixel * s.in, w + int64_t{tap} * s.in, y, s.in);
         });
       }
     }
@@ -64,7 +64,7 @@ void conv_forward_depthwise(const ConvForward& c) {
 
 void conv_backward_data_depthwise(const ConvBackwardData& c) {
   const ConvShape& s = c.shape;
-  const Tensor w = channels_last(s, c.w);
+  const Scalar* w = channels_last(s, c.w);
   const int64_t image_size = int64_t{s.h} * s.w * s.in;
   parallel_chunks(s.n, [&](int64_t n) {
     Scalar* dx = c.dx + n * image_size;
@@ -73,7 +73,7 @@ void conv_backward_data_depthwise(const ConvBackwardData& c) {
       for (int ow = 0; ow < s.out_w; ++ow) {
         const Scalar* dy = c.dy + ((n * s.out_h + oh) * s.out_w + ow) * s.out;
         for_each_tap(s, oh, ow, [&](int tap, int64_t pixel) {
-          multiply_add(dy, w.data() + int64_t{tap} * s.in, dx + pixel * s.in, s.in);
+          multiply_add(dy, w + int64_t{tap} * s.in, dx + pixel * s.in, s.in);
         });
       }
     }

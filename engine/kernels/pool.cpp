@@ -48,6 +48,10 @@ BONSAI_SIMD void multiply(Scalar* y, int n, Scalar scale) {
   for (int c = 0; c < n; ++c) y[c] *= scale;
 }
 
+int place_in_window(const PoolShape& s, int iy, int ix, int oy, int ox) {
+  return (iy - oy * s.stride + s.padding) * s.kernel + ix - ox * s.stride + s.padding;
+}
+
 // Rows of `width` pixels per piece of work: about 16 thousand elements.
 int64_t piece_rows(int width, int channels) {
   return 1 + (1 << 14) / std::max<int64_t>(1, int64_t{width} * channels);
@@ -59,7 +63,7 @@ void each_in_window(const PoolShape& s, const Scalar* image, int oy, int ox, con
   const Range ys = window(oy, s.h, s), xs = window(ox, s.w, s);
   for (int iy = ys.begin; iy < ys.end; ++iy) {
     for (int ix = xs.begin; ix < xs.end; ++ix) {
-      const int place = (iy - oy * s.stride + s.padding) * s.kernel + ix - ox * s.stride + s.padding;
+      const int place = place_in_window(s, iy, ix, oy, ox);
       visit(image + (int64_t{iy} * s.w + ix) * s.channels, place);
     }
   }
@@ -95,9 +99,8 @@ void each_pair_back(const PoolShape& s, Scalar* dx, bool add, const Visit& visit
         const Range oxs = windows_of(ix, s.out_w, s);
         for (int oy = oys.begin; oy < oys.end; ++oy) {
           for (int ox = oxs.begin; ox < oxs.end; ++ox) {
-            const int place =
-                (iy - oy * s.stride + s.padding) * s.kernel + ix - ox * s.stride + s.padding;
-            visit(target, ((row / s.h * s.out_h + oy) * s.out_w + ox) * s.channels, place);
+            visit(target, ((row / s.h * s.out_h + oy) * s.out_w + ox) * s.channels,
+                  place_in_window(s, iy, ix, oy, ox));
           }
         }
       }

@@ -1,4 +1,5 @@
-// batch_norm (Ioffe and Szegedy 2015): y = (x - mean) / sqrt(var + eps) * gamma + beta, per channel.
+// batch_norm (Ioffe and Szegedy 2015), per channel:
+//   y = (x - mean) / sqrt(var + eps) * gamma + beta
 // Training takes mean and the biased variance from the batch and moves the running ones towards
 // them, the variance by its unbiased estimate. Otherwise, also when gradients are wanted (frozen),
 // the running ones are used and are constants. With z = (x - mean) / sqrt(var + eps), n rows:

@@ -80,7 +80,7 @@ class CrossEntropy : public Op {
     require_inputs("cross_entropy", in, 2);
     require(in[0].size() == 2 && in[0][0] > 0 && in[0][1] > 0,
             "cross_entropy: the logits have shape ", in[0], ", should be [N, K]");
-    require_vector("cross_entropy", "the labels", in[1], in[0][0]);
+    require_vector("cross_entropy", "the label vector", in[1], in[0][0]);
     return {1};
   }
 
