@@ -26,6 +26,11 @@ void uniform_fan_in(const Tensor& tensor, int64_t fan_in, Random& random);
 
 void uniform(const Tensor& tensor, float low, float high, Random& random);
 void normal(const Tensor& tensor, float deviation, Random& random);
+
+// To be passed as randomness by those who want shapes alone: nothing is drawn and weights stay
+// undefined, so that even a network of 10^8 weights is made in no time.
+Random& no_weights();
+
 inline void constant(const Tensor& tensor, float value) { tensor.fill(value); }
 
 }  // namespace bonsai

@@ -31,7 +31,8 @@ const std::map<std::string, Count> counts = {
 
 Shape batch_of_one(const Shape& input) { return {1, input[0], input[1], input[2]}; }
 
-Cost count(const std::string& name, const zoo::Options& options = {}) {
+Cost count(const std::string& name, zoo::Options options = {}) {
+  options.weights = false;
   const Shape input = options.input.empty() ? zoo::find(name).input : options.input;
   return total_cost(trace(*zoo::make(name, options), batch_of_one(input)));
 }

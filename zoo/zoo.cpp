@@ -4,6 +4,7 @@
 
 #include "engine/error.h"
 #include "engine/nearest.h"
+#include "layers/init.h"
 #include "zoo/vgg.h"
 
 namespace bonsai::zoo {
@@ -69,7 +70,7 @@ std::unique_ptr<Layer> make(std::string_view name, const Options& options) {
                   .classes = options.classes.value_or(entry.classes),
                   .width = options.width,
                   .input = options.input.empty() ? entry.input : options.input,
-                  .init = init};
+                  .init = options.weights ? init : no_weights()};
   require(spec.classes >= 1, name, ": ", spec.classes, " classes, should be at least 1");
   require(std::isfinite(spec.width) && spec.width > 0, name, ": width ", spec.width,
           " should be above 0");

@@ -19,6 +19,7 @@ struct Options {
   uint64_t seed = 1;                // of the initial weights
   float width = 1;                  // multiplies the number of channels everywhere
   Shape input = {};                 // [H, W, C]; empty: the network's own
+  bool weights = true;              // false: left undefined, which is quick, for counting
 };
 
 struct Entry {
