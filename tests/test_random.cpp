@@ -39,6 +39,14 @@ TEST_CASE("a stream can be entered in the middle") {
   std::vector<uint32_t> numbers;
   for (int i = 0; i < 48; ++i) numbers.push_back(whole.next());
   part.skip(10);
+  std::vector<uint32_t> filled(48);
+  Random(5, Purpose::test, 3, 4).fill(filled.data(), 12);
+  CHECK(filled == numbers);
+  filled.resize(4 * 50);  // in several portions
+  Random portions(5, Purpose::test, 3, 4), one_by_one(5, Purpose::test, 3, 4);
+  portions.fill(filled.data(), 17);
+  portions.fill(filled.data() + 4 * 17, 33);
+  for (const uint32_t number : filled) REQUIRE(number == one_by_one.next());
   for (size_t i = 40; i < 48; ++i) CHECK(part.next() == numbers[i]);
 }
 

@@ -79,9 +79,8 @@ BONSAI_SIMD void sigmoid_back(const Scalar* y, const Scalar* dy, Scalar* dx, int
 BONSAI_SIMD void hard_swish_back(const Scalar* x, const Scalar* dy, Scalar* dx, int64_t n,
                                  bool add) {
   map_back(x, dy, dx, n, add, [](Scalar v, Scalar g) {
-    const Scalar inner = (2 * v + 3) / 6;
-    const Scalar right = v < 3 ? inner : 1;
-    return g * (v > -3 ? right : 0);
+    const Scalar inside = (v > -3) & (v < 3) ? v : 0;
+    return g * (clamp6(v + 3) + inside) / 6;
   });
 }
 

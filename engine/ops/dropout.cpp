@@ -26,6 +26,12 @@ BONSAI_SIMD void multiply(const Scalar* x, const Scalar* mask, int64_t n, Scalar
   }
 }
 
+// mask = 0 with probability limit / 2^32, else `kept`
+BONSAI_SIMD void choose(const uint32_t* numbers, uint32_t limit, Scalar kept, int64_t n,
+                        Scalar* __restrict mask) {
+  for (int64_t i = 0; i < n; ++i) mask[i] = numbers[i] < limit ? 0 : kept;
+}
+
 class Dropout : public Op {
  public:
   explicit Dropout(float rate) : rate_(rate) {
@@ -76,11 +82,14 @@ class Dropout : public Op {
   Attributes attributes() const override { return {{"rate", double{rate_}}}; }
 
  private:
+  // mask [n] of the elements from `begin` on, which is a multiple of four.
   void draw(const Pass& pass, int64_t begin, int64_t n, Scalar* mask) const {
     Random random(pass.seed, Purpose::dropout, pass.step, static_cast<uint32_t>(pass.node));
     random.skip(static_cast<uint32_t>(begin / 4));
-    const Scalar kept = 1 / (1 - static_cast<Scalar>(rate_));
-    for (int64_t i = 0; i < n; ++i) mask[i] = random.chance(rate_) ? 0 : kept;
+    auto* numbers = thread_scratch<uint32_t>(3, static_cast<size_t>(block));
+    random.fill(numbers, static_cast<uint32_t>((n + 3) / 4));
+    const auto limit = static_cast<uint32_t>(double{rate_} * 0x1p32);
+    choose(numbers, limit, 1 / (1 - static_cast<Scalar>(rate_)), n, mask);
   }
 
   float rate_;
