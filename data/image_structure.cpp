@@ -3,6 +3,7 @@
 // JPEG: ITU T.81 annex B. PNG: W3C PNG section 5, with every chunk's CRC-32. BMP: header sizes.
 #include <array>
 #include <cstdlib>
+#include <numeric>
 #include <string_view>
 
 #include "data/image.h"
@@ -33,6 +34,18 @@ bool starts_with(Bytes file, std::string_view text, size_t at = 0) {
   return true;
 }
 
+// Huffman tables: a kind and number, how many codes have 1 to 16 bits, and as many values. Their
+// sums are checked because stb_image up to 2.27 writes past its table when there are too many.
+bool sound_huffman_tables(Bytes segment) {
+  while (!segment.empty()) {
+    if (segment.size() < 17) return false;
+    const size_t codes = std::accumulate(segment.begin() + 1, segment.begin() + 17, size_t{0});
+    if (codes > 256 || codes > segment.size() - 17) return false;
+    segment = segment.subspan(17 + codes);
+  }
+  return true;
+}
+
 // Segments carry their length; compressed data runs up to the next marker, where FF 00 is a byte
 // FF and FF D0..D7 are restart marks. A preview inside a segment has end marks of its own, so
 // looking at the last two bytes alone would not do.
@@ -53,8 +66,11 @@ std::string jpeg_damage(Bytes file) {
     const size_t length = big_endian(file, at, 2);
     if (length < 2)
       return join("JPEG file is damaged at byte ", at, ": a segment of length ", length);
+    if (length > file.size() - at) return join(cut, file.size());
+    if (marker == 0xC4 && !sound_huffman_tables(file.subspan(at + 2, length - 2))) {
+      return join("JPEG file is damaged at byte ", at, ": impossible Huffman table");
+    }
     at += length;
-    if (at > file.size()) return join(cut, file.size());
   }
 }
 
