@@ -21,7 +21,7 @@ struct Measurement {
   int64_t activation_bytes = 0;  // the most that is held at once for one picture
   std::optional<Latency> one_thread, all_threads;
   int threads = 1;  // how many "all" are
-  std::optional<double> accuracy, loss;
+  std::optional<double> accuracy;
 };
 
 struct Epoch {

@@ -40,8 +40,7 @@ void to_json(Json& json, const Measurement& x) {
           {"latency_1_thread", optional_json(x.one_thread)},
           {"latency_all_threads", optional_json(x.all_threads)},
           {"threads", x.threads},
-          {"accuracy", optional_json(x.accuracy)},
-          {"loss", optional_json(x.loss)}};
+          {"accuracy", optional_json(x.accuracy)}};
 }
 void from_json(const Json& json, Measurement& x) {
   json.at("name").get_to(x.name);
@@ -53,7 +52,6 @@ void from_json(const Json& json, Measurement& x) {
   x.one_thread = optional_value<Latency>(json, "latency_1_thread");
   x.all_threads = optional_value<Latency>(json, "latency_all_threads");
   x.accuracy = optional_value<double>(json, "accuracy");
-  x.loss = optional_value<double>(json, "loss");
 }
 
 void to_json(Json& json, const Epoch& x) {

@@ -1,0 +1,66 @@
+// bonsai prune: takes channels out of a model, without training after.
+#include <memory>
+
+#include <CLI/CLI.hpp>
+#include <nlohmann/json.hpp>
+
+#include "apps/commands/commands.h"
+#include "apps/console.h"
+#include "apps/measure.h"
+#include "apps/models.h"
+#include "apps/options.h"
+#include "apps/pruning.h"
+#include "engine/error.h"
+#include "engine/file.h"
+
+namespace bonsai::app {
+namespace {
+
+struct Arguments {
+  std::string file, out;
+  PruningArguments pruning;
+  DataArguments data{.where = ""};
+  Common common;
+};
+
+void run(const Arguments& arguments, const Invocation& invocation) {
+  check(arguments.pruning);
+  apply(arguments.common);
+  Graph before = open_model(arguments.file);
+  Graph after = pruned(before, arguments.pruning);
+  std::optional<double> accuracy_before, accuracy_after;
+  if (!arguments.data.where.empty()) {
+    const Dataset data = load_for(before, arguments.data);
+    accuracy_before = evaluate_model(before, data).accuracy;
+    accuracy_after = evaluate_model(after, data).accuracy;
+  }
+  save(arguments.out, after);
+  const auto models = compared(before, accuracy_before, after, accuracy_after);
+  if (arguments.common.json) {
+    print_json({{"before", figures(models[0])}, {"after", figures(models[1])}});
+    return;
+  }
+  print(comparison_text(models));
+  print("\nmodel: " + arguments.out + "\nnext:  " + quoted(invocation.program) + " train --net " +
+        quoted(arguments.out) + " --lr 0.02 --epochs 4   (fine-tunes it)\n");
+}
+
+Job define(CLI::App& parser, const Invocation& invocation) {
+  auto arguments = std::make_shared<Arguments>();
+  parser.add_option("model", arguments->file, "a model file")->required();
+  parser.add_option("--out", arguments->out, "the pruned model's file")->required();
+  add_pruning(parser, arguments->pruning, "");
+  add_data(parser, arguments->data);
+  add_common(parser, arguments->common);
+  return [arguments, &invocation] { run(*arguments, invocation); };
+}
+
+}  // namespace
+
+const Command prune_command = {
+    "prune", "take channels out of a model",
+    "  bonsai prune model.bonsai --target macs=0.5 --out pruned.bonsai\n"
+    "  bonsai prune model.bonsai --ratio 0.7 --round-to 8 --data cifar10 --out pruned.bonsai\n",
+    define};
+
+}  // namespace bonsai::app

@@ -1,0 +1,95 @@
+#include "apps/pruning.h"
+
+#include <algorithm>
+
+#include <CLI/CLI.hpp>
+
+#include "apps/options.h"
+#include "apps/report/text.h"
+#include "apps/usage.h"
+#include "compress/criterion.h"
+#include "compress/prune.h"
+
+namespace bonsai::app {
+namespace {
+
+std::vector<std::string> criterion_names() {
+  std::vector<std::string> names;
+  for (const Criterion& criterion : criteria()) names.push_back(criterion.name);
+  return names;
+}
+
+Budget budget_of(const PruningArguments& pruning) {
+  Budget budget;
+  budget.round_to = pruning.round_to;
+  if (!pruning.target.empty()) {
+    const auto [what, ratio] = parse_ratio("--target", pruning.target);
+    (what == "macs" ? budget.macs : budget.params) = ratio;
+  }
+  if (pruning.ratio > 0) budget.keep = pruning.ratio;
+  for (const std::string& text : pruning.ratios)
+    budget.groups.insert(parse_ratio("--ratios", text));
+  return budget;
+}
+
+void require_layers(const Coupling& coupling, const PruningArguments& pruning, const Graph& graph) {
+  std::vector<std::string> known;
+  for (const Group& group : coupling.groups)
+    for (const int p : group.producers)
+      known.push_back(
+          graph.node_name(static_cast<size_t>(coupling.producers[static_cast<size_t>(p)].node)));
+  for (const std::string& text : pruning.ratios)
+    require_one_of("--ratios", parse_ratio("--ratios", text).first, known);
+}
+
+}  // namespace
+
+void add_pruning(CLI::App& parser, PruningArguments& pruning, const std::string& target) {
+  parser.add_option("--criterion", pruning.criterion, "which channels go first");
+  auto* aim = parser.add_option("--target", pruning.target,
+                                "what is left of the whole: macs=0.5 or params=0.3");
+  auto* ratio = parser.add_option("--ratio", pruning.ratio,
+                                  "what every layer keeps of its channels, instead of --target");
+  parser
+      .add_option("--ratios", pruning.ratios,
+                  "what single layers keep: features.0=0.5,features.3=0.7")
+      ->delimiter(',');
+  parser.add_option("--round-to", pruning.round_to, "layers keep a multiple of so many channels")
+      ->check(CLI::Range(1, 1024));
+  ratio->excludes(aim);
+  if (!target.empty()) aim->description(aim->get_description() + "; by default " + target);
+}
+
+void check(const PruningArguments& pruning) {
+  require_one_of("--criterion", pruning.criterion, criterion_names());
+  if (!pruning.target.empty())
+    require_one_of("--target", parse_ratio("--target", pruning.target).first, {"macs", "params"});
+  require_usage(pruning.ratio >= 0 && pruning.ratio <= 1, "--ratio is ", pruning.ratio,
+                ", should be above 0 and at most 1");
+  for (const std::string& text : pruning.ratios) parse_ratio("--ratios", text);
+  require_usage(!pruning.target.empty() || pruning.ratio > 0 || !pruning.ratios.empty(),
+                "how much is to go? Give --target macs=0.5, --ratio 0.5 or --ratios LAYER=0.5");
+}
+
+Graph pruned(const Graph& graph, const PruningArguments& pruning) {
+  const Coupling coupling = couple(graph);
+  require_layers(coupling, pruning, graph);
+  const Scores scores = find_criterion(pruning.criterion).score({graph, coupling});
+  return prune(graph, coupling, choose(graph, coupling, scores, budget_of(pruning)));
+}
+
+std::string description(const PruningArguments& pruning) {
+  std::string aim;
+  if (!pruning.target.empty()) {
+    const auto [what, ratio] = parse_ratio("--target", pruning.target);
+    aim = "to " + report::percent(ratio, 0) + " of its " + (what == "macs" ? "MACs" : "parameters");
+  } else if (pruning.ratio > 0) {
+    aim = "to " + report::percent(pruning.ratio, 0) + " of the channels of every layer";
+  } else {
+    aim = "in single layers";
+  }
+  return aim + " by the criterion " + pruning.criterion +
+         (pruning.round_to > 1 ? join(", in multiples of ", pruning.round_to) : "");
+}
+
+}  // namespace bonsai::app

@@ -1,0 +1,32 @@
+// The options of pruning and what they lead to.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "compress/choose.h"
+#include "engine/graph.h"
+
+namespace CLI {
+class App;
+}
+
+namespace bonsai::app {
+
+struct PruningArguments {
+  std::string criterion = "l1";
+  std::string target;               // "macs=0.5"
+  double ratio = 0;                 // part of its channels that every layer keeps; 0: not given
+  std::vector<std::string> ratios;  // "features.0=0.5"
+  int round_to = 1;
+};
+// `target`: what is aimed at when nothing is asked for; empty: something must be asked for.
+void add_pruning(CLI::App& parser, PruningArguments& pruning, const std::string& target);
+
+// Throws UsageError on a criterion that does not exist, a ratio outside 0 .. 1, or no aim at all.
+void check(const PruningArguments& pruning);
+// Throws UsageError when a layer does not exist.
+Graph pruned(const Graph& graph, const PruningArguments& pruning);
+std::string description(const PruningArguments& pruning);  // "to 50 % of its MACs by l1"
+
+}  // namespace bonsai::app

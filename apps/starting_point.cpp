@@ -1,0 +1,42 @@
+#include "apps/starting_point.h"
+
+#include <CLI/CLI.hpp>
+
+#include "apps/models.h"
+#include "apps/usage.h"
+#include "zoo/zoo.h"
+
+namespace bonsai::app {
+
+void add_start(CLI::App& parser, NetworkArguments& network) {
+  parser.add_option("--net", network.name, "a network's name (see bonsai zoo) or a model file");
+  parser.add_option("--width", network.width, "multiply the number of channels")
+      ->check(CLI::PositiveNumber);
+  parser.add_option("--input", network.input, "pictures of H,W,3; empty: the network's own size");
+}
+
+StartingPoint starting_point(const NetworkArguments& network, const DataArguments& arguments,
+                             uint64_t seed) {
+  if (is_model_file(network.name)) {
+    Graph graph = open_model(network.name);
+    Dataset data = load_for(graph, arguments);
+    // It goes on learning with the normalisation that it knows.
+    if (graph.info.mean.size() == 3 && graph.info.std.size() == 3) {
+      std::copy_n(graph.info.mean.begin(), 3, data.mean.begin());
+      std::copy_n(graph.info.std.begin(), 3, data.std.begin());
+    }
+    describe(graph, graph.info.network, data);
+    return {std::move(graph), std::move(data)};
+  }
+  check_network(network.name);
+  const Shape wanted = parse_input(network.input);
+  const Shape input = wanted.empty() ? zoo::find(network.name).input : wanted;
+  Dataset data = load(arguments, input[0], input[1]);
+  NetworkArguments fitting = network;
+  fitting.classes = static_cast<int>(data.classes.size());
+  Graph graph = open_network(fitting, seed);
+  describe(graph, network.name, data);
+  return {std::move(graph), std::move(data)};
+}
+
+}  // namespace bonsai::app

@@ -1,0 +1,93 @@
+#include "apps/training.h"
+
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <iostream>
+
+#include <CLI/CLI.hpp>
+
+#include "apps/console.h"
+#include "apps/options.h"
+#include "apps/signals.h"
+#include "apps/usage.h"
+#include "layers/progress.h"
+
+namespace bonsai::app {
+namespace {
+
+// In the order of the enumerations that they name.
+const std::vector<std::string> schedules = {"constant", "step", "cosine", "one-cycle"};
+const std::vector<std::string> optimisers = {"sgd", "adam", "adamw"};
+
+size_t place(const std::vector<std::string>& names, const std::string& name) {
+  return static_cast<size_t>(std::find(names.begin(), names.end(), name) - names.begin());
+}
+
+int terminal_columns() {
+  winsize size{};
+  return ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 80;
+}
+
+}  // namespace
+
+void add_training(CLI::App& parser, TrainingArguments& training) {
+  parser.add_option("--epochs", training.epochs, "how often to learn from all pictures")
+      ->check(CLI::Range(1, 100000));
+  parser.add_option("--batch", training.batch, "pictures per step")->check(CLI::Range(1, 1 << 20));
+  parser.add_option("--lr", training.lr, "the highest learning rate; 0: 0.1 for sgd, else 0.001")
+      ->check(CLI::NonNegativeNumber);
+  parser.add_option("--schedule", training.schedule, "constant, step, cosine or one-cycle");
+  parser.add_option("--optimizer", training.optimiser, "sgd, adam or adamw");
+  parser.add_option("--weight-decay", training.weight_decay, "pull of weights towards zero")
+      ->check(CLI::NonNegativeNumber);
+  parser.add_option("--label-smoothing", training.label_smoothing, "share spread over all classes")
+      ->check(CLI::Range(0.0, 0.999));
+  parser.add_option("--ema", training.ema, "decay of the average of weights; 0: no average")
+      ->check(CLI::Range(0.0, 0.999999));
+  parser.add_flag("--no-flip", training.no_flip, "do not mirror pictures (digits, letters)");
+  parser.add_option("--seed", training.seed, "of weights, order and augmentation");
+}
+
+TrainOptions train_options(const TrainingArguments& training, int height) {
+  require_one_of("--schedule", training.schedule, schedules);
+  require_one_of("--optimizer", training.optimiser, optimisers);
+  TrainOptions options;
+  options.epochs = training.epochs;
+  options.batch = training.batch;
+  options.optimiser.kind = static_cast<OptimiserKind>(place(optimisers, training.optimiser));
+  options.optimiser.weight_decay = static_cast<float>(training.weight_decay);
+  const bool sgd = options.optimiser.kind == OptimiserKind::sgd;
+  options.lr = training.lr > 0 ? static_cast<float>(training.lr) : sgd ? 0.1F : 0.001F;
+  options.schedule.kind = static_cast<ScheduleKind>(place(schedules, training.schedule));
+  options.label_smoothing = static_cast<float>(training.label_smoothing);
+  options.ema = static_cast<float>(training.ema);
+  options.augment.crop_padding = std::max(1, height / 8);
+  options.augment.flip = !training.no_flip;
+  options.seed = training.seed;
+  return options;
+}
+
+std::string recipe(const TrainOptions& options) {
+  return join(options.epochs, options.epochs == 1 ? " epoch" : " epochs", " of ",
+              optimisers[static_cast<size_t>(options.optimiser.kind)], ", batch ", options.batch,
+              ", learning rate ", options.lr, " (",
+              schedules[static_cast<size_t>(options.schedule.kind)], "), weight decay ",
+              options.optimiser.weight_decay, ", label smoothing ", options.label_smoothing);
+}
+
+TrainResult train(Layer& net, const Dataset& data, TrainOptions options,
+                  const std::filesystem::path& folder, bool resume, const Invocation& invocation) {
+  options.folder = folder;
+  options.resume = resume;
+  options.stop = &stop_requested();
+  options.progress = progress_bar(std::cerr, errors_on_terminal(), terminal_columns());
+  TrainResult result = fit(net, data, options);
+  if (result.stopped)
+    throw Stopped("stopped and saved; go on with: " + invocation.resumed(), stop_signal());
+  return result;
+}
+
+}  // namespace bonsai::app

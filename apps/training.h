@@ -1,0 +1,36 @@
+// The options of a training and how it is run by a command: with progress, resumable, ended in
+// good order by a signal.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+
+#include "apps/invocation.h"
+#include "layers/trainer.h"
+
+namespace CLI {
+class App;
+}
+
+namespace bonsai::app {
+
+struct TrainingArguments {
+  int epochs, batch = 128;
+  double lr = 0;  // 0: the optimiser's usual one
+  std::string schedule = "one-cycle", optimiser = "sgd";
+  double weight_decay = 5e-4, label_smoothing = 0.1, ema = 0;
+  bool no_flip = false;
+  uint64_t seed = 1;
+};
+void add_training(CLI::App& parser, TrainingArguments& training);
+// Throws UsageError on an unknown schedule or optimiser. For pictures of this height.
+TrainOptions train_options(const TrainingArguments& training, int height);
+std::string recipe(const TrainOptions& options);  // in words, for the report
+
+// fit with a progress bar on standard error. When a signal stopped it, says how to go on and
+// throws Stopped.
+TrainResult train(Layer& net, const Dataset& data, TrainOptions options,
+                  const std::filesystem::path& folder, bool resume, const Invocation& invocation);
+
+}  // namespace bonsai::app
