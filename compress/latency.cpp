@@ -74,6 +74,7 @@ std::vector<Latency> take_turns(std::span<const std::function<void()>> jobs,
     }
   }
   std::vector<Latency> latencies;
+  latencies.reserve(times.size());
   for (std::vector<double>& list : times) latencies.push_back(summarize(std::move(list)));
   return latencies;
 }

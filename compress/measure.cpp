@@ -73,6 +73,7 @@ std::string layout(const std::vector<Row>& rows) {
 std::vector<Measurement> measure_all(const std::vector<const Graph*>& graphs,
                                      LatencyOptions latency) {
   std::vector<Measurement> all;
+  all.reserve(graphs.size());
   for (const Graph* graph : graphs) all.push_back(count(*graph));
   const int threads = thread_count();
   latency.threads = 1;

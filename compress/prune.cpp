@@ -130,6 +130,7 @@ Tensor cut(const Tensor& tensor, int value, const Coupling& coupling, const Keep
   const Shape& shape = tensor.shape();
   const int rank = tensor.rank(), last = rank - 1;
   std::vector<Cut> cuts;
+  cuts.reserve(static_cast<size_t>(rank));
   for (int a = 0; a < rank; ++a) {
     cuts.push_back(cut_of({value, a}, tensor.dim(a), coupling, keep));
   }

@@ -38,20 +38,19 @@ void Remover::add_rules() {
     const int blocks = blocks_of(axis), width = coupling_.widths.at(axis);
     std::vector<int> left(static_cast<size_t>(blocks), width / blocks);
     if (!known.emplace(left, list).second) continue;
-    for (const auto& [unit, block] : list) {
-      std::vector<Share>& shares = shares_[static_cast<size_t>(unit)];
-      const int rule = static_cast<int>(rules_.size());
-      const auto same = std::find_if(shares.begin(), shares.end(), [&](const Share& s) {
-        return s.rule == rule && s.block == block;
-      });
-      if (same != shares.end()) {
-        ++same->count;
-      } else {
-        shares.push_back({rule, block, 1});
-      }
-    }
+    const int rule = static_cast<int>(rules_.size());
+    for (const auto& [unit, block] : list) add_share(unit, rule, block);
     rules_.push_back({std::move(left), std::move(list)});
   }
+}
+
+void Remover::add_share(int unit, int rule, int block) {
+  for (Share& share : shares_[static_cast<size_t>(unit)]) {
+    if (share.rule != rule || share.block != block) continue;
+    ++share.count;
+    return;
+  }
+  shares_[static_cast<size_t>(unit)].push_back({rule, block, 1});
 }
 
 bool Remover::take(int unit) {

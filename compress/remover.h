@@ -37,6 +37,7 @@ class Remover {
   };
 
   void add_rules();
+  void add_share(int unit, int rule, int block);
   bool take(int unit);  // false: something is below its floor
   void give_back(int unit);
   int excess(int rule) const;
