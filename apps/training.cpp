@@ -37,7 +37,7 @@ void add_training(CLI::App& parser, TrainingArguments& training) {
   parser.add_option("--epochs", training.epochs, "how often to learn from all pictures")
       ->check(CLI::Range(1, 100000));
   parser.add_option("--batch", training.batch, "pictures per step")->check(CLI::Range(1, 1 << 20));
-  parser.add_option("--lr", training.lr, "the highest learning rate; 0: 0.1 for sgd, else 0.001")
+  parser.add_option("--lr", training.lr, "the highest learning rate; 0: 0.05 for sgd, else 0.001")
       ->check(CLI::NonNegativeNumber);
   parser.add_option("--schedule", training.schedule, "constant, step, cosine or one-cycle");
   parser.add_option("--optimizer", training.optimiser, "sgd, adam or adamw");
@@ -60,7 +60,7 @@ TrainOptions train_options(const TrainingArguments& training, int height) {
   options.optimiser.kind = static_cast<OptimiserKind>(place(optimisers, training.optimiser));
   options.optimiser.weight_decay = static_cast<float>(training.weight_decay);
   const bool sgd = options.optimiser.kind == OptimiserKind::sgd;
-  options.lr = training.lr > 0 ? static_cast<float>(training.lr) : sgd ? 0.1F : 0.001F;
+  options.lr = training.lr > 0 ? static_cast<float>(training.lr) : sgd ? 0.05F : 0.001F;
   options.schedule.kind = static_cast<ScheduleKind>(place(schedules, training.schedule));
   options.label_smoothing = static_cast<float>(training.label_smoothing);
   options.ema = static_cast<float>(training.ema);
