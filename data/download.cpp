@@ -61,31 +61,42 @@ ProgramResult fetch(const std::string& url, const fs::path& part,
       {}, report);
 }
 
+// Adds what is missing to the partial file; its checksum then. A server that cannot go on from
+// there gives an empty one.
+std::string fetch_checked(const std::string& url, const fs::path& part,
+                          const ProgressCallback& progress) {
+  const bool resumed = size_or_zero(part) > 0;
+  const ProgramResult curl = fetch(url, part, progress);
+  const bool not_from_there =
+      curl.status == cannot_resume || curl.status == bad_range || curl.status == http_error;
+  if (resumed && not_from_there) return "";
+  require(curl.status != cut_off, "download: ", url, ": the transfer was cut off after ",
+          size_or_zero(part), " bytes; the same command goes on from there");
+  require(curl.status == 0, "download: ", url, ": ", printable_text(curl.first_line()),
+          " (curl exit status ", curl.status, ")");
+  return file_md5(part);
+}
+
 }  // namespace
 
 void download(const std::string& url, const std::string& md5, const fs::path& destination,
               const ProgressCallback& progress) {
+  require(md5.size() == 32, "download: \"", md5, "\" is no MD5 checksum of 32 digits");
   if (fs::exists(destination)) return;
   make_folders(destination.parent_path());
   const fs::path part = fs::path(destination) += ".part";
-  if (size_or_zero(part) == 0 || file_md5(part) != md5) {
-    const bool resumed = size_or_zero(part) > 0;
-    ProgramResult curl = fetch(url, part, progress);
-    if (resumed &&
-        (curl.status == cannot_resume || curl.status == bad_range || curl.status == http_error)) {
-      fs::remove(part);
-      curl = fetch(url, part, progress);
-    }
-    require(curl.status != cut_off, "download: ", url, ": the transfer was cut off after ",
-            size_or_zero(part), " bytes; the same command goes on from there");
-    require(curl.status == 0, "download: ", url, ": ", printable_text(curl.first_line()),
-            " (curl exit status ", curl.status, ")");
+  const bool resumed = size_or_zero(part) > 0;
+  std::string got = resumed ? file_md5(part) : "";
+  if (got != md5) got = fetch_checked(url, part, progress);
+  if (got != md5 && resumed) {
+    // What lay there was no part of this file, or the server could not go on from it.
+    fs::remove(part);
+    got = fetch_checked(url, part, progress);
   }
-  const std::string got = file_md5(part);
   if (got != md5) {
     fs::remove(part);
     throw Error(join("download: ", url, ": checksum (MD5) is ", got, ", should be ", md5,
-                     "; the damaged file was removed, the same command starts anew"));
+                     "; the damaged file was removed"));
   }
   std::error_code error;
   fs::rename(part, destination, error);
