@@ -54,9 +54,7 @@ int flush_folder(const std::string& path) {
 }  // namespace
 
 AtomicFile::AtomicFile(std::string path, uint64_t bytes)
-    : path_(std::move(path)),
-      temporary_(join(path_, ".tmp.", getpid())),
-      bytes_(bytes) {
+    : path_(std::move(path)), temporary_(join(path_, ".tmp.", getpid())), bytes_(bytes) {
   struct stat old {};
   const bool exists = stat(path_.c_str(), &old) == 0;
   require(!exists || S_ISREG(old.st_mode), path_,

@@ -33,10 +33,10 @@ void require_usable(const ModelInfo& info, const Graph& graph, const std::string
   const size_t outputs = static_cast<size_t>(graph.output_shape().back());
   require(info.classes.empty() || info.classes.size() == outputs, where, ": classes holds ",
           info.classes.size(), " names, the network has ", outputs, " outputs");
-  require(info.mean.size() == info.std.size() &&
-              (info.mean.empty() || info.mean.size() == channels),
-          where, ": mean and std hold ", info.mean.size(), " and ", info.std.size(),
-          " numbers, should hold one for each of ", channels, " channels, or none");
+  require(
+      info.mean.size() == info.std.size() && (info.mean.empty() || info.mean.size() == channels),
+      where, ": mean and std hold ", info.mean.size(), " and ", info.std.size(),
+      " numbers, should hold one for each of ", channels, " channels, or none");
   for (const float x : info.mean) require(std::isfinite(x), where, ": mean holds ", x);
   for (const float x : info.std) {
     require(std::isfinite(x) && x > 0, where, ": std holds ", x, ", should be above 0");
@@ -77,11 +77,11 @@ ModelInfo take_info(TensorFile& content) {
 
 void require_format(TensorFile& content) {
   const auto written_by = content.metadata.find("format");
-  require(written_by != content.metadata.end() && written_by->second == format, content.name,
-          ": metadata 'format' is ",
-          written_by == content.metadata.end() ? "missing"
-                                               : "'" + printable(written_by->second) + "'",
-          ", should be '", format, "': the file is from another program");
+  require(
+      written_by != content.metadata.end() && written_by->second == format, content.name,
+      ": metadata 'format' is ",
+      written_by == content.metadata.end() ? "missing" : "'" + printable(written_by->second) + "'",
+      ", should be '", format, "': the file is from another program");
   const std::string found = take_text(content, "format_version");
   require(found == version, content.name, ": format_version is '", printable(found),
           "', this version reads '", version, "'");

@@ -54,10 +54,9 @@ std::string free_name(Graph& graph, std::string name) {
 // A value for a rewritten parameter: the old one when only node n reads it, else a new one.
 int writable(Graph& graph, const std::vector<std::vector<int>>& readers, size_t n, int v) {
   if (only_reader(graph, readers, n, v)) return v;
-  graph.values.push_back(
-      {.shape = {},
-       .parameter = std::make_unique<Parameter>(
-           Parameter{.name = free_name(graph, value_of(graph, v).parameter->name)})});
+  graph.values.push_back({.shape = {},
+                          .parameter = std::make_unique<Parameter>(Parameter{
+                              .name = free_name(graph, value_of(graph, v).parameter->name)})});
   return static_cast<int>(graph.values.size()) - 1;
 }
 

@@ -40,10 +40,10 @@ const DtypeRow& row(Dtype dtype) {
 void require_name(const std::string& name, const std::string& where) {
   constexpr std::string_view allowed =
       "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_./-";
-  require(!name.empty() && name.size() <= 255 &&
-              name.find_first_not_of(allowed) == std::string::npos,
-          where, ": tensor name '", printable(name),
-          "' should be 1 to 255 of letters, digits and _ . / -");
+  require(
+      !name.empty() && name.size() <= 255 && name.find_first_not_of(allowed) == std::string::npos,
+      where, ": tensor name '", printable(name),
+      "' should be 1 to 255 of letters, digits and _ . / -");
 }
 
 // One tensor's member of the header.
@@ -215,9 +215,8 @@ std::string make_safetensors_header(SafetensorsHeader& header) {
     require(!json.contains(t.name), "safetensors: two tensors are named '", t.name, "'");
     t.begin = offset;
     t.end = offset += element_count(t.shape) * dtype_size(t.dtype);
-    json[t.name] = {{"dtype", dtype_name(t.dtype)},
-                    {"shape", t.shape},
-                    {"data_offsets", {t.begin, t.end}}};
+    json[t.name] = {
+        {"dtype", dtype_name(t.dtype)}, {"shape", t.shape}, {"data_offsets", {t.begin, t.end}}};
   }
   // Bytes that are no UTF-8 (a class named after an old folder) become the replacement sign.
   std::string text = json.dump(-1, ' ', false, Json::error_handler_t::replace);

@@ -36,8 +36,7 @@ void Session::allocate() {
   for (size_t v = 0; v < graph_.values.size(); ++v) {
     const Graph::Value& value = graph_.values[v];
     auto* place = static_cast<Scalar*>(arena_.get()) + plan.offsets[v];
-    values_.push_back(value.parameter ? value.parameter->value
-                                      : Tensor::view(place, value.shape));
+    values_.push_back(value.parameter ? value.parameter->value : Tensor::view(place, value.shape));
   }
 }
 

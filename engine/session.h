@@ -1,6 +1,7 @@
 // Session: runs a network and does nothing else. Everything that can be done once is done in the
 // constructor: the graph is rewritten for inference, all values get their place in one arena, and
-// every node gets views of what it reads and writes and its weights packed. run() allocates nothing.
+// every node gets views of what it reads and writes and its weights packed. run() allocates
+// nothing.
 #pragma once
 
 #include <cstdint>

@@ -43,8 +43,7 @@ class Guard {
 
  private:
   void note_key(const std::string& key, int depth) {
-    require(keys_.back().insert(key).second, where_, ": key '", printable(key),
-            "' is given twice");
+    require(keys_.back().insert(key).second, where_, ": key '", printable(key), "' is given twice");
     if (depth == 1) outer_key_ = key;
   }
 
