@@ -38,7 +38,7 @@ setup: ## install the packages that building and testing need
 build: ## build the command, build/bonsai
 	@cmake/setup.sh build
 	@$(configure) release
-	@cmake --build build --target bonsai hello
+	@cmake --build build --target bonsai
 
 demo: ## train, prune, fine-tune, measure and report; DATA=path for your pictures
 	@cmake/setup.sh build
