@@ -1,0 +1,170 @@
+// The command's jobs on tiny data: what --json promises, what a run leaves in its folder, and a
+// run that a signal stops and --resume finishes.
+#include <csignal>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "tests/catch.h"
+#include "tests/command.h"
+
+namespace bonsai::test {
+namespace {
+
+using Json = nlohmann::json;
+
+const std::string tiny = " --width 0.125 --images 256 --test-images 64 --batch 32 ";
+
+// Exactly one JSON value on standard output, or the test fails.
+Json json_of(const CommandFolder& folder, const std::string& arguments) {
+  const Outcome outcome = folder.run(arguments + " --json");
+  INFO(arguments << "\n" << outcome.err);
+  REQUIRE(outcome.status == 0);
+  return Json::parse(outcome.out);
+}
+
+void require_keys(const Json& value, const std::vector<std::string>& keys) {
+  for (const std::string& key : keys) {
+    INFO(key << " in " << value.dump());
+    CHECK(value.contains(key));
+  }
+}
+
+void require_files(const CommandFolder& folder, const std::vector<std::string>& names) {
+  for (const std::string& name : names) {
+    INFO(name);
+    CHECK(std::filesystem::file_size(folder.path(name)) > 0);
+  }
+}
+
+}  // namespace
+
+TEST_CASE("zoo and summary print the promised JSON") {
+  const CommandFolder folder;
+  const Json zoo = json_of(folder, "zoo");
+  REQUIRE(zoo.is_array());
+  for (const Json& entry : zoo)
+    require_keys(entry, {"name", "input", "classes", "params", "macs", "source"});
+
+  const Json summary = json_of(folder, "summary vgg_small --input 32,32,3 --classes 7");
+  require_keys(summary, {"name", "input", "params", "macs", "activation_bytes", "units", "layers"});
+  CHECK(summary.at("layers").back().at("output") == Json::array({7}));
+  int64_t params = 0, macs = 0;
+  for (const Json& layer : summary.at("layers")) {
+    require_keys(layer, {"name", "op", "output", "params", "macs"});
+    params += layer.at("params").get<int64_t>();
+    macs += layer.at("macs").get<int64_t>();
+  }
+  CHECK(params == summary.at("params").get<int64_t>());
+  CHECK(macs == summary.at("macs").get<int64_t>());
+  // The zoo counts from shapes what summary counts from the traced graph.
+  const Json own = json_of(folder, "summary vgg16");
+  for (const Json& entry : zoo)
+    if (entry.at("name") == "vgg16") {
+      CHECK(entry.at("macs") == own.at("macs"));
+      CHECK(entry.at("params") == own.at("params"));
+    }
+}
+
+TEST_CASE("train, eval, prune, classify and bench print the promised JSON") {
+  const CommandFolder folder;
+  const Json trained = json_of(folder, "train --epochs 2 --out run" + tiny);
+  require_keys(trained, {"accuracy", "loss", "epochs", "seconds", "images_per_s", "model"});
+  CHECK(trained.at("model") == "run/model.bonsai");
+  require_files(folder, {"run/model.bonsai", "run/log.jsonl", "run/checkpoint.bonsai",
+                         "run/report.html", "run/report.json", "run/config.json"});
+  CHECK(Json::parse(folder.read("run/config.json")).at("epochs") == "2");
+
+  const std::string data = " --data synthetic --images 256 --test-images 64";
+  const Json tested = json_of(folder, "eval run/model.bonsai" + data);
+  require_keys(tested, {"accuracy", "loss", "images"});
+  CHECK(tested.at("images") == 64);
+  CHECK(tested.at("accuracy") == trained.at("accuracy"));
+
+  const std::vector<std::string> figures = {"params",           "macs",       "bytes",
+                                            "activation_bytes", "latency_ms", "accuracy"};
+  const Json blind = json_of(folder, "prune run/model.bonsai --target macs=0.5 --out half.bonsai");
+  for (const char* side : {"before", "after"}) {
+    require_keys(blind.at(side), figures);
+    CHECK(blind.at(side).at("accuracy").is_null());
+  }
+  const double before = blind.at("before").at("macs"), after = blind.at("after").at("macs");
+  CHECK(after <= before / 2);
+  CHECK(blind.at("after").at("bytes") == std::filesystem::file_size(folder.path("half.bonsai")));
+  const Json seen = json_of(folder, "prune run/model.bonsai --ratio 0.9 --out most.bonsai" + data);
+  CHECK(seen.at("before").at("accuracy") == trained.at("accuracy"));
+
+  require_keys(json_of(folder, "bench half.bonsai --batch 2 --threads 1 --seconds 0.05"),
+               {"median_ms", "p90_ms", "images_per_s", "arena_bytes", "peak_rss_bytes"});
+  require_keys(json_of(folder, "bench half.bonsai --train --batch 8 --seconds 0.05"),
+               {"images_per_s", "step_ms", "peak_rss_bytes"});
+  const Json drawn = json_of(folder, "report run");
+  CHECK(drawn.at("report") == "run/report.html");
+}
+
+TEST_CASE("compress does the whole job and leaves a report and a command that works") {
+  const CommandFolder folder;
+  const Outcome outcome = folder.run("compress --epochs 2 --finetune 1 --out run" + tiny);
+  INFO(outcome.err);
+  REQUIRE(outcome.status == 0);
+  require_files(folder, {"run/model.bonsai", "run/pruned.bonsai", "run/report.html",
+                         "run/picture.png", "run/train/log.jsonl", "run/finetune/log.jsonl"});
+  const std::string page = folder.read("run/report.html");
+  for (const char* part : {"Before and after", "Learning curves", "Channels per layer",
+                           "Test pictures", "Confusion matrix", "How this was made"})
+    CHECK(page.find(part) != std::string::npos);
+
+  CHECK(outcome.out.find("MACs") != std::string::npos);
+  CHECK(outcome.out.find("report: run/report.html") != std::string::npos);
+  const size_t next = outcome.out.find(" classify ");
+  REQUIRE(next != std::string::npos);
+  const std::string arguments = outcome.out.substr(next + 1, outcome.out.find('\n', next) - next);
+  const Json guesses = json_of(folder, arguments.substr(0, arguments.find('\n')));
+  REQUIRE(guesses.size() == 1);
+  require_keys(guesses[0], {"image", "top", "ms"});
+  double last = 1;
+  for (const Json& guess : guesses[0].at("top")) {
+    require_keys(guess, {"label", "probability"});
+    CHECK(guess.at("probability").get<double>() <= last);
+    last = guess.at("probability").get<double>();
+  }
+  const Json repeated = json_of(folder,
+                                "compress run/model.bonsai --data synthetic --finetune 0 "
+                                "--images 256 --test-images 64 --target params=0.5 "
+                                "--out again");
+  CHECK(repeated.at("after").at("params").get<double>() <=
+        repeated.at("before").at("params").get<double>() / 2);
+}
+
+TEST_CASE("a run stopped by a signal and resumed equals one that was not stopped", "[slow]") {
+  const CommandFolder folder;
+  const std::string job = "compress --epochs 6 --finetune 6" + tiny + "--out ";
+  REQUIRE(folder.run(job + "whole").status == 0);
+
+  // In the middle of the training, and in the middle of the fine-tuning.
+  const Outcome first = folder.run_and_signal(job + "parts", "epoch 2/6  loss", SIGINT);
+  INFO(first.err);
+  REQUIRE(first.status == 130);
+  CHECK(first.err.find("go on with: ") != std::string::npos);
+  CHECK(first.err.find("--resume\n") != std::string::npos);
+  CHECK_FALSE(std::filesystem::exists(folder.path("parts/model.bonsai")));
+
+  const Outcome second =
+      folder.run_and_signal(job + "parts --resume", "before fine-tuning", SIGTERM);
+  INFO(second.err);
+  REQUIRE(second.status == 143);
+  CHECK(second.err.find("epoch 1/6") == std::string::npos);
+  CHECK_FALSE(std::filesystem::exists(folder.path("parts/pruned.bonsai")));
+
+  REQUIRE(folder.run(job + "parts --resume").status == 0);
+  for (const char* file : {"model.bonsai", "pruned.bonsai", "picture.png"}) {
+    INFO(file);
+    CHECK(folder.read(std::string("whole/") + file) == folder.read(std::string("parts/") + file));
+  }
+  // Other options are another run: refused, and the old one is left alone.
+  const Outcome other = folder.run(job + "parts --resume --lr 0.01");
+  CHECK(other.status == 1);
+  CHECK(other.err.find("learning rate") != std::string::npos);
+}
+
+}  // namespace bonsai::test
