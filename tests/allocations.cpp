@@ -39,6 +39,13 @@ void* operator new(size_t bytes) { return counted(std::malloc(bytes > 0 ? bytes 
 void* operator new[](size_t bytes) { return counted(std::malloc(bytes > 0 ? bytes : 1)); }
 void* operator new(size_t bytes, std::align_val_t a) { return counted(aligned(bytes, a)); }
 void* operator new[](size_t bytes, std::align_val_t a) { return counted(aligned(bytes, a)); }
+void* operator new(size_t bytes, const std::nothrow_t&) noexcept {
+  void* memory = std::malloc(bytes > 0 ? bytes : 1);
+  return memory == nullptr ? nullptr : counted(memory);
+}
+void* operator new[](size_t bytes, const std::nothrow_t& quiet) noexcept {
+  return operator new(bytes, quiet);
+}
 void operator delete(void* p) noexcept { give_back(p); }
 void operator delete[](void* p) noexcept { give_back(p); }
 void operator delete(void* p, size_t) noexcept { give_back(p); }
