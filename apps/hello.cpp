@@ -22,6 +22,7 @@ int main() {
   fit(*net, data, options);
 
   Graph graph = trace(*net, data.input_shape());
+  graph.info = data.info("vgg_small");  // class names and normalisation, for whoever runs it
   Coupling coupling = couple(graph);
   Scores scores = l1_norm(graph, coupling);
   Graph small = prune(graph, coupling, choose(graph, coupling, scores, {.macs = 0.5}));

@@ -44,13 +44,6 @@ Dataset load_for(const Graph& graph, const DataArguments& arguments) {
   return data;
 }
 
-void describe(Graph& graph, const std::string& network, const Dataset& data) {
-  graph.info.network = network;
-  graph.info.classes = data.classes;
-  graph.info.mean.assign(data.mean.begin(), data.mean.end());
-  graph.info.std.assign(data.std.begin(), data.std.end());
-}
-
 Evaluation evaluate_model(Graph& graph, const Dataset& data) {
   StatusLine status;
   EvaluateOptions options;

@@ -15,9 +15,6 @@ Graph open_model(const std::string& file);
 // The data in the size that the graph reads. Throws Error when their classes are not the graph's.
 Dataset load_for(const Graph& graph, const DataArguments& arguments);
 
-// What the graph's file will say besides the network: classes and normalisation of the data.
-void describe(Graph& graph, const std::string& network, const Dataset& data);
-
 // With a status line; with the normalisation that the graph was trained with. A signal ends it.
 Evaluation evaluate_model(Graph& graph, const Dataset& data);
 

@@ -29,10 +29,8 @@ Predictor::Predictor(const Graph& graph)
   require(in.size() == 4 && in[3] == 3, "the network reads inputs of shape ", in,
           ", should be colour pictures [1, height, width, 3]");
   require(out.size() == 2, "the network's result has shape ", out, ", should be [1, classes]");
-  if (mean_.size() != 3 || std_.size() != 3) {
-    mean_.assign(3, 0);
-    std_.assign(3, 1);
-  }
+  require(mean_.size() == 3 && std_.size() == 3,
+          "the model does not say how pictures are normalised (mean and std): it cannot read one");
   x_.resize(element_count(in));
   y_.resize(element_count(out));
 }

@@ -25,7 +25,7 @@ StartingPoint starting_point(const NetworkArguments& network, const DataArgument
       std::copy_n(graph.info.mean.begin(), 3, data.mean.begin());
       std::copy_n(graph.info.std.begin(), 3, data.std.begin());
     }
-    describe(graph, graph.info.network, data);
+    graph.info = data.info(graph.info.network);
     return {std::move(graph), std::move(data)};
   }
   check_network(network.name);
@@ -35,7 +35,7 @@ StartingPoint starting_point(const NetworkArguments& network, const DataArgument
   NetworkArguments fitting = network;
   fitting.classes = static_cast<int>(data.classes.size());
   Graph graph = open_network(fitting, seed);
-  describe(graph, network.name, data);
+  graph.info = data.info(network.name);
   return {std::move(graph), std::move(data)};
 }
 

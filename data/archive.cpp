@@ -71,7 +71,8 @@ void unpack_archive(const fs::path& archive, const fs::path& into) {
   if (kind == Packing::xz) require_program("xz", archive);
   // The archive comes through standard input: tar would take host:path for another machine.
   const std::string mode = kind == Packing::gzip ? "-xzf" : kind == Packing::xz ? "-xJf" : "-xf";
-  const ProgramResult tar = run_program({"tar", mode, "-", "-C", into.string()}, archive);
+  const ProgramResult tar = run_program(
+      {"tar", mode, "-", "-C", into.string(), "--no-same-owner", "--no-same-permissions"}, archive);
   require(tar.status == 0, printable(archive),
           ": cannot be unpacked, it may be cut off or damaged: ", printable_text(tar.first_line()));
 }

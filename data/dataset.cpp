@@ -83,10 +83,15 @@ PixelStatistics pixel_statistics(const Images& images) {
     }
     const double mean = sum / count;
     result.mean[c] = static_cast<float>(mean);
-    result.deviation[c] =
-        static_cast<float>(std::sqrt(std::max(squares / count - mean * mean, 0.0)));
+    // A channel that never changes has no deviation to divide by.
+    const double deviation = std::sqrt(std::max(squares / count - mean * mean, 0.0));
+    result.deviation[c] = static_cast<float>(std::max(deviation, 1.0 / 255));
   }
   return result;
+}
+
+ModelInfo Dataset::info(const std::string& network) const {
+  return {network, classes, {mean.begin(), mean.end()}, {std.begin(), std.end()}};
 }
 
 uint64_t Dataset::fingerprint() const {

@@ -11,6 +11,7 @@
 #include <string_view>
 #include <vector>
 
+#include "engine/graph.h"
 #include "engine/tensor.h"
 
 namespace bonsai {
@@ -61,6 +62,8 @@ struct Dataset {
   std::vector<std::string> notes;      // what a user should know: a split that was made, ...
 
   Shape input_shape(int batch = 1) const { return {batch, train.height, train.width, 3}; }
+  // What the file of a network that learned from these pictures must say (Graph::info).
+  ModelInfo info(const std::string& network) const;
   // Depends on all pixels and labels: a resumed training can refuse other data.
   uint64_t fingerprint() const;
 };

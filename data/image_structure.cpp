@@ -104,6 +104,9 @@ std::string png_damage(Bytes file) {
   }
 }
 
+// Far above what is decoded; keeps the product of all three within 64 bits.
+constexpr int64_t largest_side = 1 << 20;
+
 std::string bmp_damage(Bytes file) {
   if (file.size() < 30) return join("BMP file is cut off after byte ", file.size());
   const bool old = little_endian(file, 14, 4) == 12;
@@ -113,6 +116,10 @@ std::string bmp_damage(Bytes file) {
   const int64_t width = old ? little_endian(file, 18, 2) : signed_at(18);
   const int64_t height = old ? little_endian(file, 20, 2) : signed_at(22);
   const int64_t bits = little_endian(file, old ? 24 : 28, 2);
+  if (width > largest_side || height > largest_side || bits > 32) {
+    return join("BMP file of ", width, " x ", height, " pixels with ", bits,
+                " bits each, should be at most ", largest_side, " on a side and 32 bits");
+  }
   const int64_t rows = (width * bits + 31) / 32 * 4 * height;
   const int64_t need = little_endian(file, 10, 4) + rows;
   if (static_cast<int64_t>(file.size()) < need) {

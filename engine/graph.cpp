@@ -9,6 +9,9 @@
 namespace bonsai {
 namespace {
 
+// Of any axis: far above what memory holds, and far below what overflows in the next operation.
+constexpr int largest_size = 1 << 24;
+
 // Every value of the graph as a variable of x's tape. Parameters are taken when first read, so
 // that one which nobody reads stays off the tape.
 std::vector<Var> replay(Graph& graph, Var x) {
@@ -155,7 +158,10 @@ void Graph::infer_shapes(Shape input_shape) {
     Shape& out = values[static_cast<size_t>(node.out)].shape;
     try {
       out = node.op->infer(in);
-      for (const int size : out) require(size > 0, "the result has the empty shape ", out);
+      for (const int size : out) {
+        require(size > 0 && size <= largest_size, "the result has shape ", out,
+                ", sizes should be 1 to ", largest_size);
+      }
     } catch (const Error& error) {
       throw Error(join("node ", node_name(n), ": ", error.what()));
     }

@@ -6,6 +6,7 @@
 #include <exception>
 #include <memory>
 #include <mutex>
+#include <system_error>
 #include <thread>
 #include <vector>
 
@@ -45,18 +46,17 @@ thread_local bool inside_loop = false;
 class Pool {
  public:
   explicit Pool(int threads) {
-    for (int i = 1; i < threads; ++i) threads_.emplace_back([this] { work(); });
+    try {
+      for (int i = 1; i < threads; ++i) threads_.emplace_back([this] { work(); });
+    } catch (const std::system_error& error) {
+      const size_t started = threads_.size() + 1;
+      end_all();
+      throw Error(join("threads: only ", started, " of ", threads, " could be started: ",
+                       error.what()));
+    }
   }
 
-  ~Pool() {
-    {
-      const std::lock_guard lock(mutex_);
-      stop_ = true;
-      generation_.fetch_add(1, std::memory_order_release);
-    }
-    wake_.notify_all();
-    for (std::thread& t : threads_) t.join();
-  }
+  ~Pool() { end_all(); }
 
   Pool(const Pool&) = delete;
   Pool& operator=(const Pool&) = delete;
@@ -85,6 +85,16 @@ class Pool {
 
  private:
   static constexpr int spins = 4000;
+
+  void end_all() {
+    {
+      const std::lock_guard lock(mutex_);
+      stop_ = true;
+      generation_.fetch_add(1, std::memory_order_release);
+    }
+    wake_.notify_all();
+    for (std::thread& t : threads_) t.join();
+  }
 
   void pause_or_yield() {
     for (int i = 0; i < 256; ++i) {
@@ -163,13 +173,14 @@ SharedPool& shared_pool() {
 int thread_count() { return shared_pool().threads; }
 
 void set_thread_count(int threads) {
-  require(threads >= 1 && threads <= 1024, "threads: ", threads, " asked for, should be 1 to 1024");
+  // OpenBLAS, as distributions build it, has buffers for 128 callers at a time.
+  require(threads >= 1 && threads <= 128, "threads: ", threads, " asked for, should be 1 to 128");
   require(!inside_loop, "threads: their number cannot change inside a parallel loop");
   SharedPool& shared = shared_pool();
   const std::lock_guard turn(shared.turn);
   if (shared.threads == threads) return;
-  shared.pool.reset();
-  shared.pool = std::make_unique<Pool>(threads);
+  auto pool = std::make_unique<Pool>(threads);  // the old one stays when this throws
+  shared.pool = std::move(pool);
   shared.threads = threads;
 }
 
@@ -197,7 +208,7 @@ void* thread_scratch(int slot, size_t bytes) {
   thread_local std::array<Buffer, 4> buffers;
   Buffer& buffer = buffers.at(static_cast<size_t>(slot));
   if (buffer.bytes < bytes) {
-    buffer.memory.reset();
+    buffer = {};
     buffer.memory = allocate_storage(bytes);
     buffer.bytes = bytes;
   }

@@ -73,8 +73,12 @@ class Cache {
   void give_back(void* memory, size_t bytes) noexcept {
     const std::lock_guard lock(mutex_);
     stats_.live_bytes -= bytes;
-    stats_.cached_bytes += bytes;
-    free_[bytes].push_back(memory);
+    try {
+      free_[bytes].push_back(memory);
+      stats_.cached_bytes += bytes;
+    } catch (const std::bad_alloc&) {
+      std::free(memory);
+    }
   }
 
   void release() {

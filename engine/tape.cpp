@@ -82,6 +82,7 @@ void Tape::backward(Var loss) {
   require(records_gradients(), "backward: the tape was recorded without gradients");
   require(&loss.tape() == this && loss.value().size() == 1,
           "backward: the loss has shape ", loss.shape(), ", should be a single number");
+  require(!std::exchange(consumed_, true), "backward: this tape has been walked before");
   Value& end = values_[static_cast<size_t>(loss.index())];
   require(end.wants_grad, "backward: the loss depends on no parameter");
   end.grad = Tensor(end.shape, 1);

@@ -87,6 +87,7 @@ class Tape {
   std::vector<Value> values_;
   std::vector<Node> nodes_;
   std::vector<std::vector<Tensor>> saved_;  // per node
+  bool consumed_ = false;
 };
 
 }  // namespace bonsai

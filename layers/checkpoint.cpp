@@ -1,6 +1,7 @@
 #include "layers/checkpoint.h"
 
 #include <limits>
+#include <utility>
 #include <nlohmann/json.hpp>
 
 #include "engine/error.h"
@@ -31,8 +32,16 @@ double number(const Json& json, const char* key) {
   return value.is_null() ? std::numeric_limits<double>::quiet_NaN() : value.get<double>();
 }
 
+template <class T>
+T whole(const Json& json, const char* key) {
+  const Json& value = json.at(key);
+  require(value.is_number_integer() && std::in_range<T>(value.get<int64_t>()), "'", key, "' is ",
+          value.dump(), ", should be a whole number");
+  return static_cast<T>(value.get<int64_t>());
+}
+
 EpochRecord record_of(const Json& json) {
-  return {.epoch = json.at("epoch").get<int>(),
+  return {.epoch = whole<int>(json, "epoch"),
           .loss = number(json, "loss"),
           .train_accuracy = number(json, "train_accuracy"),
           .test_loss = number(json, "test_loss"),
@@ -40,7 +49,7 @@ EpochRecord record_of(const Json& json) {
           .learning_rate = number(json, "lr"),
           .seconds = number(json, "seconds"),
           .images_per_second = number(json, "images_per_s"),
-          .peak_bytes = json.at("peak_bytes").get<size_t>()};
+          .peak_bytes = whole<size_t>(json, "peak_bytes")};
 }
 
 Json json_of(const TrainState& s) {
@@ -51,14 +60,15 @@ Json json_of(const TrainState& s) {
           {"seconds", s.seconds},   {"history", history}};
 }
 
+// Into all of `s` but its tensors.
 void read_position(const std::string& text, TrainState& s) {
   const Json json = Json::parse(text);
-  s.epoch = json.at("epoch").get<int>();
-  s.batch = json.at("batch").get<int>();
-  s.step = json.at("step").get<int64_t>();
+  s.epoch = whole<int>(json, "epoch");
+  s.batch = whole<int>(json, "batch");
+  s.step = whole<int64_t>(json, "step");
   s.loss_sum = number(json, "loss_sum");
-  s.right = json.at("right").get<int64_t>();
-  s.images = json.at("images").get<int64_t>();
+  s.right = whole<int64_t>(json, "right");
+  s.images = whole<int64_t>(json, "images");
   s.seconds = number(json, "seconds");
   s.history.clear();
   for (const Json& record : json.at("history")) s.history.push_back(record_of(record));
@@ -111,11 +121,16 @@ void load_checkpoint(const std::string& path, TrainState& state, const RunIdenti
   std::map<std::string, const Tensor*> theirs;
   for (const auto& [name, tensor] : file.tensors) theirs[name] = &tensor;
   require_same_tensors(file, state, theirs);
+  TrainState position;
   try {
-    read_position(file.text("position"), state);
+    read_position(file.text("position"), position);
   } catch (const nlohmann::json::exception&) {
     throw Error(join(path, ": metadata 'position' cannot be read"));
+  } catch (const Error& error) {
+    throw Error(join(path, ": metadata 'position': ", error.what()));
   }
+  position.tensors = std::move(state.tensors);
+  state = std::move(position);
   for (const auto& [name, tensor] : state.tensors) tensor.copy_from(*theirs.at(name));
 }
 

@@ -55,6 +55,7 @@ void add_schedule(RunIdentity& id, const Schedule& s) {
 RunIdentity run_identity(const TrainOptions& o, const Dataset& data) {
   RunIdentity id;
   id["data"] = hex(data.fingerprint());
+  id["starting network"] = o.start;
   id["epochs"] = text(o.epochs);
   id["batch"] = text(o.batch);
   id["learning rate"] = text(o.lr);

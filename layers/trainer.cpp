@@ -116,9 +116,12 @@ class Trainer {
     if (!options_.resume || !std::filesystem::exists(checkpoint_path())) return;
     load_checkpoint(checkpoint_path(), state_, identity_);
     require(state_.epoch >= 0 && state_.epoch <= options_.epochs && state_.batch >= 0 &&
-                state_.batch <= batches_ && state_.step >= 0,
+                state_.batch <= batches_ &&
+                state_.step == int64_t{state_.epoch} * batches_ + state_.batch &&
+                state_.history.size() == static_cast<size_t>(state_.epoch),
             checkpoint_path(), ": says epoch ", state_.epoch, " of ", options_.epochs, ", batch ",
-            state_.batch, " of ", batches_);
+            state_.batch, " of ", batches_, ", step ", state_.step, " and ",
+            state_.history.size(), " epochs of history, which do not belong together");
     optimiser_->set_steps(state_.step);
     write_log();
   }
@@ -279,7 +282,10 @@ class Trainer {
 TrainResult fit(Layer& net, const Dataset& data, const TrainOptions& options) {
   check(options, data);
   require_fit(net, data);
-  return Trainer(net, data, options).run();
+  reset_storage_peak();
+  TrainResult result = Trainer(net, data, options).run();
+  release_cached_storage();  // a pruned network asks for other sizes
+  return result;
 }
 
 }  // namespace bonsai

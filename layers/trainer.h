@@ -46,6 +46,8 @@ struct TrainOptions {
   float ema = 0;                      // decay of the weight average (layers/ema.h); 0: none
   std::filesystem::path folder = {};  // checkpoint.bonsai, log.jsonl; empty: nothing is written
   bool resume = false;                // go on from the folder's checkpoint, if there is one
+  std::string start = {};             // what the network begins as, such as a checksum: the
+                                      // checkpoint of a run that began otherwise is refused
   std::function<void(const Progress&)> progress = {};  // after every batch
   const std::atomic<bool>* stop = nullptr;             // true: finish the step, save, return
 };

@@ -1,6 +1,9 @@
 #include "engine/kernels/conv.h"
 
+#include <algorithm>
 #include <array>
+
+#include "engine/kernels/tile.h"
 
 namespace bonsai {
 namespace {
@@ -14,21 +17,26 @@ bool pointwise(const ConvShape& s) {
 bool depthwise(const ConvShape& s) { return s.groups == s.in && s.groups == s.out; }
 
 // Backward-data as a forward convolution of dy: its padding, dilation (k - 1) - padding, must be
-// the same both ways and not negative.
+// the same both ways and not negative. Worth turning the weights around where it ends in the
+// direct row.
 bool flippable(const ConvShape& s) {
-  return s.stride == 1 && s.kh == s.kw && s.padding <= s.dilation * (s.kh - 1);
+  return s.stride == 1 && s.kh == s.kw && s.padding <= s.dilation * (s.kh - 1) &&
+         tile_kernels() != nullptr && s.group_in() > 1;
 }
 
 template <class Call, size_t rows>
-void run_first_fit(const std::array<ConvKernel<Call>, rows>& table, const Call& call) {
-  for (const auto& kernel : table) {
-    if (kernel.fits(call.shape)) return kernel.run(call);
-  }
+const ConvKernel<Call>& first_fit(const std::array<ConvKernel<Call>, rows>& table,
+                                  const ConvShape& shape) {
+  return *std::find_if(table.begin(), table.end(),
+                       [&](const ConvKernel<Call>& kernel) { return kernel.fits(shape); });
 }
 
+// The direct rows come first: where vectors have a fused multiply-add they beat a product on every
+// layer shape of the zoo (make bench), 1x1 included, as nothing is copied and few channels do not
+// starve them. The products serve the other processors.
 constexpr std::array<ConvKernel<ConvForward>, 5> forward_table = {{
     {"depthwise", depthwise, conv_forward_depthwise},
-    {"direct", conv_direct_fits, conv_forward_direct},
+    {"direct", conv_direct_fits, conv_forward_direct, conv_pack_direct},
     {"pointwise", pointwise, conv_forward_pointwise},
     {"im2col", anything, conv_forward_im2col},
     {"plain", anything, conv_forward_plain},
@@ -61,14 +69,16 @@ std::span<const ConvKernel<ConvBackwardWeights>> conv_backward_weights_kernels()
 }
 
 Tensor conv_pack(const ConvShape& shape, const Scalar* w) {
-  const bool direct = !depthwise(shape) && conv_direct_fits(shape);
-  return direct ? conv_pack_direct(shape, w) : Tensor();
+  const auto pack = first_fit(forward_table, shape).pack;
+  return pack != nullptr ? pack(shape, w) : Tensor();
 }
 
-void conv_forward(const ConvForward& call) { run_first_fit(forward_table, call); }
-void conv_backward_data(const ConvBackwardData& call) { run_first_fit(backward_data_table, call); }
+void conv_forward(const ConvForward& call) { first_fit(forward_table, call.shape).run(call); }
+void conv_backward_data(const ConvBackwardData& call) {
+  first_fit(backward_data_table, call.shape).run(call);
+}
 void conv_backward_weights(const ConvBackwardWeights& call) {
-  run_first_fit(backward_weights_table, call);
+  first_fit(backward_weights_table, call.shape).run(call);
 }
 
 }  // namespace bonsai

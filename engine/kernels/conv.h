@@ -35,7 +35,7 @@ struct ConvForward {
   Scalar* y;
   bool add = false;
   Activation activation{};
-  const Scalar* packed = nullptr;  // w as conv_pack() returns it; null: the row packs it itself
+  const Scalar* packed = nullptr;  // w as conv_pack() returns it; null: not yet
 };
 
 // dx = the derivative by x, or added to dx.
@@ -61,6 +61,8 @@ struct ConvKernel {
   const char* name;
   bool (*fits)(const ConvShape& shape);
   void (*run)(const Call& call);
+  // w in the order in which the row reads it (ConvForward::packed); null: as it is.
+  Tensor (*pack)(const ConvShape& shape, const Scalar* w) = nullptr;
 };
 
 std::span<const ConvKernel<ConvForward>> conv_forward_kernels();

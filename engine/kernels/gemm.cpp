@@ -21,6 +21,16 @@ std::string set_up() {
          openblas_get_corename();
 }
 
+// OpenBLAS's OpenMP build keeps its number of threads per calling thread.
+void use_one_thread() {
+  blas_description();
+  thread_local const bool done = [] {
+    if (openblas_get_parallel() == 2) openblas_set_num_threads(1);
+    return true;
+  }();
+  static_cast<void>(done);
+}
+
 CBLAS_TRANSPOSE cblas(Transpose t) { return t == Transpose::yes ? CblasTrans : CblasNoTrans; }
 
 [[maybe_unused]] void multiply(CBLAS_TRANSPOSE ta, CBLAS_TRANSPOSE tb, int m, int n, int k,
@@ -44,7 +54,7 @@ const char* blas_description() {
 
 void gemm(Transpose ta, Transpose tb, int m, int n, int k, Scalar alpha, const Scalar* a, int lda,
           const Scalar* b, int ldb, Scalar beta, Scalar* c, int ldc) {
-  blas_description();
+  use_one_thread();
   if (m == 0 || n == 0) return;
   multiply(cblas(ta), cblas(tb), m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
 }

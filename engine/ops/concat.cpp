@@ -1,5 +1,6 @@
 // concat: values side by side along their channels, all other axes being equal.
 #include <algorithm>
+#include <limits>
 #include <memory>
 #include <utility>
 
@@ -21,13 +22,17 @@ class Concat : public Op {
   Shape infer(std::span<const Shape> in) const override {
     require(!in.empty() && !in[0].empty(), "concat: no input given, should be one or more");
     Shape out = in[0];
+    int64_t width = out.back();
     for (const Shape& x : in.subspan(1)) {
       Shape expected = in[0];
       if (!x.empty()) expected.back() = x.back();
       require(x == expected, "concat: shapes ", in[0], " and ", x,
               " should differ in the last axis alone");
-      out.back() += x.back();
+      width += x.back();
     }
+    require(width <= std::numeric_limits<int>::max(), "concat: ", width,
+            " channels in all, should be at most ", std::numeric_limits<int>::max());
+    out.back() = static_cast<int>(width);
     return out;
   }
 

@@ -8,6 +8,7 @@
 #include "engine/kernels/conv.h"
 #include "engine/kernels/finish.h"
 #include "engine/ops.h"
+#include "engine/ops/activation.h"
 #include "engine/ops/operands.h"
 #include "engine/ops/registry.h"
 
@@ -39,6 +40,7 @@ class Conv2d : public Op {
     require_rank("conv2d", x, 4);
     require(w.size() == 4, "conv2d: the weights have shape ", w,
             ", should be [out, kh, kw, in / groups]");
+    require(x[0] > 0, "conv2d: the input ", x, " holds no image");
     const int groups = options_.groups, out = w[0];
     require(out > 0 && w[1] > 0 && w[2] > 0 && w[3] > 0, "conv2d: the weights ", w, " are empty");
     require(x[3] % groups == 0 && out % groups == 0, "conv2d: ", groups,
@@ -61,8 +63,7 @@ class Conv2d : public Op {
 
   void backward(std::span<const Tensor> in, const Tensor& out, std::span<const Tensor>,
                 const Tensor& grad_out, std::span<const Gradient> grad) const override {
-    require(activation_.kind == Activation::none, "conv2d: fused with ",
-            activation_name(activation_.kind), " it is for inference only");
+    require_unfused("conv2d", activation_);
     const ConvShape shape = shape_of(in, out);
     const Scalar* dy = grad_out.data();
     if (grad[0].wanted()) {
@@ -113,10 +114,7 @@ class Conv2d : public Op {
                  {"padding", int64_t{options_.padding}},
                  {"dilation", int64_t{options_.dilation}},
                  {"groups", int64_t{options_.groups}}};
-    if (activation_.kind != Activation::none) {
-      a["activation"] = std::string(activation_name(activation_.kind));
-      a["slope"] = double{activation_.slope};
-    }
+    write_activation(activation_, a);
     return a;
   }
 
@@ -174,12 +172,7 @@ OpPtr make_conv2d(AttributeReader& attributes) {
                               .padding = attributes.integer("padding", 0, largest),
                               .dilation = attributes.integer("dilation", 1, largest),
                               .groups = attributes.integer("groups", 1, 1 << 24)};
-  Activation activation;
-  if (attributes.has("activation")) {
-    activation.kind = activation_kind(attributes.text("activation"));
-    activation.slope = attributes.number("slope", 0, 1);
-  }
-  return std::make_shared<Conv2d>(options, activation);
+  return std::make_shared<Conv2d>(options, read_activation(attributes));
 }
 
 }  // namespace bonsai

@@ -75,15 +75,22 @@ class Pool : public Op {
 
  private:
   int output_size(const Shape& x, size_t axis) const {
-    const int free = x[axis] + 2 * options_.padding - options_.kernel;
+    const int64_t free = int64_t{x[axis]} + 2 * int64_t{options_.padding} - options_.kernel;
     require(x[axis] > 0 && free >= 0, name(), ": a window of ", options_.kernel, " with padding ",
             options_.padding, " does not fit the input ", x);
-    return free / options_.stride + 1;
+    return static_cast<int>(free / options_.stride + 1);
   }
 
   PoolShape shape_of(const Shape& x, const Shape& y) const {
-    return {.n = x[0], .h = x[1], .w = x[2], .channels = x[3], .out_h = y[1], .out_w = y[2],
-            .kernel = options_.kernel, .stride = options_.stride, .padding = options_.padding};
+    return {.n = x[0],
+            .h = x[1],
+            .w = x[2],
+            .channels = x[3],
+            .out_h = y[1],
+            .out_w = y[2],
+            .kernel = options_.kernel,
+            .stride = options_.stride,
+            .padding = options_.padding};
   }
 
   Kind kind_;
@@ -125,11 +132,11 @@ class GlobalAveragePool : public Op {
     const Scalar share = Scalar{1} / static_cast<Scalar>(pixels);
     parallel_ranges(int64_t{in[0].dim(0)} * pixels, 1 + (1 << 14) / c,
                     [&](int64_t begin, int64_t end) {
-      for (int64_t pixel = begin; pixel < end; ++pixel) {
-        scale_all(grad_out.data() + pixel / pixels * c, c, share, grad[0].data() + pixel * c,
-                  !grad[0].fresh);
-      }
-    });
+                      for (int64_t pixel = begin; pixel < end; ++pixel) {
+                        scale_all(grad_out.data() + pixel / pixels * c, c, share,
+                                  grad[0].data() + pixel * c, !grad[0].fresh);
+                      }
+                    });
   }
 
   void ties(const Node& node, std::span<const Shape> shapes, Channels& channels) const override {
