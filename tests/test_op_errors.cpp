@@ -24,13 +24,21 @@ Var value(Tape& tape, Shape shape) { return tape.constant(Tensor(std::move(shape
 
 TEST_CASE("operations name what does not fit") {
   const std::vector<Mistake> mistakes = {
-      {[](Tape& t) { linear(value(t, {2, 3, 3, 4}), value(t, {5, 36}), {}); },
+      {[](Tape& t) {
+         linear(value(t, {2, 3, 3, 4}), value(t, {5, 36}), {});
+       },
        "linear: the input has shape [2, 3, 3, 4], should be [N, in] (flatten or pool it first)"},
-      {[](Tape& t) { linear(value(t, {2, 4}), value(t, {5, 3}), {}); },
+      {[](Tape& t) {
+         linear(value(t, {2, 4}), value(t, {5, 3}), {});
+       },
        "linear: weights [5, 3] read 3 values, the input [2, 4] has 4"},
-      {[](Tape& t) { linear(value(t, {2, 4}), value(t, {5, 4}), value(t, {4})); },
+      {[](Tape& t) {
+         linear(value(t, {2, 4}), value(t, {5, 4}), value(t, {4}));
+       },
        "linear: the bias has shape [4], should be [5]"},
-      {[](Tape& t) { linear(value(t, {2, 4}), value(t, {4}), {}); },
+      {[](Tape& t) {
+         linear(value(t, {2, 4}), value(t, {4}), {});
+       },
        "linear: the weights have shape [4], should be [out, in]"},
       {[](Tape& t) {
          batch_norm(value(t, {2, 4}), value(t, {4}), value(t, {4}), value(t, {3}), value(t, {4}));
@@ -46,46 +54,87 @@ TEST_CASE("operations name what does not fit") {
          batch_norm(value(t, {2, 4}), v, v, v, v, {.eps = 0});
        },
        "batch_norm: eps is 0, should be above 0"},
-      {[](Tape& t) { add(value(t, {2, 4}), value(t, {2, 3})); },
+      {[](Tape& t) {
+         add(value(t, {2, 4}), value(t, {2, 3}));
+       },
        "add: shapes [2, 4] and [2, 3] should be the same"},
-      {[](Tape& t) { channel_scale(value(t, {2, 3, 3, 4}), value(t, {3})); },
+      {[](Tape& t) {
+         channel_scale(value(t, {2, 3, 3, 4}), value(t, {3}));
+       },
        "channel_scale: the factors have shape [3], should be [4], [2, 4] or [2, 1, 1, 4] for the "
        "input [2, 3, 3, 4]"},
       {[](Tape&) { concat({}); }, "concat: no input given, should be one or more"},
-      {[](Tape& t) { concat({value(t, {2, 4}), value(t, {3, 4})}); },
+      {[](Tape& t) {
+         concat({value(t, {2, 4}), value(t, {3, 4})});
+       },
        "concat: shapes [2, 4] and [3, 4] should differ in the last axis alone"},
-      {[](Tape& t) { concat({value(t, {2, 4}), value(t, {2, 1, 4})}); },
+      {[](Tape& t) {
+         concat({value(t, {2, 4}), value(t, {2, 1, 4})});
+       },
        "concat: shapes [2, 4] and [2, 1, 4] should differ in the last axis alone"},
-      {[](Tape& t) { select(value(t, {2, 4}), {}); }, "select: the index list is empty"},
-      {[](Tape& t) { select(value(t, {2, 4}), {0, 4}); },
+      {[](Tape& t) {
+         select(value(t, {2, 4}), {});
+       },
+       "select: the index list is empty"},
+      {[](Tape& t) {
+         select(value(t, {2, 4}), {0, 4});
+       },
        "select: index 4 is beyond the 4 channels of the input [2, 4]"},
-      {[](Tape& t) { select(value(t, {2, 4}), {-1}); },
+      {[](Tape& t) {
+         select(value(t, {2, 4}), {-1});
+       },
        "select: index -1 should be 0 to 16777215"},
-      {[](Tape& t) { max_pool(value(t, {2, 2, 5, 4}), {3, 2, 0}); },
+      {[](Tape& t) {
+         max_pool(value(t, {2, 2, 5, 4}), {3, 2, 0});
+       },
        "max_pool: a window of 3 with padding 0 does not fit the input [2, 2, 5, 4]"},
-      {[](Tape& t) { max_pool(value(t, {2, 5, 5, 4}), {2, 2, 2}); },
+      {[](Tape& t) {
+         max_pool(value(t, {2, 5, 5, 4}), {2, 2, 2});
+       },
        "max_pool: padding is 2, should be at least 0 and below the kernel's 2"},
-      {[](Tape& t) { average_pool(value(t, {2, 5, 5, 4}), {2, 0, 0}); },
+      {[](Tape& t) {
+         average_pool(value(t, {2, 5, 5, 4}), {2, 0, 0});
+       },
        "average_pool: stride is 0, should be 1 to 4096"},
-      {[](Tape& t) { average_pool(value(t, {2, 4})); },
+      {[](Tape& t) {
+         average_pool(value(t, {2, 4}));
+       },
        "average_pool: the input has shape [2, 4], should have 4 axes"},
-      {[](Tape& t) { global_average_pool(value(t, {2, 0, 3, 4})); },
+      {[](Tape& t) {
+         global_average_pool(value(t, {2, 0, 3, 4}));
+       },
        "global_average_pool: the input [2, 0, 3, 4] is empty"},
-      {[](Tape& t) { flatten(value(t, {2, 4})); },
+      {[](Tape& t) {
+         flatten(value(t, {2, 4}));
+       },
        "flatten: the input has shape [2, 4], should have 4 axes"},
-      {[](Tape& t) { dropout(value(t, {2, 4}), 1); },
+      {[](Tape& t) {
+         dropout(value(t, {2, 4}), 1);
+       },
        "dropout: rate is 1, should be at least 0 and below 1"},
-      {[](Tape& t) { leaky_relu(value(t, {2, 4}), 3); },
+      {[](Tape& t) {
+         leaky_relu(value(t, {2, 4}), 3);
+       },
        "leaky_relu: slope is 3, should be -1 to 1"},
-      {[](Tape& t) { cross_entropy(value(t, {2, 4}), value(t, {3})); },
+      {[](Tape& t) {
+         cross_entropy(value(t, {2, 4}), value(t, {3}));
+       },
        "cross_entropy: the label vector has shape [3], should be [2]"},
-      {[](Tape& t) { cross_entropy(value(t, {2, 4, 1}), value(t, {2})); },
+      {[](Tape& t) {
+         cross_entropy(value(t, {2, 4, 1}), value(t, {2}));
+       },
        "cross_entropy: the logits have shape [2, 4, 1], should be [N, K]"},
-      {[](Tape& t) { cross_entropy(value(t, {1, 4}), t.constant(Tensor({1}, 4))); },
+      {[](Tape& t) {
+         cross_entropy(value(t, {1, 4}), t.constant(Tensor({1}, 4)));
+       },
        "cross_entropy: label 0 of the batch is 4, should be a whole number from 0 to 3"},
-      {[](Tape& t) { cross_entropy(value(t, {1, 4}), t.constant(Tensor({1}, Scalar(0.5)))); },
+      {[](Tape& t) {
+         cross_entropy(value(t, {1, 4}), t.constant(Tensor({1}, Scalar(0.5))));
+       },
        "cross_entropy: label 0 of the batch is 0.5, should be a whole number from 0 to 3"},
-      {[](Tape& t) { cross_entropy(value(t, {1, 4}), value(t, {1}), 2); },
+      {[](Tape& t) {
+         cross_entropy(value(t, {1, 4}), value(t, {1}), 2);
+       },
        "cross_entropy: smoothing is 2, should be 0 to 1"},
       {[](Tape& t) {
          t.backward(cross_entropy(t.variable(Tensor({1, 4})), t.variable(Tensor({1}))));
@@ -103,16 +152,43 @@ TEST_CASE("operations name what does not fit") {
 TEST_CASE("operations from files are checked") {
   CHECK(error_of([] { make_op("reul", {}); }) == "operation 'reul' is unknown to this version");
   CHECK(error_of([] { make_op("dropout", {}); }) == "dropout: attribute 'rate' is missing");
-  CHECK(error_of([] { make_op("dropout", {{"rate", std::string("a")}}); }) ==
-        "dropout: attribute 'rate' should be a number");
-  CHECK(error_of([] { make_op("dropout", {{"rate", 1.0}}); }) ==
-        "dropout: rate is 1, should be at least 0 and below 1");
-  CHECK(error_of([] { make_op("select", {{"index", std::vector<int>{0, -2}}}); }) ==
-        "select: index holds -2, should be 0 to 16777215");
+  CHECK(error_of([] {
+          make_op("dropout", {{"rate", std::string("a")}});
+        }) == "dropout: attribute 'rate' should be a number");
+  CHECK(error_of([] {
+          make_op("dropout", {{"rate", 1.0}});
+        }) == "dropout: rate is 1, should be at least 0 and below 1");
+  CHECK(error_of([] {
+          make_op("select", {{"index", std::vector<int>{0, -2}}});
+        }) == "select: index holds -2, should be 0 to 16777215");
   CHECK(error_of([] {
           make_op("max_pool",
                   {{"kernel", int64_t{2}}, {"stride", int64_t{5000}}, {"padding", int64_t{0}}});
         }) == "max_pool: stride is 5000, should be 1 to 4096");
-  CHECK(error_of([] { make_op("add", {{"activation", std::string("swish")}}); }) ==
+  CHECK(error_of([] {
+          make_op("add", {{"activation", std::string("swish")}});
+        }) ==
         "activation 'swish' is unknown, should be relu, relu6, leaky_relu, sigmoid or hard_swish");
+}
+
+TEST_CASE("sizes that would overflow are refused, not wrapped") {
+  const OpPtr concat = make_op("concat", {});
+  const std::vector<Shape> wide(3, Shape{1, 1, 1, 1 << 30});
+  CHECK(error_of([&] { concat->infer(wide); }) ==
+        "concat: 3221225472 channels in all, should be at most 2147483647");
+  const OpPtr pool = make_op("max_pool", {{"kernel", int64_t{2}},
+                                          {"stride", int64_t{1}},
+                                          {"padding", int64_t{1}}});
+  const std::vector<Shape> huge{{1, 2147483647, 1, 1}};
+  CHECK(!error_of([&] { pool->infer(huge); }).empty());
+}
+
+TEST_CASE("a convolution of no image is refused") {
+  const OpPtr conv = make_op("conv2d", {{"stride", int64_t{1}},
+                                        {"padding", int64_t{0}},
+                                        {"dilation", int64_t{1}},
+                                        {"groups", int64_t{1}}});
+  const std::vector<Shape> none{{0, 4, 4, 3}, {8, 3, 3, 3}};
+  CHECK(error_of([&] { conv->infer(none); }) ==
+        "conv2d: the input [0, 4, 4, 3] holds no image");
 }

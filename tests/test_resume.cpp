@@ -137,6 +137,7 @@ TEST_CASE("a checkpoint of another run is refused with the difference") {
       {"epochs", [](TrainOptions& o) { o.epochs = 4; }},
       {"batch", [](TrainOptions& o) { o.batch = 12; }},
       {"seed", [](TrainOptions& o) { o.seed = 2; }},
+      {"starting network", [](TrainOptions& o) { o.start = "another"; }},
       {"label smoothing", [](TrainOptions& o) { o.label_smoothing = 0; }},
       {"dropping the last batch", [](TrainOptions& o) { o.drop_last = false; }},
       {"decay of the weight average", [](TrainOptions& o) { o.ema = 0.5F; }},

@@ -97,8 +97,14 @@ TEST_CASE("a tape of shapes records without computing") {
   CHECK(tape.nodes()[2].in == std::vector<int>{2});
   CHECK(tape.nodes()[2].out == y.index());
   CHECK(tape.nodes()[1].op->name() == "max_pool");
-  CHECK(error_of([&] { y.value(); }) ==
-        "tape: value 3 holds no data (a trace, or after backward)");
+  CHECK(error_of([&] { y.value(); }) == "tape: value 3 holds no data (a trace, or after backward)");
+}
+
+TEST_CASE("a tape is walked once") {
+  Tape tape(Mode::training);
+  const Var loss = global_average_pool(relu(tape.variable(Tensor({1, 1, 1, 1}, 2))));
+  tape.backward(loss);
+  CHECK(error_of([&] { tape.backward(loss); }) == "backward: this tape has been walked before");
 }
 
 TEST_CASE("the tape refuses misuse") {
@@ -108,8 +114,9 @@ TEST_CASE("the tape refuses misuse") {
   CHECK(error_of([&] { add(x, {}); }) == "add: an input belongs to another tape");
   CHECK(error_of([&] { tape.backward(x); }) ==
         "backward: the loss has shape [1, 2], should be a single number");
-  CHECK(error_of([&] { tape.backward(dot(tape.constant(Tensor({1, 1}, 1)), {1})); }) ==
-        "backward: the loss depends on no parameter");
+  CHECK(error_of([&] {
+          tape.backward(dot(tape.constant(Tensor({1, 1}, 1)), {1}));
+        }) == "backward: the loss depends on no parameter");
   const Var v = inference.variable(Tensor({1, 1}, 1));
   CHECK(error_of([&] { inference.backward(v); }) ==
         "backward: the tape was recorded without gradients");

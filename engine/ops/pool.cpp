@@ -1,6 +1,7 @@
 // max_pool, average_pool (square windows; padding counts as zeros in the average) and
 // global_average_pool (the mean over the map: [N, H, W, C] -> [N, C]).
 #include <algorithm>
+#include <limits>
 #include <memory>
 
 #include "engine/kernels/per_channel.h"
@@ -78,7 +79,10 @@ class Pool : public Op {
     const int64_t free = int64_t{x[axis]} + 2 * int64_t{options_.padding} - options_.kernel;
     require(x[axis] > 0 && free >= 0, name(), ": a window of ", options_.kernel, " with padding ",
             options_.padding, " does not fit the input ", x);
-    return static_cast<int>(free / options_.stride + 1);
+    const int64_t size = free / options_.stride + 1;
+    require(size <= std::numeric_limits<int>::max(), name(), ": the result of ", x,
+            " would be ", size, " in size");
+    return static_cast<int>(size);
   }
 
   PoolShape shape_of(const Shape& x, const Shape& y) const {
