@@ -114,8 +114,7 @@ std::vector<int> permutation(int n, Random random) {
   std::vector<int> order(static_cast<size_t>(n));
   std::iota(order.begin(), order.end(), 0);
   for (int i = n - 1; i > 0; --i) {
-    std::swap(order[static_cast<size_t>(i)],
-              order[random.below(static_cast<uint32_t>(i) + 1)]);
+    std::swap(order[static_cast<size_t>(i)], order[random.below(static_cast<uint32_t>(i) + 1)]);
   }
   return order;
 }

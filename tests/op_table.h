@@ -65,10 +65,14 @@ inline Tensor positive(Shape shape, Random& random) {
 
 inline Shape map_shape(int i, Random& random) {
   switch (i) {
-    case 0: return {2, 3, 5, 7};
-    case 1: return {3, 1, 1, 4};
-    case 2: return {1, 5, 4, 3};
-    case 3: return {2, 7, 6, 1};
+    case 0:
+      return {2, 3, 5, 7};
+    case 1:
+      return {3, 1, 1, 4};
+    case 2:
+      return {1, 5, 4, 3};
+    case 3:
+      return {2, 7, 6, 1};
     default:
       return {random.between(1, 3), random.between(2, 6), random.between(2, 6),
               random.between(1, 9)};
@@ -112,8 +116,8 @@ inline OpCase batch_norm(int i, Random& random) {
   const Shape x = i == 4 ? Shape{5, 3} : map_shape(i, random);
   const int c = x.back();
   OpCase result{{{"eps", 0x1p-10}, {"momentum", 0.125}},
-                {normal(x, random), positive({c}, random), normal({c}, random),
-                 normal({c}, random), positive({c}, random)}};
+                {normal(x, random), positive({c}, random), normal({c}, random), normal({c}, random),
+                 positive({c}, random)}};
   result.wanted = {true, true, true, false, false};
   return result;
 }
@@ -159,9 +163,7 @@ inline OpCase pool(int i, Random& random) {
   const int stride = i == 3 ? 3 : random.between(1, 3), padding = random.between(0, kernel - 1);
   Shape x = map_shape(i, random);
   for (const size_t axis : {1, 2}) x[axis] = std::max(x[axis], kernel);
-  return {{{"kernel", int64_t{kernel}},
-           {"stride", int64_t{stride}},
-           {"padding", int64_t{padding}}},
+  return {{{"kernel", int64_t{kernel}}, {"stride", int64_t{stride}}, {"padding", int64_t{padding}}},
           {distinct(x, random)}};
 }
 

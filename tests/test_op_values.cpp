@@ -50,8 +50,8 @@ TEST_CASE("linear is a matrix product and a bias") {
   Random random(1, Purpose::test);
   const Tensor x = random_tensor({5, 37}, random), w = random_tensor({70, 37}, random);
   const Tensor b = random_tensor({70}, random);
-  const Tensor y = apply(
-      [&](Var v) { return linear(v, v.tape().constant(w), v.tape().constant(b)); }, x);
+  const Tensor y =
+      apply([&](Var v) { return linear(v, v.tape().constant(w), v.tape().constant(b)); }, x);
   REQUIRE(y.shape() == Shape{5, 70});
   for (size_t n = 0; n < 5; ++n) {
     for (size_t o = 0; o < 70; ++o) {
@@ -185,8 +185,7 @@ TEST_CASE("global_average_pool is the mean over the map") {
       for (int c = 0; c < s[3]; ++c) {
         double sum = 0;
         for (int i = 0; i < s[1] * s[2]; ++i) sum += x[at(s, n, 0, i, c)];
-        REQUIRE(y[static_cast<size_t>(n * s[3] + c)] ==
-                Approx(sum / (s[1] * s[2])).margin(1e-6));
+        REQUIRE(y[static_cast<size_t>(n * s[3] + c)] == Approx(sum / (s[1] * s[2])).margin(1e-6));
       }
     }
   }
@@ -245,9 +244,8 @@ TEST_CASE("softmax is stable and sums to one") {
 TEST_CASE("cross_entropy has its closed forms") {
   auto loss = [](const Tensor& logits, const Tensor& labels, float smoothing) {
     Tape tape(Mode::inference);
-    return double{cross_entropy(tape.constant(logits), tape.constant(labels), smoothing)
-                      .value()
-                      .item()};
+    return double{
+        cross_entropy(tape.constant(logits), tape.constant(labels), smoothing).value().item()};
   };
   const Tensor labels = Tensor::of({2}, {0, 6});
   for (const float smoothing : {0.0F, 0.1F, 1.0F}) {

@@ -24,11 +24,13 @@ TEST_CASE("Philox gives the known answers") {
 }
 
 TEST_CASE("every part of an address matters") {
-  const std::vector<uint32_t> first = {
-      Random(1, Purpose::init).next(),          Random(2, Purpose::init).next(),
-      Random(1, Purpose::shuffle).next(),       Random(1, Purpose::init, 1).next(),
-      Random(1, Purpose::init, 0, 1).next(),    Random(uint64_t{1} << 40, Purpose::init).next(),
-      Random(1, Purpose::init, uint64_t{1} << 40).next()};
+  const std::vector<uint32_t> first = {Random(1, Purpose::init).next(),
+                                       Random(2, Purpose::init).next(),
+                                       Random(1, Purpose::shuffle).next(),
+                                       Random(1, Purpose::init, 1).next(),
+                                       Random(1, Purpose::init, 0, 1).next(),
+                                       Random(uint64_t{1} << 40, Purpose::init).next(),
+                                       Random(1, Purpose::init, uint64_t{1} << 40).next()};
   for (size_t i = 0; i < first.size(); ++i) {
     for (size_t j = 0; j < i; ++j) CHECK(first[i] != first[j]);
   }

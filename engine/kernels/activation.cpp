@@ -67,8 +67,8 @@ BONSAI_SIMD void relu6_back(const Scalar* y, const Scalar* dy, Scalar* dx, int64
   map_back(y, dy, dx, n, add, [](Scalar v, Scalar g) { return (v > 0) & (v < 6) ? g : 0; });
 }
 
-BONSAI_SIMD void leaky_relu_back(const Scalar* x, const Scalar* dy, Scalar* dx, int64_t n,
-                                 bool add, Scalar slope) {
+BONSAI_SIMD void leaky_relu_back(const Scalar* x, const Scalar* dy, Scalar* dx, int64_t n, bool add,
+                                 Scalar slope) {
   map_back(x, dy, dx, n, add, [slope](Scalar v, Scalar g) { return v > 0 ? g : slope * g; });
 }
 
@@ -107,23 +107,34 @@ void activate(const Activation& f, const Scalar* x, Scalar* y, int64_t n) {
     case Activation::none:
       if (x != y) add_or_copy(x, y, n, false);
       return;
-    case Activation::relu: return relu(x, y, n);
-    case Activation::relu6: return relu6(x, y, n);
-    case Activation::leaky_relu: return leaky_relu(x, y, n, f.slope);
-    case Activation::sigmoid: return sigmoid(x, y, n);
-    case Activation::hard_swish: return hard_swish(x, y, n);
+    case Activation::relu:
+      return relu(x, y, n);
+    case Activation::relu6:
+      return relu6(x, y, n);
+    case Activation::leaky_relu:
+      return leaky_relu(x, y, n, f.slope);
+    case Activation::sigmoid:
+      return sigmoid(x, y, n);
+    case Activation::hard_swish:
+      return hard_swish(x, y, n);
   }
 }
 
 void activate_backward(const Activation& f, const Scalar* x, const Scalar* y, const Scalar* dy,
                        Scalar* dx, int64_t n, bool add) {
   switch (f.kind) {
-    case Activation::none: return add_or_copy(dy, dx, n, add);
-    case Activation::relu: return relu_back(y, dy, dx, n, add);
-    case Activation::relu6: return relu6_back(y, dy, dx, n, add);
-    case Activation::leaky_relu: return leaky_relu_back(x, dy, dx, n, add, f.slope);
-    case Activation::sigmoid: return sigmoid_back(y, dy, dx, n, add);
-    case Activation::hard_swish: return hard_swish_back(x, dy, dx, n, add);
+    case Activation::none:
+      return add_or_copy(dy, dx, n, add);
+    case Activation::relu:
+      return relu_back(y, dy, dx, n, add);
+    case Activation::relu6:
+      return relu6_back(y, dy, dx, n, add);
+    case Activation::leaky_relu:
+      return leaky_relu_back(x, dy, dx, n, add, f.slope);
+    case Activation::sigmoid:
+      return sigmoid_back(y, dy, dx, n, add);
+    case Activation::hard_swish:
+      return hard_swish_back(x, dy, dx, n, add);
   }
 }
 

@@ -72,23 +72,22 @@ void each_in_window(const PoolShape& s, const Scalar* image, int oy, int ox, con
 // body(image's x, oy, ox, offset of the output pixel) over all output pixels, in parallel.
 template <class Body>
 void each_output(const PoolShape& s, const Scalar* x, const Body& body) {
-  parallel_ranges(int64_t{s.n} * s.out_h, piece_rows(s.out_w, s.channels), [&](int64_t begin,
-                                                                              int64_t end) {
-    for (int64_t row = begin; row < end; ++row) {
-      const Scalar* image = x + row / s.out_h * s.h * s.w * s.channels;
-      for (int ox = 0; ox < s.out_w; ++ox) {
-        body(image, static_cast<int>(row % s.out_h), ox, (row * s.out_w + ox) * s.channels);
-      }
-    }
-  });
+  parallel_ranges(
+      int64_t{s.n} * s.out_h, piece_rows(s.out_w, s.channels), [&](int64_t begin, int64_t end) {
+        for (int64_t row = begin; row < end; ++row) {
+          const Scalar* image = x + row / s.out_h * s.h * s.w * s.channels;
+          for (int ox = 0; ox < s.out_w; ++ox) {
+            body(image, static_cast<int>(row % s.out_h), ox, (row * s.out_w + ox) * s.channels);
+          }
+        }
+      });
 }
 
 // visit(dx of an input pixel, offset of an output pixel, the input's place in that window) over
 // all pairs, in parallel over inputs; dx starts from zero unless `add`.
 template <class Visit>
 void each_pair_back(const PoolShape& s, Scalar* dx, bool add, const Visit& visit) {
-  parallel_ranges(int64_t{s.n} * s.h, piece_rows(s.w, s.channels), [&](int64_t begin,
-                                                                      int64_t end) {
+  parallel_ranges(int64_t{s.n} * s.h, piece_rows(s.w, s.channels), [&](int64_t begin, int64_t end) {
     Scalar* first = dx + begin * s.w * s.channels;
     if (!add) std::fill(first, dx + end * s.w * s.channels, Scalar{0});
     for (int64_t row = begin; row < end; ++row) {

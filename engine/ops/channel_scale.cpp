@@ -104,8 +104,6 @@ class ChannelScale : public Op {
 
 OpPtr make_channel_scale(AttributeReader&) { return std::make_shared<ChannelScale>(); }
 
-Var channel_scale(Var x, Var s) {
-  return x.tape().apply(std::make_shared<ChannelScale>(), {x, s});
-}
+Var channel_scale(Var x, Var s) { return x.tape().apply(std::make_shared<ChannelScale>(), {x, s}); }
 
 }  // namespace bonsai

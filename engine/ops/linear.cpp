@@ -38,8 +38,7 @@ class Linear : public Op {
                   in[1].data(), inputs, 0, out.data(), outputs);
     const Scalar* bias = in.size() == 3 ? in[2].data() : nullptr;
     parallel_ranges(n, 1 + (1 << 14) / outputs, [&](int64_t begin, int64_t end) {
-      finish_rows(out.data() + begin * outputs, end - begin, outputs, outputs, bias,
-                  activation_);
+      finish_rows(out.data() + begin * outputs, end - begin, outputs, outputs, bias, activation_);
     });
   }
 
@@ -49,12 +48,12 @@ class Linear : public Op {
     const int n = out.dim(0), outputs = out.dim(1), inputs = in[0].dim(1);
     const Scalar* dy = grad_out.data();
     if (grad[0].wanted()) {
-      parallel_gemm(Transpose::no, Transpose::no, n, inputs, outputs, 1, dy, outputs,
-                    in[1].data(), inputs, grad[0].fresh ? 0 : 1, grad[0].data(), inputs);
+      parallel_gemm(Transpose::no, Transpose::no, n, inputs, outputs, 1, dy, outputs, in[1].data(),
+                    inputs, grad[0].fresh ? 0 : 1, grad[0].data(), inputs);
     }
     if (grad[1].wanted()) {
-      parallel_gemm(Transpose::yes, Transpose::no, outputs, inputs, n, 1, dy, outputs,
-                    in[0].data(), inputs, grad[1].fresh ? 0 : 1, grad[1].data(), inputs);
+      parallel_gemm(Transpose::yes, Transpose::no, outputs, inputs, n, 1, dy, outputs, in[0].data(),
+                    inputs, grad[1].fresh ? 0 : 1, grad[1].data(), inputs);
     }
     if (in.size() == 3 && grad[2].wanted()) {
       sum_rows(dy, n, outputs, grad[2].data(), !grad[2].fresh);
