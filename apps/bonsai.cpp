@@ -94,7 +94,7 @@ int fail(int status, std::string_view what) {
 
 int main(const Invocation& invocation) {
   try {
-    watch_signals();
+    ignore_write_signals();
     run(invocation);
     return 0;
   } catch (const UsageError& e) {

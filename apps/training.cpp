@@ -79,15 +79,23 @@ std::string recipe(const TrainOptions& options) {
 }
 
 TrainResult train(Layer& net, const Dataset& data, TrainOptions options,
-                  const std::filesystem::path& folder, bool resume, const Invocation& invocation) {
+                  const std::filesystem::path& folder, bool resume) {
   options.folder = folder;
   options.resume = resume;
   options.stop = &stop_requested();
   options.progress = progress_bar(std::cerr, errors_on_terminal(), terminal_columns());
   TrainResult result = fit(net, data, options);
-  if (result.stopped)
-    throw Stopped("stopped and saved; go on with: " + invocation.resumed(), stop_signal());
+  if (result.stopped) end_if_stopped();
   return result;
+}
+
+void run_resumable(const Invocation& invocation, const std::function<void()>& job) {
+  try {
+    watch_signals();
+    job();
+  } catch (const Stopped& stopped) {
+    throw Stopped("stopped and saved; go on with: " + invocation.resumed(), stopped.signal);
+  }
 }
 
 }  // namespace bonsai::app

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <string>
 
 #include "apps/invocation.h"
@@ -28,9 +29,11 @@ void add_training(CLI::App& parser, TrainingArguments& training);
 TrainOptions train_options(const TrainingArguments& training, int height);
 std::string recipe(const TrainOptions& options);  // in words, for the report
 
-// fit with a progress bar on standard error. When a signal stopped it, says how to go on and
-// throws Stopped.
+// fit with a progress bar on standard error. Throws Stopped when a signal stopped it.
 TrainResult train(Layer& net, const Dataset& data, TrainOptions options,
-                  const std::filesystem::path& folder, bool resume, const Invocation& invocation);
+                  const std::filesystem::path& folder, bool resume);
+
+// Runs a job that can be resumed under watch_signals; Stopped leaves with the command that goes on.
+void run_resumable(const Invocation& invocation, const std::function<void()>& job);
 
 }  // namespace bonsai::app

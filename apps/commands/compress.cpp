@@ -15,6 +15,7 @@
 #include "apps/models.h"
 #include "apps/options.h"
 #include "apps/pruning.h"
+#include "apps/report/comparison.h"
 #include "apps/report/text.h"
 #include "apps/signals.h"
 #include "apps/starting_point.h"
@@ -30,9 +31,9 @@ struct Arguments {
   std::string file;  // a trained model; empty: train one
   NetworkArguments network{.name = "vgg_small"};
   DataArguments data;
-  TrainingArguments training{.epochs = 8};
+  TrainingArguments training{.epochs = 4, .batch = 64};
   PruningArguments pruning;
-  int finetune = 4;
+  int finetune = 2;
   double finetune_lr = 0;
   Common common;
   std::string out;
@@ -61,12 +62,12 @@ TrainOptions finetune_options(const Arguments& arguments, const TrainOptions& tr
   return options;
 }
 
-void train_stage(const Arguments& arguments, const Invocation& invocation, Run& run) {
+void train_stage(const Arguments& arguments, Run& run) {
   Graph& graph = run.start.graph;
   if (arguments.file.empty()) {
     stage(join("training ", graph.info.network));
-    TrainResult result = train(graph, run.start.data, run.train_options, run.folder / "train",
-                               arguments.resume, invocation);
+    TrainResult result =
+        train(graph, run.start.data, run.train_options, run.folder / "train", arguments.resume);
     run.training = std::move(result.history);
     run.tested_before = std::move(result.test);
   } else {
@@ -86,11 +87,11 @@ void prune_stage(const Arguments& arguments, Run& run) {
       report::percent(run.tested_pruned.accuracy, 2));
 }
 
-void finetune_stage(const Arguments& arguments, const Invocation& invocation, Run& run) {
+void finetune_stage(const Arguments& arguments, Run& run) {
   if (arguments.finetune > 0) {
     stage("fine-tuning");
     TrainResult result = train(run.after, run.start.data, run.finetune_options,
-                               run.folder / "finetune", arguments.resume, invocation);
+                               run.folder / "finetune", arguments.resume);
     run.finetuning = std::move(result.history);
     run.tested_after = std::move(result.test);
   } else {
@@ -172,9 +173,11 @@ void run(const Arguments& given, const CLI::App& parser, const Invocation& invoc
   make_folder(run.folder);
   write_text(run.folder / "config.json", config_json(parser, invocation));
 
-  train_stage(arguments, invocation, run);
-  prune_stage(arguments, run);
-  finetune_stage(arguments, invocation, run);
+  run_resumable(invocation, [&] {
+    train_stage(arguments, run);
+    prune_stage(arguments, run);
+    finetune_stage(arguments, run);
+  });
   stage("measuring");
   const auto models =
       compared(run.start.graph, run.tested_before.accuracy, run.after, run.tested_after.accuracy);
@@ -190,6 +193,9 @@ void run(const Arguments& given, const CLI::App& parser, const Invocation& invoc
     return;
   }
   print("\n" + comparison_text(models));
+  const double speedup = report::speedup_one_thread(models);
+  if (speedup > 0 && speedup < 1.1)
+    say("note: hardly quicker; other widths may suit this machine better: try --round-to 8");
   print("\nreport: " + page + "\nnext:   " + bold(report.next) + "\n");
 }
 

@@ -53,8 +53,10 @@ void run(const Arguments& arguments, const CLI::App& parser, const Invocation& i
       arguments.out.empty() ? "runs/" + start.graph.info.network : arguments.out;
   make_folder(folder);
   write_text(folder / "config.json", config_json(parser, invocation));
-  const TrainResult result =
-      train(start.graph, start.data, options, folder, arguments.resume, invocation);
+  TrainResult result;
+  run_resumable(invocation, [&] {
+    result = train(start.graph, start.data, options, folder, arguments.resume);
+  });
 
   const std::string model = (folder / "model.bonsai").string();
   save(model, start.graph);
