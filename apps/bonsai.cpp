@@ -16,13 +16,14 @@
 #include "apps/console.h"
 #include "apps/signals.h"
 #include "apps/usage.h"
+#include "engine/kernels/gemm.h"
 #include "engine/nearest.h"
 #include "layers/step.h"
 
 namespace bonsai::app {
 namespace {
 
-const std::array<const Command*, 10> commands = {
+const std::array commands = {
     &compress_command, &train_command, &eval_command,  &prune_command, &classify_command,
     &summary_command,  &zoo_command,   &bench_command, &data_command,  &report_command};
 
@@ -40,7 +41,8 @@ std::string unknown_option(const CLI::App& command, const std::vector<std::strin
     for (const std::string& name : option->get_lnames()) known.push_back("--" + name);
   for (const std::string& argument : arguments) {
     if (argument == "--") break;
-    if (argument.size() < 2 || argument[0] != '-' || std::isdigit(argument[1]) != 0) continue;
+    const bool number = argument.size() > 1 && argument[1] >= '0' && argument[1] <= '9';
+    if (argument.size() < 2 || argument[0] != '-' || number) continue;
     const std::string name = argument.substr(0, argument.find('='));
     if (command.get_option_no_throw(name) == nullptr)
       return "unknown option " + name + suggestion(name, known);
@@ -95,6 +97,7 @@ int fail(int status, std::string_view what) {
 int main(const Invocation& invocation) {
   try {
     ignore_write_signals();
+    blas_description();  // refuses a build that would compute nonsense
     run(invocation);
     return 0;
   } catch (const UsageError& e) {

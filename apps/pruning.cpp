@@ -26,7 +26,7 @@ Budget budget_of(const PruningArguments& pruning) {
     const auto [what, ratio] = parse_ratio("--target", pruning.target);
     (what == "macs" ? budget.macs : budget.params) = ratio;
   }
-  if (pruning.ratio > 0) budget.keep = pruning.ratio;
+  if (pruning.ratio) budget.keep = pruning.ratio;
   for (const std::string& text : pruning.ratios)
     budget.groups.insert(parse_ratio("--ratios", text));
   return budget;
@@ -64,10 +64,10 @@ void check(const PruningArguments& pruning) {
   require_one_of("--criterion", pruning.criterion, criterion_names());
   if (!pruning.target.empty())
     require_one_of("--target", parse_ratio("--target", pruning.target).first, {"macs", "params"});
-  require_usage(pruning.ratio >= 0 && pruning.ratio <= 1, "--ratio is ", pruning.ratio,
-                ", should be above 0 and at most 1");
+  require_usage(!pruning.ratio || (*pruning.ratio > 0 && *pruning.ratio <= 1), "--ratio is ",
+                pruning.ratio.value_or(0), ", should be above 0 and at most 1");
   for (const std::string& text : pruning.ratios) parse_ratio("--ratios", text);
-  require_usage(!pruning.target.empty() || pruning.ratio > 0 || !pruning.ratios.empty(),
+  require_usage(!pruning.target.empty() || pruning.ratio || !pruning.ratios.empty(),
                 "how much is to go? Give --target macs=0.5, --ratio 0.5 or --ratios LAYER=0.5");
 }
 
@@ -83,8 +83,8 @@ std::string description(const PruningArguments& pruning) {
   if (!pruning.target.empty()) {
     const auto [what, ratio] = parse_ratio("--target", pruning.target);
     aim = "to " + report::percent(ratio, 0) + " of its " + (what == "macs" ? "MACs" : "parameters");
-  } else if (pruning.ratio > 0) {
-    aim = "to " + report::percent(pruning.ratio, 0) + " of the channels of every layer";
+  } else if (pruning.ratio) {
+    aim = "to " + report::percent(*pruning.ratio, 0) + " of the channels of every layer";
   } else {
     aim = "in single layers";
   }

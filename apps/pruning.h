@@ -1,6 +1,7 @@
 // The options of pruning and what they lead to.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -16,7 +17,7 @@ namespace bonsai::app {
 struct PruningArguments {
   std::string criterion = "l1";
   std::string target;               // "macs=0.5"
-  double ratio = 0;                 // part of its channels that every layer keeps; 0: not given
+  std::optional<double> ratio;      // part of its channels that every layer keeps
   std::vector<std::string> ratios;  // "features.0=0.5"
   int round_to = 1;
 };

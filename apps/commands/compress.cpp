@@ -156,7 +156,7 @@ report::ReportData findings(const Arguments& arguments, const Invocation& invoca
 
 void run(const Arguments& given, const CLI::App& parser, const Invocation& invocation) {
   Arguments arguments = given;
-  if (arguments.pruning.target.empty() && arguments.pruning.ratio == 0 &&
+  if (arguments.pruning.target.empty() && !arguments.pruning.ratio &&
       arguments.pruning.ratios.empty())
     arguments.pruning.target = "macs=0.5";
   check(arguments.pruning);
@@ -167,7 +167,7 @@ void run(const Arguments& given, const CLI::App& parser, const Invocation& invoc
   run.start = starting_point(arguments.network, arguments.data, arguments.training.seed);
   run.train_options = train_options(arguments.training, run.start.data.train.height);
   run.finetune_options = finetune_options(arguments, run.train_options);
-  run.folder = arguments.out.empty() ? "runs/" + run.start.graph.info.network : arguments.out;
+  run.folder = arguments.out.empty() ? "runs/" + run.start.graph.info.network + "-pruned" : arguments.out;
   run.model = run.folder / "model.bonsai";
   run.pruned_model = run.folder / "pruned.bonsai";
   make_folder(run.folder);
@@ -213,7 +213,7 @@ Job define(CLI::App& parser, const Invocation& invocation) {
                   "its highest learning rate; 0: a fifth of --lr")
       ->check(CLI::NonNegativeNumber);
   add_common(parser, arguments->common);
-  parser.add_option("--out", arguments->out, "the run's folder; empty: runs/<network>");
+  parser.add_option("--out", arguments->out, "the run's folder; empty: runs/<network>-pruned");
   parser.add_flag("--resume", arguments->resume, "go on where the run in this folder stopped");
   return [arguments, &parser, &invocation] { run(*arguments, parser, invocation); };
 }
