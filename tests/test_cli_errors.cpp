@@ -77,6 +77,7 @@ TEST_CASE("a wrong command line gives one line and status 2") {
       {"compress --target mac=0.5", "did you mean 'macs'"},
       {"compress --target 0.5", "should be name=ratio"},
       {"compress --ratio 1.5", "--ratio is 1.5"},
+      {"compress --ratio 0", "--ratio is 0"},
       {"compress --criterion l9", "unknown 'l9'"},
       {"compress --ratio 0.5 --target macs=0.5", "--target"},
       {"prune vgg_small --target macs=0.5 --out x", "is the name of a network"},
