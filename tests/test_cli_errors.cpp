@@ -41,8 +41,13 @@ void expect(const CommandFolder& folder, const Wrong& wrong, int status) {
   CHECK(outcome.err.ends_with(lines[0] + "\n"));
 }
 
+Graph small_graph() {
+  return trace(*zoo::make("vgg_small", {.width = 0.125F}), {1, 32, 32, 3});
+}
+
 void save_model(const CommandFolder& folder, const std::string& name) {
-  Graph graph = trace(*zoo::make("vgg_small", {.width = 0.125F}), {1, 32, 32, 3});
+  Graph graph = small_graph();
+  graph.info.mean = graph.info.std = {0.5F, 0.5F, 0.5F};
   save(folder.path(name).string(), graph);
 }
 
@@ -143,6 +148,14 @@ TEST_CASE("places that cannot be written give one line and status 1") {
     const Outcome full = folder.run("zoo >/dev/full 2>&1; true");
     CHECK(full.status != 0);
   }
+}
+
+TEST_CASE("a model that does not say how pictures are normalised cannot read one") {
+  const CommandFolder folder;
+  Graph graph = small_graph();
+  save(folder.path("bare.bonsai").string(), graph);
+  write_png(folder.path("good.png"), grey_picture());
+  expect(folder, {"classify bare.bonsai good.png", "mean and std"}, 1);
 }
 
 TEST_CASE("a picture of the wrong kind is an entry with an error and status 1") {
