@@ -10,14 +10,19 @@ namespace {
 
 std::atomic<size_t> calls, live, peak;
 
-void* counted(void* memory) {
-  if (memory == nullptr) throw std::bad_alloc();
+void* counted(void* memory) noexcept {
+  if (memory == nullptr) return nullptr;
   ++calls;
   const size_t now = live += malloc_usable_size(memory);
   size_t before = peak;
   while (now > before && !peak.compare_exchange_weak(before, now)) {
   }
   return memory;
+}
+
+void* counted_or_throw(void* memory) {
+  if (memory == nullptr) throw std::bad_alloc();
+  return counted(memory);
 }
 
 void give_back(void* memory) {
@@ -35,16 +40,22 @@ void* aligned(size_t bytes, std::align_val_t alignment) {
 Allocations allocations() { return {calls, live, peak}; }
 void reset_peak_allocations() { peak = live.load(); }
 
-void* operator new(size_t bytes) { return counted(std::malloc(bytes > 0 ? bytes : 1)); }
-void* operator new[](size_t bytes) { return counted(std::malloc(bytes > 0 ? bytes : 1)); }
-void* operator new(size_t bytes, std::align_val_t a) { return counted(aligned(bytes, a)); }
-void* operator new[](size_t bytes, std::align_val_t a) { return counted(aligned(bytes, a)); }
-void* operator new(size_t bytes, const std::nothrow_t&) noexcept {
-  void* memory = std::malloc(bytes > 0 ? bytes : 1);
-  return memory == nullptr ? nullptr : counted(memory);
+// All forms, so that no block is taken by one allocator and returned to another.
+void* operator new(size_t n) { return counted_or_throw(std::malloc(n > 0 ? n : 1)); }
+void* operator new[](size_t n) { return counted_or_throw(std::malloc(n > 0 ? n : 1)); }
+void* operator new(size_t n, std::align_val_t a) { return counted_or_throw(aligned(n, a)); }
+void* operator new[](size_t n, std::align_val_t a) { return counted_or_throw(aligned(n, a)); }
+void* operator new(size_t n, const std::nothrow_t&) noexcept {
+  return counted(std::malloc(n > 0 ? n : 1));
 }
-void* operator new[](size_t bytes, const std::nothrow_t& quiet) noexcept {
-  return operator new(bytes, quiet);
+void* operator new[](size_t n, const std::nothrow_t&) noexcept {
+  return counted(std::malloc(n > 0 ? n : 1));
+}
+void* operator new(size_t n, std::align_val_t a, const std::nothrow_t&) noexcept {
+  return counted(aligned(n, a));
+}
+void* operator new[](size_t n, std::align_val_t a, const std::nothrow_t&) noexcept {
+  return counted(aligned(n, a));
 }
 void operator delete(void* p) noexcept { give_back(p); }
 void operator delete[](void* p) noexcept { give_back(p); }
@@ -54,3 +65,7 @@ void operator delete(void* p, std::align_val_t) noexcept { give_back(p); }
 void operator delete[](void* p, std::align_val_t) noexcept { give_back(p); }
 void operator delete(void* p, size_t, std::align_val_t) noexcept { give_back(p); }
 void operator delete[](void* p, size_t, std::align_val_t) noexcept { give_back(p); }
+void operator delete(void* p, const std::nothrow_t&) noexcept { give_back(p); }
+void operator delete[](void* p, const std::nothrow_t&) noexcept { give_back(p); }
+void operator delete(void* p, std::align_val_t, const std::nothrow_t&) noexcept { give_back(p); }
+void operator delete[](void* p, std::align_val_t, const std::nothrow_t&) noexcept { give_back(p); }
