@@ -107,7 +107,7 @@ fs::path cifar10_archive(const fs::path& cache) { return cache / "cifar-10-binar
 
 fs::path download_cifar10(const std::string& url, const fs::path& cache,
                           const ProgressCallback& progress) {
-  const fs::path archive = cifar10_archive(cache);
+  fs::path archive = cifar10_archive(cache);
   download(url, cifar10_md5, archive, progress);
   return archive;
 }

@@ -104,6 +104,7 @@ std::vector<PictureFile> collect_classes(const std::vector<fs::path>& classes,
 
 std::vector<std::string> names_of(const std::vector<fs::path>& folders) {
   std::vector<std::string> names;
+  names.reserve(folders.size());
   for (const fs::path& folder : folders) names.push_back(printable(folder.filename()));
   return names;
 }

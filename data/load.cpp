@@ -65,12 +65,13 @@ std::string real_path(const fs::path& path) { return fs::canonical(path).string(
 
 Dataset read_folder(const fs::path& root, const DataOptions& options, Stored stored) {
   const FolderListing listing = list_folder(root, options.seed);
-  const auto [height, width] = folder_size(options);
-  const std::string key =
-      join("folder ", real_path(root), " ", listing_hash(listing), " ", height, "x", width);
+  const Size size = folder_size(options);
+  const std::string key = join("folder ", real_path(root), " ", listing_hash(listing), " ",
+                               size.height, "x", size.width);
   const fs::path name = fs::path(real_path(root)).filename();
-  return stored_or_made(store_path(options, name, key), key, stored,
-                        [&] { return decode_folder(listing, height, width, options.progress); });
+  return stored_or_made(store_path(options, name, key), key, stored, [&] {
+    return decode_folder(listing, size.height, size.width, options.progress);
+  });
 }
 
 // The one folder that CIFAR's files lie in, at the top or one below.
@@ -87,16 +88,17 @@ std::optional<fs::path> cifar_inside(const fs::path& root) {
 Dataset read_archive(const fs::path& archive, const DataOptions& options, Stored stored) {
   struct stat status {};
   require(::stat(archive.c_str(), &status) == 0, printable(archive), ": cannot be read");
-  const auto [height, width] = folder_size(options);
-  const std::string key = join("archive ", real_path(archive), " ", status.st_size, " ",
-                               status.st_mtime, " ", height, "x", width, " ", options.seed);
+  const Size size = folder_size(options);
+  const std::string key =
+      join("archive ", real_path(archive), " ", status.st_size, " ", status.st_mtime, " ",
+           size.height, "x", size.width, " ", options.seed);
   return stored_or_made(store_path(options, archive.filename(), key), key, stored, [&] {
     const ScratchFolder unpacked(options.cache, "unpacking-" + archive.filename().string());
     if (options.progress) options.progress({"unpacking " + archive.filename().string(), 0, 0});
     unpack_archive(archive, unpacked.path());
     if (const auto cifar = cifar_inside(unpacked.path())) return read_cifar(*cifar);
     try {
-      return decode_folder(list_folder(unpacked.path(), options.seed), height, width,
+      return decode_folder(list_folder(unpacked.path(), options.seed), size.height, size.width,
                            options.progress);
     } catch (const Error& error) {
       throw Error(join(printable(archive), ", unpacked: ", error.what()));

@@ -46,7 +46,7 @@ struct Loader::Producer {
       failed = std::current_exception();
     }
     const std::lock_guard lock(mutex);
-    failure = failed;
+    failure = std::move(failed);  // the last hold on it passes to the caller's thread
     finished = true;
     changed.notify_all();
   }

@@ -40,6 +40,7 @@ Taps linear_taps(int i, double scale, int n) {
 std::vector<Taps> axis_taps(int from, int to) {
   const double scale = static_cast<double>(from) / to;
   std::vector<Taps> taps;
+  taps.reserve(static_cast<size_t>(to));
   for (int i = 0; i < to; ++i) {
     taps.push_back(scale > 1 ? box_taps(i, scale, from) : linear_taps(i, scale, from));
   }
@@ -80,7 +81,7 @@ Picture resize(const Picture& picture, int height, int width) {
       for (size_t i = 0; i < row_size; ++i) sum[i] += taps.weight[k] * narrowed[i];
     }
     for (const float v : sum) {
-      result.pixels.push_back(static_cast<uint8_t>(std::clamp(v, 0.0f, 255.0f) + 0.5f));
+      result.pixels.push_back(static_cast<uint8_t>(std::lround(std::clamp(v, 0.0f, 255.0f))));
     }
   }
   return result;

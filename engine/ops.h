@@ -33,9 +33,9 @@ Var leaky_relu(Var x, float slope = 0.01F);
 Var sigmoid(Var x);
 Var hard_swish(Var x);
 
-Var add(Var a, Var b);              // the same shape
-Var channel_scale(Var x, Var s);    // s [C], or [N, C] / [N, 1, 1, C] (squeeze and excitation)
-Var concat(std::vector<Var> in);    // along channels
+Var add(Var a, Var b);            // the same shape
+Var channel_scale(Var x, Var s);  // s [C], or [N, C] / [N, 1, 1, C] (squeeze and excitation)
+Var concat(std::vector<Var> in);  // along channels
 // y[..., c] = x[..., index[c]]: shuffle, split and samplers are this one operation.
 Var select(Var x, std::vector<int> index);
 

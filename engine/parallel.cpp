@@ -51,8 +51,8 @@ class Pool {
     } catch (const std::system_error& error) {
       const size_t started = threads_.size() + 1;
       end_all();
-      throw Error(join("threads: only ", started, " of ", threads, " could be started: ",
-                       error.what()));
+      throw Error(
+          join("threads: only ", started, " of ", threads, " could be started: ", error.what()));
     }
   }
 

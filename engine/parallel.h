@@ -24,17 +24,15 @@ void run_chunks(int64_t chunks, ChunkCall call, const void* body);
 template <class Body>
 void parallel_chunks(int64_t chunks, const Body& body) {
   detail::run_chunks(
-      chunks,
-      [](const void* b, int64_t chunk) { (*static_cast<const Body*>(b))(chunk); }, &body);
+      chunks, [](const void* b, int64_t chunk) { (*static_cast<const Body*>(b))(chunk); }, &body);
 }
 
 // body(begin, end) for [0, n) cut into ranges of `grain` (the last may be shorter).
 template <class Body>
 void parallel_ranges(int64_t n, int64_t grain, const Body& body) {
   grain = std::max<int64_t>(grain, 1);
-  parallel_chunks((n + grain - 1) / grain, [&](int64_t chunk) {
-    body(chunk * grain, std::min(n, (chunk + 1) * grain));
-  });
+  parallel_chunks((n + grain - 1) / grain,
+                  [&](int64_t chunk) { body(chunk * grain, std::min(n, (chunk + 1) * grain)); });
 }
 
 // A buffer of at least n elements of T that belongs to the calling thread, kept from call to

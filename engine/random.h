@@ -24,11 +24,11 @@ class Random {
   void skip(uint32_t blocks);
 
   uint32_t next();
-  uint32_t below(uint32_t n);             // uniform in 0 .. n-1, n > 0, without bias
-  int between(int low, int high);         // uniform in low .. high, both included
-  float uniform();                        // [0, 1)
-  float uniform(float low, float high);   // [low, high)
-  float normal();                         // mean 0, variance 1 (Box-Muller)
+  uint32_t below(uint32_t n);            // uniform in 0 .. n-1, n > 0, without bias
+  int between(int low, int high);        // uniform in low .. high, both included
+  float uniform();                       // [0, 1)
+  float uniform(float low, float high);  // [low, high)
+  float normal();                        // mean 0, variance 1 (Box-Muller)
   bool chance(float probability) { return uniform() < probability; }
 
  private:

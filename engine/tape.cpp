@@ -23,14 +23,10 @@ Var Tape::add(Value value) {
   return {this, static_cast<int>(values_.size()) - 1};
 }
 
-Var Tape::constant(Tensor value) {
-  return add({.shape = value.shape(), .data = std::move(value)});
-}
+Var Tape::constant(Tensor value) { return add({.shape = value.shape(), .data = std::move(value)}); }
 
 Var Tape::variable(Tensor value) {
-  return add({.shape = value.shape(),
-              .data = std::move(value),
-              .wants_grad = records_gradients()});
+  return add({.shape = value.shape(), .data = std::move(value), .wants_grad = records_gradients()});
 }
 
 // A layer applied twice finds the value of its first use, so that a trace sees shared weights
@@ -80,8 +76,8 @@ Var Tape::apply(OpPtr op, std::vector<Var> in) {
 
 void Tape::backward(Var loss) {
   require(records_gradients(), "backward: the tape was recorded without gradients");
-  require(&loss.tape() == this && loss.value().size() == 1,
-          "backward: the loss has shape ", loss.shape(), ", should be a single number");
+  require(&loss.tape() == this && loss.value().size() == 1, "backward: the loss has shape ",
+          loss.shape(), ", should be a single number");
   require(!std::exchange(consumed_, true), "backward: this tape has been walked before");
   Value& end = values_[static_cast<size_t>(loss.index())];
   require(end.wants_grad, "backward: the loss depends on no parameter");

@@ -56,8 +56,8 @@ class Tape {
 
   Mode mode() const { return mode_; }
 
-  Var constant(Tensor value);   // no gradient
-  Var variable(Tensor value);   // with gradient, read by Var::grad()
+  Var constant(Tensor value);     // no gradient
+  Var variable(Tensor value);     // with gradient, read by Var::grad()
   Var use(Parameter& parameter);  // gradient is added to parameter.grad when it is trainable
   Var placeholder(Shape shape);   // Mode::shapes: an input without memory
   Var apply(OpPtr op, std::vector<Var> in);

@@ -1,8 +1,8 @@
 #include "layers/checkpoint.h"
 
 #include <limits>
-#include <utility>
 #include <nlohmann/json.hpp>
+#include <utility>
 
 #include "engine/error.h"
 #include "engine/tensor_file.h"

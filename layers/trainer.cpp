@@ -120,8 +120,8 @@ class Trainer {
                 state_.step == int64_t{state_.epoch} * batches_ + state_.batch &&
                 state_.history.size() == static_cast<size_t>(state_.epoch),
             checkpoint_path(), ": says epoch ", state_.epoch, " of ", options_.epochs, ", batch ",
-            state_.batch, " of ", batches_, ", step ", state_.step, " and ",
-            state_.history.size(), " epochs of history, which do not belong together");
+            state_.batch, " of ", batches_, ", step ", state_.step, " and ", state_.history.size(),
+            " epochs of history, which do not belong together");
     optimiser_->set_steps(state_.step);
     write_log();
   }

@@ -41,9 +41,7 @@ void expect(const CommandFolder& folder, const Wrong& wrong, int status) {
   CHECK(outcome.err.ends_with(lines[0] + "\n"));
 }
 
-Graph small_graph() {
-  return trace(*zoo::make("vgg_small", {.width = 0.125F}), {1, 32, 32, 3});
-}
+Graph small_graph() { return trace(*zoo::make("vgg_small", {.width = 0.125F}), {1, 32, 32, 3}); }
 
 void save_model(const CommandFolder& folder, const std::string& name) {
   Graph graph = small_graph();

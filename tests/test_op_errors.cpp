@@ -176,9 +176,8 @@ TEST_CASE("sizes that would overflow are refused, not wrapped") {
   const std::vector<Shape> wide(3, Shape{1, 1, 1, 1 << 30});
   CHECK(error_of([&] { concat->infer(wide); }) ==
         "concat: 3221225472 channels in all, should be at most 2147483647");
-  const OpPtr pool = make_op("max_pool", {{"kernel", int64_t{2}},
-                                          {"stride", int64_t{1}},
-                                          {"padding", int64_t{1}}});
+  const OpPtr pool = make_op(
+      "max_pool", {{"kernel", int64_t{2}}, {"stride", int64_t{1}}, {"padding", int64_t{1}}});
   const std::vector<Shape> huge{{1, 2147483647, 1, 1}};
   CHECK(!error_of([&] { pool->infer(huge); }).empty());
 }
@@ -189,6 +188,5 @@ TEST_CASE("a convolution of no image is refused") {
                                         {"dilation", int64_t{1}},
                                         {"groups", int64_t{1}}});
   const std::vector<Shape> none{{0, 4, 4, 3}, {8, 3, 3, 3}};
-  CHECK(error_of([&] { conv->infer(none); }) ==
-        "conv2d: the input [0, 4, 4, 3] holds no image");
+  CHECK(error_of([&] { conv->infer(none); }) == "conv2d: the input [0, 4, 4, 3] holds no image");
 }

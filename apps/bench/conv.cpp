@@ -13,10 +13,19 @@ namespace {
 
 ConvShape square(int in, int out, int size, int kernel, int stride, int groups) {
   const int padding = kernel / 2, out_size = (size + 2 * padding - kernel) / stride + 1;
-  return {.n = 128, .h = size, .w = size, .in = in,
-          .out_h = out_size, .out_w = out_size, .out = out,
-          .kh = kernel, .kw = kernel,
-          .stride = stride, .padding = padding, .dilation = 1, .groups = groups};
+  return {.n = 128,
+          .h = size,
+          .w = size,
+          .in = in,
+          .out_h = out_size,
+          .out_w = out_size,
+          .out = out,
+          .kh = kernel,
+          .kw = kernel,
+          .stride = stride,
+          .padding = padding,
+          .dilation = 1,
+          .groups = groups};
 }
 
 struct Layer {
@@ -47,9 +56,8 @@ const std::vector<Layer>& layers() {
 template <class Run>
 void measure(benchmark::State& state, const ConvShape& s, const Run& run) {
   for (auto _ : state) run();
-  state.counters["GFLOP/s"] = benchmark::Counter(
-      2e-9 * static_cast<double>(s.macs()),
-      benchmark::Counter::kIsIterationInvariantRate);
+  state.counters["GFLOP/s"] = benchmark::Counter(2e-9 * static_cast<double>(s.macs()),
+                                                 benchmark::Counter::kIsIterationInvariantRate);
 }
 
 struct Operands {
@@ -67,10 +75,13 @@ template <class Kernel, class Run>
 void add(const char* direction, const Kernel& kernel, const Layer& layer, const Run& run) {
   if (!worth_measuring(kernel.name) || !kernel.fits(layer.shape)) return;
   const std::string name = std::string(direction) + "/" + kernel.name + "/" + layer.name;
-  benchmark::RegisterBenchmark(name.c_str(), [=](benchmark::State& state) {
-    const Operands o(layer.shape);
-    measure(state, layer.shape, [&] { run(kernel, layer.shape, o); });
-  })->UseRealTime()->Unit(benchmark::kMillisecond);
+  benchmark::RegisterBenchmark(name.c_str(),
+                               [=](benchmark::State& state) {
+                                 const Operands o(layer.shape);
+                                 measure(state, layer.shape, [&] { run(kernel, layer.shape, o); });
+                               })
+      ->UseRealTime()
+      ->Unit(benchmark::kMillisecond);
 }
 
 void add_all() {
@@ -81,10 +92,9 @@ void add_all() {
       });
     }
     for (const auto& kernel : conv_backward_data_kernels()) {
-      add("backward-data", kernel, layer,
-          [](const auto& k, const ConvShape& s, const Operands& o) {
-            k.run({.shape = s, .dy = o.y.data(), .w = o.w.data(), .dx = o.x.data()});
-          });
+      add("backward-data", kernel, layer, [](const auto& k, const ConvShape& s, const Operands& o) {
+        k.run({.shape = s, .dy = o.y.data(), .w = o.w.data(), .dx = o.x.data()});
+      });
     }
     for (const auto& kernel : conv_backward_weights_kernels()) {
       add("backward-weights", kernel, layer,

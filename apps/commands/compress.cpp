@@ -167,7 +167,8 @@ void run(const Arguments& given, const CLI::App& parser, const Invocation& invoc
   run.start = starting_point(arguments.network, arguments.data, arguments.training.seed);
   run.train_options = train_options(arguments.training, run.start.data.train.height);
   run.finetune_options = finetune_options(arguments, run.train_options);
-  run.folder = arguments.out.empty() ? "runs/" + run.start.graph.info.network + "-pruned" : arguments.out;
+  run.folder =
+      arguments.out.empty() ? "runs/" + run.start.graph.info.network + "-pruned" : arguments.out;
   run.model = run.folder / "model.bonsai";
   run.pruned_model = run.folder / "pruned.bonsai";
   make_folder(run.folder);

@@ -15,8 +15,8 @@ struct Activation {
   float slope = 0;  // leaky_relu: of the negative side
 };
 
-std::string_view activation_name(Activation::Kind kind);       // "relu"
-Activation::Kind activation_kind(std::string_view name);       // throws Error on an unknown name
+std::string_view activation_name(Activation::Kind kind);  // "relu"
+Activation::Kind activation_kind(std::string_view name);  // throws Error on an unknown name
 
 // y[i] = f(x[i]); y may be x. One thread: callers cut the range.
 void activate(const Activation& f, const Scalar* x, Scalar* y, int64_t n);

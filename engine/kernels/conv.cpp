@@ -10,9 +10,7 @@ namespace {
 
 bool anything(const ConvShape&) { return true; }
 
-bool pointwise(const ConvShape& s) {
-  return s.taps() == 1 && s.stride == 1 && s.padding == 0;
-}
+bool pointwise(const ConvShape& s) { return s.taps() == 1 && s.stride == 1 && s.padding == 0; }
 
 bool depthwise(const ConvShape& s) { return s.groups == s.in && s.groups == s.out; }
 

@@ -13,8 +13,8 @@
 namespace bonsai {
 
 struct ConvShape {
-  int n, h, w, in;             // the input
-  int out_h, out_w, out;       // the output
+  int n, h, w, in;        // the input
+  int out_h, out_w, out;  // the output
   int kh, kw;
   int stride, padding, dilation, groups;
 

@@ -44,22 +44,22 @@ const Scalar* channels_last(const ConvShape& s, const Scalar* w) {
 void conv_forward_depthwise(const ConvForward& c) {
   const ConvShape& s = c.shape;
   const Scalar* w = channels_last(s, c.w);
-  parallel_ranges(int64_t{s.n} * s.out_h, std::max(1, 64 / s.out_w), [&](int64_t begin,
-                                                                         int64_t end) {
-    for (int64_t line = begin; line < end; ++line) {
-      const Scalar* x = c.x + line / s.out_h * s.h * s.w * s.in;
-      const auto oh = static_cast<int>(line % s.out_h);
-      for (int ow = 0; ow < s.out_w; ++ow) {
-        Scalar* y = c.y + (line * s.out_w + ow) * s.out;
-        if (!c.add) std::fill_n(y, s.out, Scalar{0});
-        for_each_tap(s, oh, ow, [&](int tap, int64_t pixel) {
-          multiply_add(x + pixel * s.in, w + int64_t{tap} * s.in, y, s.in);
-        });
-      }
-    }
-    finish_rows(c.y + begin * s.out_w * s.out, (end - begin) * s.out_w, s.out, s.out, c.b,
-                c.activation);
-  });
+  parallel_ranges(int64_t{s.n} * s.out_h, std::max(1, 64 / s.out_w),
+                  [&](int64_t begin, int64_t end) {
+                    for (int64_t line = begin; line < end; ++line) {
+                      const Scalar* x = c.x + line / s.out_h * s.h * s.w * s.in;
+                      const auto oh = static_cast<int>(line % s.out_h);
+                      for (int ow = 0; ow < s.out_w; ++ow) {
+                        Scalar* y = c.y + (line * s.out_w + ow) * s.out;
+                        if (!c.add) std::fill_n(y, s.out, Scalar{0});
+                        for_each_tap(s, oh, ow, [&](int tap, int64_t pixel) {
+                          multiply_add(x + pixel * s.in, w + int64_t{tap} * s.in, y, s.in);
+                        });
+                      }
+                    }
+                    finish_rows(c.y + begin * s.out_w * s.out, (end - begin) * s.out_w, s.out,
+                                s.out, c.b, c.activation);
+                  });
 }
 
 void conv_backward_data_depthwise(const ConvBackwardData& c) {

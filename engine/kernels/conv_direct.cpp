@@ -79,8 +79,8 @@ void run_chunk(const ConvForward& c, const TileKernels& t, const Cut& cut, const
   const int64_t tile_size = int64_t{s.taps()} * t.pixels;
   const int64_t first = first_tile * t.pixels;
   const int64_t count = std::min(s.pixels(), last_tile * t.pixels) - first;
-  const auto** table = thread_scratch<const Scalar*>(
-      0, static_cast<size_t>(cut.tiles_per_chunk * tile_size));
+  const auto** table =
+      thread_scratch<const Scalar*>(0, static_cast<size_t>(cut.tiles_per_chunk * tile_size));
   fill_pixel_table(s, c.x, zeros, first, last_tile - first_tile, t.pixels, table);
   for (int g = 0; g < s.groups; ++g) {
     const Scalar* group_weights = packed + int64_t{g} * s.depth() * padded_out(s, t);
@@ -103,9 +103,7 @@ void run_chunk(const ConvForward& c, const TileKernels& t, const Cut& cut, const
 
 }  // namespace
 
-bool conv_direct_fits(const ConvShape& s) {
-  return tile_kernels() != nullptr && s.group_out() > 1;
-}
+bool conv_direct_fits(const ConvShape& s) { return tile_kernels() != nullptr && s.group_out() > 1; }
 
 Tensor conv_pack_direct(const ConvShape& s, const Scalar* w) {
   const TileKernels& t = *tile_kernels();

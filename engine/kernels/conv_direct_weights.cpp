@@ -58,9 +58,9 @@ void add_range(const ConvBackwardWeights& c, const TileKernels& t, const Slice& 
       const auto kernel = wide ? t.weights_wide : t.weights_narrow;
       for (int tap = 0; tap < s.taps(); ++tap) {
         for (int i = 0; i < s.group_in(); i += t.pixels) {
-          kernel(table + int64_t{tap} * count, 1, offset + i,
-                 std::min(t.pixels, s.group_in() - i), dy, count,
-                 sums + (int64_t{tap} * s.group_in() + i) * slice.padded + o, slice.padded);
+          kernel(table + int64_t{tap} * count, 1, offset + i, std::min(t.pixels, s.group_in() - i),
+                 dy, count, sums + (int64_t{tap} * s.group_in() + i) * slice.padded + o,
+                 slice.padded);
         }
       }
       dy += int64_t{count} * width;
@@ -93,12 +93,11 @@ void conv_backward_weights_direct(const ConvBackwardWeights& c) {
   const int slices = (s.group_out() + widest - 1) / widest;
   const int64_t owners = int64_t{s.groups} * slices;
   const int64_t wanted = std::max<int64_t>(1, 16 / owners);
-  const int64_t share =
-      std::max<int64_t>(2 * block_pixels, (s.pixels() + wanted - 1) / wanted);
+  const int64_t share = std::max<int64_t>(2 * block_pixels, (s.pixels() + wanted - 1) / wanted);
   const int parts = static_cast<int>((s.pixels() + share - 1) / share);
   const int64_t size = int64_t{s.depth()} * widest;
-  const Tensor sums = Tensor::uninitialized(
-      {static_cast<int>(owners), parts, static_cast<int>(size)});
+  const Tensor sums =
+      Tensor::uninitialized({static_cast<int>(owners), parts, static_cast<int>(size)});
   auto slice_of = [&](int64_t owner) {
     const int from = static_cast<int>(owner % slices) * widest;
     const int width = std::min(widest, s.group_out() - from);
@@ -108,8 +107,8 @@ void conv_backward_weights_direct(const ConvBackwardWeights& c) {
     const int64_t part = chunk % parts;
     Scalar* sum = sums.data() + chunk * size;
     std::fill_n(sum, size, Scalar{0});
-    add_range(c, t, slice_of(chunk / parts), part * share,
-              std::min(s.pixels(), (part + 1) * share), zeros.data(), sum);
+    add_range(c, t, slice_of(chunk / parts), part * share, std::min(s.pixels(), (part + 1) * share),
+              zeros.data(), sum);
   });
   parallel_chunks(owners, [&](int64_t owner) {
     Scalar* sum = sums.data() + owner * parts * size;

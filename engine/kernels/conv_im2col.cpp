@@ -31,8 +31,7 @@ template <class Run>
 void for_each_piece(const ConvShape& s, int group, const ConvPixel& p, const Run& run) {
   const int depth = s.group_in();
   const int iw0 = p.ow * s.stride - s.padding;
-  const bool whole_rows =
-      s.groups == 1 && s.dilation == 1 && iw0 >= 0 && iw0 + s.kw <= s.w;
+  const bool whole_rows = s.groups == 1 && s.dilation == 1 && iw0 >= 0 && iw0 + s.kw <= s.w;
   int64_t col = 0;
   for (int kh = 0; kh < s.kh; ++kh) {
     const int ih = p.oh * s.stride - s.padding + kh * s.dilation;
@@ -141,12 +140,8 @@ void conv_backward_data_flipped(const ConvBackwardData& c) {
   turned.h = s.out_h, turned.w = s.out_w, turned.in = s.out;
   turned.out_h = s.h, turned.out_w = s.w, turned.out = s.in;
   turned.padding = s.dilation * (s.kh - 1) - s.padding;
-  conv_forward({.shape = turned,
-                .x = c.dy,
-                .w = flipped.data(),
-                .b = nullptr,
-                .y = c.dx,
-                .add = c.add});
+  conv_forward(
+      {.shape = turned, .x = c.dy, .w = flipped.data(), .b = nullptr, .y = c.dx, .add = c.add});
 }
 
 void conv_backward_data_col2im(const ConvBackwardData& c) {

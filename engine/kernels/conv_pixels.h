@@ -36,9 +36,8 @@ inline void fill_pixel_table(const ConvShape& s, const Scalar* x, const Scalar* 
       const bool line = p.n < s.n && ih >= 0 && ih < s.h;
       for (int kw = 0; kw < s.kw; ++kw, entry += tile) {
         const int iw = p.ow * s.stride - s.padding + kw * s.dilation;
-        *entry = line && iw >= 0 && iw < s.w
-                     ? x + ((int64_t{p.n} * s.h + ih) * s.w + iw) * s.in
-                     : zeros;
+        *entry =
+            line && iw >= 0 && iw < s.w ? x + ((int64_t{p.n} * s.h + ih) * s.w + iw) * s.in : zeros;
       }
     }
   }

@@ -48,8 +48,7 @@ void conv_forward_plain(const ConvForward& c) {
     for (int g = 0; g < c.shape.groups; ++g) {
       for_each_output(c.shape, n, g, [&](int64_t y, int oh, int ow, int o) {
         Scalar sum = c.b != nullptr ? c.b[o] : 0;
-        for_each_term(c.shape, n, oh, ow, o,
-                      [&](int64_t x, int64_t w) { sum += c.x[x] * c.w[w]; });
+        for_each_term(c.shape, n, oh, ow, o, [&](int64_t x, int64_t w) { sum += c.x[x] * c.w[w]; });
         if (c.add) sum += c.y[y];
         activate(c.activation, &sum, &c.y[y], 1);
       });
@@ -65,8 +64,7 @@ void conv_backward_data_plain(const ConvBackwardData& c) {
     if (!c.add) std::fill_n(c.dx + image * image_size, image_size, Scalar{0});
     for (int g = 0; g < s.groups; ++g) {
       for_each_output(s, n, g, [&](int64_t y, int oh, int ow, int o) {
-        for_each_term(s, n, oh, ow, o,
-                      [&](int64_t x, int64_t w) { c.dx[x] += c.dy[y] * c.w[w]; });
+        for_each_term(s, n, oh, ow, o, [&](int64_t x, int64_t w) { c.dx[x] += c.dy[y] * c.w[w]; });
       });
     }
   });
@@ -79,8 +77,7 @@ void conv_backward_weights_plain(const ConvBackwardWeights& c) {
     if (!c.add) std::fill_n(c.dw + group * group_size, group_size, Scalar{0});
     for (int n = 0; n < s.n; ++n) {
       for_each_output(s, n, static_cast<int>(group), [&](int64_t y, int oh, int ow, int o) {
-        for_each_term(s, n, oh, ow, o,
-                      [&](int64_t x, int64_t w) { c.dw[w] += c.dy[y] * c.x[x]; });
+        for_each_term(s, n, oh, ow, o, [&](int64_t x, int64_t w) { c.dw[w] += c.dy[y] * c.x[x]; });
       });
     }
   });

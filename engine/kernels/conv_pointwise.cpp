@@ -60,9 +60,9 @@ void conv_backward_weights_pointwise(const ConvBackwardWeights& c) {
     const int64_t begin = part * share;
     const auto count = static_cast<int>(std::min(share, s.pixels() - begin));
     for (int g = 0; g < s.groups; ++g) {
-      gemm(Transpose::yes, Transpose::no, go, gi, count, 1,
-           c.dy + begin * s.out + int64_t{g} * go, s.out, c.x + begin * s.in + int64_t{g} * gi,
-           s.in, 0, partial.data() + part * size + int64_t{g} * go * gi, gi);
+      gemm(Transpose::yes, Transpose::no, go, gi, count, 1, c.dy + begin * s.out + int64_t{g} * go,
+           s.out, c.x + begin * s.in + int64_t{g} * gi, s.in, 0,
+           partial.data() + part * size + int64_t{g} * go * gi, gi);
     }
   });
   add_parts(partial.data(), parts, size, c.dw, c.add);

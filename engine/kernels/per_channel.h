@@ -31,8 +31,7 @@ void normalize(const Scalar* x, int64_t n, int tile, const Scalar* mean, const S
                const Scalar* shift, Scalar* y);
 
 // y = x * scale, or added to y
-void scale_channels(const Scalar* x, int64_t n, int tile, const Scalar* scale, Scalar* y,
-                    bool add);
+void scale_channels(const Scalar* x, int64_t n, int tile, const Scalar* scale, Scalar* y, bool add);
 
 // y [n] = x [n] * scale, or added to y: one number for all
 void scale_all(const Scalar* x, int64_t n, Scalar scale, Scalar* y, bool add);

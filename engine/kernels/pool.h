@@ -18,8 +18,8 @@ struct PoolShape {
 // position: where in its window (row by row, the first of equals) each maximum was found; null
 // when nobody will ask. A not-a-number wins over numbers.
 void max_pool_forward(const PoolShape& shape, const Scalar* x, Scalar* y, Scalar* position);
-void max_pool_backward(const PoolShape& shape, const Scalar* dy, const Scalar* position,
-                       Scalar* dx, bool add);
+void max_pool_backward(const PoolShape& shape, const Scalar* dy, const Scalar* position, Scalar* dx,
+                       bool add);
 
 // The mean over kernel^2 elements, of which those in the padding are zero.
 void average_pool_forward(const PoolShape& shape, const Scalar* x, Scalar* y);

@@ -100,31 +100,31 @@ template <int bytes, int vectors, int most>
 
 // The same four functions for an instruction set that the attribute names; a macro, because an
 // attribute cannot be a template's parameter.
-#define BONSAI_TILE_KERNELS(set, attribute, bytes, rows)                                         \
-  attribute void forward_wide_##set(const Scalar* const* x, int taps, int in, int64_t offset,    \
-                                    const Scalar* w, Scalar* y, int64_t stride, bool add) {      \
-    forward_tile<bytes, rows, 2>(x, taps, in, offset, w, y, stride, add);                        \
-  }                                                                                              \
-  attribute void forward_narrow_##set(const Scalar* const* x, int taps, int in, int64_t offset,  \
-                                      const Scalar* w, Scalar* y, int64_t stride, bool add) {    \
-    forward_tile<bytes, rows, 1>(x, taps, in, offset, w, y, stride, add);                        \
-  }                                                                                              \
-  attribute void weights_wide_##set(const Scalar* const* x, int64_t step, int64_t offset,        \
-                                    int inputs, const Scalar* dy, int count, Scalar* dw,         \
-                                    int64_t stride) {                                            \
-    weights_tile_of<bytes, 2, rows>(x, step, offset, inputs, dy, count, dw, stride);             \
-  }                                                                                              \
-  attribute void weights_narrow_##set(const Scalar* const* x, int64_t step, int64_t offset,      \
-                                      int inputs, const Scalar* dy, int count, Scalar* dw,       \
-                                      int64_t stride) {                                          \
-    weights_tile_of<bytes, 1, rows>(x, step, offset, inputs, dy, count, dw, stride);             \
-  }                                                                                              \
-  constexpr TileKernels kernels_##set = {#set,                                                   \
-                                         rows,                                                   \
-                                         bytes / static_cast<int>(sizeof(Scalar)),               \
-                                         forward_wide_##set,                                     \
-                                         forward_narrow_##set,                                   \
-                                         weights_wide_##set,                                     \
+#define BONSAI_TILE_KERNELS(set, attribute, bytes, rows)                                        \
+  attribute void forward_wide_##set(const Scalar* const* x, int taps, int in, int64_t offset,   \
+                                    const Scalar* w, Scalar* y, int64_t stride, bool add) {     \
+    forward_tile<bytes, rows, 2>(x, taps, in, offset, w, y, stride, add);                       \
+  }                                                                                             \
+  attribute void forward_narrow_##set(const Scalar* const* x, int taps, int in, int64_t offset, \
+                                      const Scalar* w, Scalar* y, int64_t stride, bool add) {   \
+    forward_tile<bytes, rows, 1>(x, taps, in, offset, w, y, stride, add);                       \
+  }                                                                                             \
+  attribute void weights_wide_##set(const Scalar* const* x, int64_t step, int64_t offset,       \
+                                    int inputs, const Scalar* dy, int count, Scalar* dw,        \
+                                    int64_t stride) {                                           \
+    weights_tile_of<bytes, 2, rows>(x, step, offset, inputs, dy, count, dw, stride);            \
+  }                                                                                             \
+  attribute void weights_narrow_##set(const Scalar* const* x, int64_t step, int64_t offset,     \
+                                      int inputs, const Scalar* dy, int count, Scalar* dw,      \
+                                      int64_t stride) {                                         \
+    weights_tile_of<bytes, 1, rows>(x, step, offset, inputs, dy, count, dw, stride);            \
+  }                                                                                             \
+  constexpr TileKernels kernels_##set = {#set,                                                  \
+                                         rows,                                                  \
+                                         bytes / static_cast<int>(sizeof(Scalar)),              \
+                                         forward_wide_##set,                                    \
+                                         forward_narrow_##set,                                  \
+                                         weights_wide_##set,                                    \
                                          weights_narrow_##set};
 
 #if defined(__x86_64__)

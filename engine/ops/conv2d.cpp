@@ -24,8 +24,8 @@ class Conv2d : public Op {
     const auto [stride, padding, dilation, groups] = options;
     require(stride >= 1 && stride <= largest, "conv2d: stride is ", stride, ", should be 1 to ",
             largest);
-    require(padding >= 0 && padding <= largest, "conv2d: padding is ", padding,
-            ", should be 0 to ", largest);
+    require(padding >= 0 && padding <= largest, "conv2d: padding is ", padding, ", should be 0 to ",
+            largest);
     require(dilation >= 1 && dilation <= largest, "conv2d: dilation is ", dilation,
             ", should be 1 to ", largest);
     require(groups >= 1, "conv2d: groups is ", groups, ", should be at least 1");
@@ -43,8 +43,8 @@ class Conv2d : public Op {
     require(x[0] > 0, "conv2d: the input ", x, " holds no image");
     const int groups = options_.groups, out = w[0];
     require(out > 0 && w[1] > 0 && w[2] > 0 && w[3] > 0, "conv2d: the weights ", w, " are empty");
-    require(x[3] % groups == 0 && out % groups == 0, "conv2d: ", groups,
-            " groups do not divide ", x[3], " input and ", out, " output channels");
+    require(x[3] % groups == 0 && out % groups == 0, "conv2d: ", groups, " groups do not divide ",
+            x[3], " input and ", out, " output channels");
     require(int64_t{w[3]} * groups == x[3], "conv2d: weights ", w, " with ", groups,
             " groups read ", int64_t{w[3]} * groups, " channels, the input ", x, " has ", x[3]);
     if (in.size() == 3) require_vector("conv2d", "the bias", in[2], out);
@@ -137,19 +137,26 @@ class Conv2d : public Op {
   int output_size(int size, int kernel, std::string_view what) const {
     const int64_t reach = int64_t{options_.dilation} * (kernel - 1) + 1;
     const int64_t padded = size + 2 * int64_t{options_.padding};
-    require(padded >= reach, "conv2d: a kernel of ", kernel, " with dilation ",
-            options_.dilation, " does not fit an input of ", what, " ", size, " with padding ",
-            options_.padding);
+    require(padded >= reach, "conv2d: a kernel of ", kernel, " with dilation ", options_.dilation,
+            " does not fit an input of ", what, " ", size, " with padding ", options_.padding);
     return static_cast<int>((padded - reach) / options_.stride + 1);
   }
 
   ConvShape shape_of(std::span<const Tensor> in, const Tensor& out) const {
     const Shape &x = in[0].shape(), &w = in[1].shape(), &y = out.shape();
-    return {.n = x[0], .h = x[1], .w = x[2], .in = x[3],
-            .out_h = y[1], .out_w = y[2], .out = y[3],
-            .kh = w[1], .kw = w[2],
-            .stride = options_.stride, .padding = options_.padding,
-            .dilation = options_.dilation, .groups = options_.groups};
+    return {.n = x[0],
+            .h = x[1],
+            .w = x[2],
+            .in = x[3],
+            .out_h = y[1],
+            .out_w = y[2],
+            .out = y[3],
+            .kh = w[1],
+            .kw = w[2],
+            .stride = options_.stride,
+            .padding = options_.padding,
+            .dilation = options_.dilation,
+            .groups = options_.groups};
   }
 
   bool is_depthwise(const Shape& w) const { return options_.groups > 1 && w[3] == 1; }

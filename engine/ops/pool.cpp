@@ -80,8 +80,8 @@ class Pool : public Op {
     require(x[axis] > 0 && free >= 0, name(), ": a window of ", options_.kernel, " with padding ",
             options_.padding, " does not fit the input ", x);
     const int64_t size = free / options_.stride + 1;
-    require(size <= std::numeric_limits<int>::max(), name(), ": the result of ", x,
-            " would be ", size, " in size");
+    require(size <= std::numeric_limits<int>::max(), name(), ": the result of ", x, " would be ",
+            size, " in size");
     return static_cast<int>(size);
   }
 
