@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <string>
 #include <vector>
 
@@ -74,7 +75,7 @@ class Tape {
     Parameter* parameter = nullptr;  // null: an input, a constant, or a result
     bool wants_grad = false;
   };
-  const std::vector<Value>& values() const { return values_; }
+  const std::deque<Value>& values() const { return values_; }
   const std::vector<Node>& nodes() const { return nodes_; }
 
  private:
@@ -84,7 +85,7 @@ class Tape {
 
   Mode mode_;
   uint64_t seed_, step_;
-  std::vector<Value> values_;
+  std::deque<Value> values_;  // what Var::value() refers to stays where it is
   std::vector<Node> nodes_;
   std::vector<std::vector<Tensor>> saved_;  // per node
   bool consumed_ = false;

@@ -100,6 +100,16 @@ TEST_CASE("a tape of shapes records without computing") {
   CHECK(error_of([&] { y.value(); }) == "tape: value 3 holds no data (a trace, or after backward)");
 }
 
+TEST_CASE("a value stays where it is while the tape grows") {
+  Tape tape(Mode::training);
+  Var x = tape.variable(Tensor({1, 2}, 3));
+  const Tensor& value = x.value();
+  const Shape& shape = x.shape();
+  for (int i = 0; i < 200; ++i) x = relu(x);
+  CHECK(value[1] == 3);
+  CHECK(shape == Shape{1, 2});
+}
+
 TEST_CASE("a tape is walked once") {
   Tape tape(Mode::training);
   const Var loss = global_average_pool(relu(tape.variable(Tensor({1, 1, 1, 1}, 2))));
