@@ -114,7 +114,10 @@ void read_texts(Input& input, Dataset& data) {
 
 Dataset read_stored(const fs::path& path, const std::string& key) {
   std::ifstream file(path, std::ios::binary);
-  Input input(file, fs::file_size(path), printable(path));
+  std::error_code error;  // another process may have removed it
+  const auto bytes = fs::file_size(path, error);
+  require(!error, printable(path), ": cannot be read: ", error.message());
+  Input input(file, bytes, printable(path));
   std::string start(magic.size(), '\0');
   input.read(start.data(), start.size());
   require(start == magic && input.number() == version, "stored pictures: another kind of file");
