@@ -15,7 +15,7 @@ python3 -c 'import torch' 2>/dev/null && torch=yes || torch=no
 
 record() {  # record ENGINE NET JSON
   printf '{"engine": "%s", "net": "%s", "batch": %s, "threads": %s, "result": %s}\n' \
-    "$1" "$2" "$batch" "$threads" "$3" >> "$results"
+    "$1" "$2" "$batch" "$threads" "$(printf '%s' "$3" | tr '\n' ' ')" >> "$results"
 }
 
 for net in "$@"; do
