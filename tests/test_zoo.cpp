@@ -5,6 +5,7 @@
 #include <functional>
 #include <map>
 
+#include "compress/couple.h"
 #include "data/synthetic.h"
 #include "engine/cost.h"
 #include "engine/error.h"
@@ -22,11 +23,15 @@ struct Count {
 
 // From PyTorch's definitions of the same networks; the papers' rounded figures agree.
 const std::map<std::string, Count> counts = {
-    {"vgg_small", {307'946, 38'653'952}},         {"vgg11", {9'231'114, 152'769'536}},
-    {"vgg13", {9'416'010, 228'267'008}},          {"vgg16", {14'728'266, 313'201'664}},
-    {"vgg19", {20'040'522, 398'136'320}},         {"vgg16_li", {14'987'722, 313'463'808}},
-    {"vgg11_224", {132'868'840, 7'609'090'048}},  {"vgg13_224", {133'053'736, 11'308'466'176}},
-    {"vgg16_224", {138'365'992, 15'470'264'320}}, {"vgg19_224", {143'678'248, 19'632'062'464}},
+    {"vgg_small", {307'946, 38'653'952}},          {"vgg11", {9'231'114, 152'769'536}},
+    {"vgg13", {9'416'010, 228'267'008}},           {"vgg16", {14'728'266, 313'201'664}},
+    {"vgg19", {20'040'522, 398'136'320}},          {"vgg16_li", {14'987'722, 313'463'808}},
+    {"vgg11_224", {132'868'840, 7'609'090'048}},   {"vgg13_224", {133'053'736, 11'308'466'176}},
+    {"vgg16_224", {138'365'992, 15'470'264'320}},  {"vgg19_224", {143'678'248, 19'632'062'464}},
+    {"resnet20_b", {272'474, 40'813'184}},         {"resnet32_b", {466'906, 69'124'736}},
+    {"resnet44_b", {661'338, 97'436'288}},         {"resnet56_b", {855'770, 125'747'840}},
+    {"resnet110_b", {1'730'714, 253'149'824}},     {"resnet18_224", {11'689'512, 1'814'073'344}},
+    {"resnet34_224", {21'797'672, 3'663'761'408}}, {"resnet50_224", {25'557'032, 4'089'184'256}},
 };
 
 Shape batch_of_one(const Shape& input) { return {1, input[0], input[1], input[2]}; }
@@ -120,6 +125,21 @@ TEST_CASE("the seed decides a network's weights") {
   CHECK(max_abs_difference(last(1), last(2)) > 0);
 }
 
+// A group for the first convolution of each block, and one for each stage: its blocks, the shortcut
+// that opens it and, in the first, the stem all write onto the same channels.
+TEST_CASE("a residual network couples its stages, each once") {
+  for (const auto& [name, blocks] : {std::pair{"resnet20_b", 9}, {"resnet56_b", 27}}) {
+    INFO(name);
+    const Coupling coupling = couple(trace(*zoo::make(name, {.weights = false}), {1, 32, 32, 3}));
+    CHECK(static_cast<int>(coupling.groups.size()) == blocks + 3);
+    const size_t inner = static_cast<size_t>(blocks) / 3 * (16 + 32 + 64);
+    CHECK(coupling.units.size() == inner + 16 + 32 + 64);
+    size_t widest = 0;
+    for (const Group& group : coupling.groups) widest = std::max(widest, group.producers.size());
+    CHECK(static_cast<int>(widest) == blocks / 3 + 1);
+  }
+}
+
 // Narrow, so that every family is quick to try.
 TEST_CASE("every network learns, and runs the same after trace, save and load", "[slow]") {
   const auto folder = std::filesystem::temp_directory_path() / "bonsai_test_zoo";
@@ -127,7 +147,8 @@ TEST_CASE("every network learns, and runs the same after trace, save and load", 
   for (const std::string& name : zoo::names()) {
     if (is_large(name)) continue;
     INFO(name);
-    const zoo::Options options{.width = name == "vgg_small" ? 0.25F : 0.125F};
+    const bool thin = name == "vgg_small" || name.starts_with("resnet");
+    const zoo::Options options{.width = thin ? 0.5F : 0.125F};
     const auto net = zoo::make(name, options);
     const Dataset data = synthetic_dataset({.train_images = 64, .test_images = 16});
     const TrainResult result = fit(*net, data,

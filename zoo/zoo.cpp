@@ -5,12 +5,14 @@
 #include "engine/error.h"
 #include "engine/nearest.h"
 #include "layers/init.h"
+#include "zoo/resnet.h"
 #include "zoo/vgg.h"
 
 namespace bonsai::zoo {
 namespace {
 
 constexpr const char* vgg_paper = "Simonyan and Zisserman 2014, arXiv:1409.1556";
+constexpr const char* resnet_paper = "He et al. 2015, arXiv:1512.03385";
 constexpr const char* li_paper = "Li et al. 2017, arXiv:1608.08710";
 const Shape cifar = {32, 32, 3};
 const Shape imagenet = {224, 224, 3};
@@ -27,6 +29,17 @@ std::vector<Entry> make_entries() {
       {"vgg13_224", vgg_paper, imagenet, 1000, [](const Spec& s) { return vgg_224(s, 13); }},
       {"vgg16_224", vgg_paper, imagenet, 1000, [](const Spec& s) { return vgg_224(s, 16); }},
       {"vgg19_224", vgg_paper, imagenet, 1000, [](const Spec& s) { return vgg_224(s, 19); }},
+      {"resnet20_b", resnet_paper, cifar, 10, [](const Spec& s) { return resnet_b(s, 20); }},
+      {"resnet32_b", resnet_paper, cifar, 10, [](const Spec& s) { return resnet_b(s, 32); }},
+      {"resnet44_b", resnet_paper, cifar, 10, [](const Spec& s) { return resnet_b(s, 44); }},
+      {"resnet56_b", resnet_paper, cifar, 10, [](const Spec& s) { return resnet_b(s, 56); }},
+      {"resnet110_b", resnet_paper, cifar, 10, [](const Spec& s) { return resnet_b(s, 110); }},
+      {"resnet18_224", resnet_paper, imagenet, 1000,
+       [](const Spec& s) { return resnet_224(s, 18); }},
+      {"resnet34_224", resnet_paper, imagenet, 1000,
+       [](const Spec& s) { return resnet_224(s, 34); }},
+      {"resnet50_224", resnet_paper, imagenet, 1000,
+       [](const Spec& s) { return resnet_224(s, 50); }},
   };
 }
 
