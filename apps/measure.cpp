@@ -62,7 +62,9 @@ std::string comparison_text(const std::vector<report::Measurement>& models) {
     cells.push_back(row.change);
     rows.push_back(std::move(cells));
   }
-  return table(head, rows);
+  const bool measured = !models.empty() && models.back().one_thread;
+  return table(head, rows) +
+         (measured ? "latency: of one picture, median (90th percentile)\n" : "");
 }
 
 }  // namespace bonsai::app
