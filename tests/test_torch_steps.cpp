@@ -37,7 +37,7 @@ std::vector<Row> rows() {
       {"igc_residual", 1, [](const Spec& s) { return igc_residual(s, 8, 3, 2); }},
       {"igc_residual_released", 1,
        [](const Spec& s) { return igc_residual(s, 8, 3, 2, zoo::Secondary::released); }},
-      {"igcv3", 1 / 32.0F, [](const Spec& s) { return igcv3(s, 8); }},
+      {"igcv3", 1 / 32.0F, [](const Spec& s) { return igcv3(s, 4); }},
       {"densenet", 1, [](const Spec& s) { return densenet(s, 10, 3); }},
       {"densenet_bc", 1, [](const Spec& s) { return densenet_bc(s, 16, 4); }},
   };
