@@ -54,7 +54,7 @@ void add_pruning(CLI::App& parser, PruningArguments& pruning, const std::string&
       .add_option("--ratios", pruning.ratios,
                   "what single layers keep: features.0=0.5,features.3=0.7")
       ->delimiter(',');
-  parser.add_option("--round-to", pruning.round_to, "layers keep a multiple of so many channels")
+  parser.add_option("--round-to", pruning.round_to, "layers keep a multiple of so many channels; 1: as many as the target leaves")
       ->check(CLI::Range(1, 1024));
   ratio->excludes(aim);
   if (!target.empty()) aim->description(aim->get_description() + "; by default " + target);

@@ -19,7 +19,7 @@ struct PruningArguments {
   std::string target;               // "macs=0.5"
   std::optional<double> ratio;      // part of its channels that every layer keeps
   std::vector<std::string> ratios;  // "features.0=0.5"
-  int round_to = 1;
+  int round_to = 8;                 // a vector of AVX, two of NEON
 };
 // `target`: what is aimed at when nothing is asked for; empty: something must be asked for.
 void add_pruning(CLI::App& parser, PruningArguments& pruning, const std::string& target);

@@ -196,7 +196,7 @@ void run(const Arguments& given, const CLI::App& parser, const Invocation& invoc
   print("\n" + comparison_text(models));
   const double speedup = report::speedup_one_thread(models);
   if (speedup > 0 && speedup < 1.1)
-    say("note: hardly quicker; other widths may suit this machine better: try --round-to 8");
+    say("note: hardly quicker; other widths may suit this machine better: try --round-to 16");
   print("\nreport: " + page + "\nnext:   " + bold(report.next) + "\n");
 }
 

@@ -60,7 +60,7 @@ Job define(CLI::App& parser, const Invocation& invocation) {
 const Command prune_command = {
     "prune", "take channels out of a model",
     "  bonsai prune model.bonsai --target macs=0.5 --out pruned.bonsai\n"
-    "  bonsai prune model.bonsai --ratio 0.7 --round-to 8 --data cifar10 --out pruned.bonsai\n",
+    "  bonsai prune model.bonsai --ratio 0.7 --round-to 16 --data cifar10 --out pruned.bonsai\n",
     define};
 
 }  // namespace bonsai::app
