@@ -38,6 +38,7 @@ Var channel_scale(Var x, Var s);  // s [C], or [N, C] / [N, 1, 1, C] (squeeze an
 Var concat(std::vector<Var> in);  // along channels
 // y[..., c] = x[..., index[c]]: shuffle, split and samplers are this one operation.
 Var select(Var x, std::vector<int> index);
+Var pad_channels(Var x, int zeros);  // `zeros` channels of zeros, after those of x
 
 struct PoolOptions {
   int kernel = 2, stride = 2, padding = 0;

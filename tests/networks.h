@@ -113,6 +113,30 @@ inline NetworkPtr projection() {
   return n;
 }
 
+// The shortcut skips pixels and appends channels of zeros, twice: the first channels of all three
+// stages are tied, the next ones those of the last two.
+inline NetworkPtr padded() {
+  auto n = std::make_unique<Network>("padded", Shape{1, 7, 6, 3}, 3);
+  Layer& stem = n->block("stem", 3, 4, 3, {.padding = 1});
+  std::vector<std::pair<Layer*, Layer*>> blocks;
+  for (const int width : {4, 6}) {
+    const std::string name = "block" + std::to_string(width);
+    Layer& a = n->block(name + ".a", width, 3, 3, {.stride = 2, .padding = 1});
+    Layer& b = n->add<Conv2d>(name + ".b", 3, width + 2, 3, ConvOptions{.padding = 1}, n->init);
+    blocks.emplace_back(&a, &b);
+  }
+  Layer& head = n->head(8);
+  n->run = [&, blocks](Var x) {
+    Var y = stem.forward(x);
+    for (const auto& [a, b] : blocks) {
+      const Var shortcut = pad_channels(average_pool(y, {.kernel = 1, .stride = 2}), 2);
+      y = relu(add(shortcut, b->forward(a->forward(y))));
+    }
+    return head.forward(global_average_pool(y));
+  };
+  return n;
+}
+
 // A depthwise convolution of one filter per channel, and one of two.
 inline NetworkPtr depthwise() {
   auto n = std::make_unique<Network>("depthwise", Shape{1, 6, 6, 3}, 2);
@@ -197,8 +221,8 @@ inline NetworkPtr squeeze_excite() {
 
 inline std::vector<NetworkPtr> networks() {
   std::vector<NetworkPtr> all;
-  for (const auto make : {chain, flattened, biased, residual, projection, depthwise, shuffled,
-                          dense, split, squeeze_excite}) {
+  for (const auto make : {chain, flattened, biased, residual, projection, padded, depthwise,
+                          shuffled, dense, split, squeeze_excite}) {
     all.push_back(make());
   }
   return all;

@@ -158,6 +158,11 @@ inline OpCase select(int i, Random& random) {
   return {{{"index", index}}, {normal(shape, random)}};
 }
 
+inline OpCase pad_channels(int i, Random& random) {
+  return {{{"zeros", int64_t{i == 2 ? 0 : random.between(1, 5)}}},
+          {normal(i == 4 ? Shape{4, 3} : map_shape(i, random), random)}};
+}
+
 inline OpCase pool(int i, Random& random) {
   const int kernel = i == 1 ? 1 : i == 3 ? 2 : random.between(1, 3);
   const int stride = i == 3 ? 3 : random.between(1, 3), padding = random.between(0, kernel - 1);
@@ -200,6 +205,7 @@ inline std::vector<OpRow> op_table() {
       {"channel_scale", t::channel_scale},
       {"concat", t::concat},
       {"select", t::select},
+      {"pad_channels", t::pad_channels},
       {"max_pool", t::pool},
       {"average_pool", t::pool},
       t::elementwise("global_average_pool"),

@@ -85,6 +85,14 @@ TEST_CASE("operations name what does not fit") {
        },
        "select: index -1 should be 0 to 16777215"},
       {[](Tape& t) {
+         pad_channels(value(t, {2, 4}), -1);
+       },
+       "pad_channels: -1 channels of zeros, should be 0 to 16777215"},
+      {[](Tape& t) {
+         pad_channels(value(t, {2, 3, 3, 0}), 4);
+       },
+       "pad_channels: the input [2, 3, 3, 0] has no channels"},
+      {[](Tape& t) {
          max_pool(value(t, {2, 2, 5, 4}), {3, 2, 0});
        },
        "max_pool: a window of 3 with padding 0 does not fit the input [2, 2, 5, 4]"},

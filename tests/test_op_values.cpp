@@ -233,6 +233,19 @@ TEST_CASE("add, concat, select and channel_scale move and combine channels") {
   }
 }
 
+TEST_CASE("pad_channels appends zeros, also over what was there, and drops their gradients") {
+  Random random(8, Purpose::test);
+  const Tensor x = random_tensor({1, 3, 2, 4}, random);
+  const Tensor y = apply([](Var v) { return pad_channels(v, 3); }, x);
+  REQUIRE(y.shape() == Shape{1, 3, 2, 7});
+  for (size_t i = 0; i < y.size(); ++i) {
+    REQUIRE(y[i] == (i % 7 < 4 ? x[i / 7 * 4 + i % 7] : Scalar{0}));
+  }
+  CHECK(max_abs_difference(apply([](Var v) { return pad_channels(v, 0); }, x), x) == 0);
+  const Tensor gradient = gradient_of_sum([](Var v) { return pad_channels(v, 3); }, x);
+  CHECK(max_abs_difference(gradient, Tensor(x.shape(), 1)) == 0);
+}
+
 TEST_CASE("softmax is stable and sums to one") {
   const Tensor y = apply(softmax, Tensor::of({2, 3}, {1000, 1000, 1000, -1000, 0, std::log(3.0F)}));
   for (size_t k = 0; k < 3; ++k) CHECK(y[k] == Approx(1.0 / 3));

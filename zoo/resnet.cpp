@@ -12,12 +12,29 @@ namespace {
 
 enum class Kind { basic, bottleneck };
 
+// What stands beside a block that halves the map or changes the width: the paper's options A and B.
+enum class Shortcut { padded, projection };
+
+// Every stride-th pixel, and channels of zeros after those of the input.
+std::unique_ptr<Layer> padded_shortcut(int in, int out, int stride) {
+  return std::make_unique<Stateless>([zeros = out - in, stride](Var x) {
+    return pad_channels(average_pool(x, {.kernel = 1, .stride = stride}), zeros);
+  });
+}
+
+std::unique_ptr<Layer> projection_shortcut(int in, int out, int stride, Random& init) {
+  auto shortcut = std::make_unique<Sequential>();
+  shortcut->add<Conv2d>(in, out, 1, ConvOptions{.stride = stride, .bias = false}, init);
+  shortcut->add<BatchNorm>(out);
+  return shortcut;
+}
+
 // The widening of a bottleneck's last convolution.
 int expansion(Kind kind) { return kind == Kind::bottleneck ? 4 : 1; }
 
 class Block : public Module {
  public:
-  Block(Kind kind, int in, int width, int stride, Random& init) {
+  Block(Kind kind, Shortcut shortcut, int in, int width, int stride, Random& init) {
     const int out = width * expansion(kind);
     if (kind == Kind::basic) {
       convolve(in, width, 3, stride, init);
@@ -28,10 +45,9 @@ class Block : public Module {
       convolve(width, out, 1, 1, init);
     }
     if (stride == 1 && in == out) return;
-    auto shortcut = std::make_unique<Sequential>();
-    shortcut->add<Conv2d>(in, out, 1, ConvOptions{.stride = stride, .bias = false}, init);
-    shortcut->add<BatchNorm>(out);
-    shortcut_ = &adopt("downsample", std::move(shortcut));
+    shortcut_ = &adopt("downsample", shortcut == Shortcut::padded
+                                         ? padded_shortcut(in, out, stride)
+                                         : projection_shortcut(in, out, stride, init));
   }
 
   Var forward(Var x) override {
@@ -58,6 +74,7 @@ class Block : public Module {
 
 struct Plan {
   Kind kind = Kind::basic;
+  Shortcut shortcut = Shortcut::projection;
   std::vector<int> blocks, widths;  // of each stage
   int stem_kernel = 3, stem_stride = 1;
   bool stem_pool = false;
@@ -77,7 +94,8 @@ class ResNet : public Module {
       const int width = spec.scaled(plan.widths[s], name);
       auto stage = std::make_unique<Sequential>();
       for (int b = 0; b < plan.blocks[s]; ++b) {
-        stage->add<Block>(plan.kind, in, width, s > 0 && b == 0 ? 2 : 1, spec.init);
+        const int stride = s > 0 && b == 0 ? 2 : 1;
+        stage->add<Block>(plan.kind, plan.shortcut, in, width, stride, spec.init);
         in = width * expansion(plan.kind);
       }
       stages_.push_back(&adopt(name, std::move(stage)));
@@ -103,12 +121,21 @@ class ResNet : public Module {
   Linear* classifier_ = nullptr;
 };
 
-}  // namespace
-
-std::unique_ptr<Layer> resnet_b(const Spec& spec, int depth) {
+std::unique_ptr<Layer> small_resnet(const Spec& spec, int depth, Shortcut shortcut) {
   require(depth >= 8 && depth % 6 == 2, "resnet: depth ", depth, " should be 6 n + 2, as 20 or 56");
   const int n = (depth - 2) / 6;
-  return std::make_unique<ResNet>(spec, Plan{.blocks = {n, n, n}, .widths = {16, 32, 64}});
+  return std::make_unique<ResNet>(
+      spec, Plan{.shortcut = shortcut, .blocks = {n, n, n}, .widths = {16, 32, 64}});
+}
+
+}  // namespace
+
+std::unique_ptr<Layer> resnet_a(const Spec& spec, int depth) {
+  return small_resnet(spec, depth, Shortcut::padded);
+}
+
+std::unique_ptr<Layer> resnet_b(const Spec& spec, int depth) {
+  return small_resnet(spec, depth, Shortcut::projection);
 }
 
 std::unique_ptr<Layer> resnet_224(const Spec& spec, int depth) {

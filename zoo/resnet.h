@@ -1,6 +1,8 @@
 // ResNet: blocks that add to their input (He, Zhang, Ren and Sun 2015, "Deep Residual Learning for
 // Image Recognition", arXiv:1512.03385). Where a block halves the map or changes the width, the
-// shortcut is a 1x1 convolution with batch norm: the paper's option B.
+// shortcut has two forms. Option A has no parameters: it takes every other pixel and appends
+// channels of zeros after the others (as fb.resnet.torch does; some programs put half of them in
+// front, whose weights do not fit). Option B is a 1x1 convolution with batch norm.
 #pragma once
 
 #include <memory>
@@ -11,11 +13,12 @@
 namespace bonsai::zoo {
 
 // For pictures of 32x32 (section 4.2): depth 6n + 2, three stages of n blocks of 16, 32 and 64
-// channels. Weights are drawn by fan in.
+// channels. Weights are drawn by fan in. The paper's figures for CIFAR-10 are of option A.
+std::unique_ptr<Layer> resnet_a(const Spec& spec, int depth);
 std::unique_ptr<Layer> resnet_b(const Spec& spec, int depth);
 
 // For pictures of 224x224 (table 1): depth 18 or 34 of two 3x3 convolutions a block, or 50 of
-// 1x1, 3x3, 1x1 with the stride on the 3x3; names and initial weights as in torchvision.
+// 1x1, 3x3, 1x1 with the stride on the 3x3; option B, names and initial weights as in torchvision.
 std::unique_ptr<Layer> resnet_224(const Spec& spec, int depth);
 
 }  // namespace bonsai::zoo

@@ -5,7 +5,12 @@
 #include "engine/error.h"
 #include "engine/nearest.h"
 #include "layers/init.h"
+#include "zoo/densenet.h"
+#include "zoo/igc.h"
+#include "zoo/igcv3.h"
+#include "zoo/preact_resnet.h"
 #include "zoo/resnet.h"
+#include "zoo/resnet9.h"
 #include "zoo/vgg.h"
 
 namespace bonsai::zoo {
@@ -13,6 +18,11 @@ namespace {
 
 constexpr const char* vgg_paper = "Simonyan and Zisserman 2014, arXiv:1409.1556";
 constexpr const char* resnet_paper = "He et al. 2015, arXiv:1512.03385";
+constexpr const char* preact_paper = "He et al. 2016, arXiv:1603.05027";
+constexpr const char* page_post = "Page 2018, How to Train Your ResNet";
+constexpr const char* igc_paper = "Zhang et al. 2017, arXiv:1707.02725";
+constexpr const char* igcv3_paper = "Sun et al. 2018, arXiv:1806.00178";
+constexpr const char* densenet_paper = "Huang et al. 2016, arXiv:1608.06993";
 constexpr const char* li_paper = "Li et al. 2017, arXiv:1608.08710";
 const Shape cifar = {32, 32, 3};
 const Shape imagenet = {224, 224, 3};
@@ -29,6 +39,11 @@ std::vector<Entry> make_entries() {
       {"vgg13_224", vgg_paper, imagenet, 1000, [](const Spec& s) { return vgg_224(s, 13); }},
       {"vgg16_224", vgg_paper, imagenet, 1000, [](const Spec& s) { return vgg_224(s, 16); }},
       {"vgg19_224", vgg_paper, imagenet, 1000, [](const Spec& s) { return vgg_224(s, 19); }},
+      {"resnet20", resnet_paper, cifar, 10, [](const Spec& s) { return resnet_a(s, 20); }},
+      {"resnet32", resnet_paper, cifar, 10, [](const Spec& s) { return resnet_a(s, 32); }},
+      {"resnet44", resnet_paper, cifar, 10, [](const Spec& s) { return resnet_a(s, 44); }},
+      {"resnet56", resnet_paper, cifar, 10, [](const Spec& s) { return resnet_a(s, 56); }},
+      {"resnet110", resnet_paper, cifar, 10, [](const Spec& s) { return resnet_a(s, 110); }},
       {"resnet20_b", resnet_paper, cifar, 10, [](const Spec& s) { return resnet_b(s, 20); }},
       {"resnet32_b", resnet_paper, cifar, 10, [](const Spec& s) { return resnet_b(s, 32); }},
       {"resnet44_b", resnet_paper, cifar, 10, [](const Spec& s) { return resnet_b(s, 44); }},
@@ -40,6 +55,23 @@ std::vector<Entry> make_entries() {
        [](const Spec& s) { return resnet_224(s, 34); }},
       {"resnet50_224", resnet_paper, imagenet, 1000,
        [](const Spec& s) { return resnet_224(s, 50); }},
+      {"resnet164", preact_paper, cifar, 10, [](const Spec& s) { return preact_resnet(s, 164); }},
+      {"resnet9", page_post, cifar, 10, resnet9},
+      {"igc_l24m2", igc_paper, cifar, 10, [](const Spec& s) { return igc(s, 20, 24, 2); }},
+      {"igc_l4m8", igc_paper, cifar, 10, [](const Spec& s) { return igc(s, 20, 4, 8); }},
+      {"igc_l16m32", igc_paper, cifar, 10,
+       [](const Spec& s) { return igc_residual(s, 20, 16, 32); }},
+      {"igc_l32m26", igc_paper, cifar, 10,
+       [](const Spec& s) { return igc_residual(s, 20, 32, 26); }},
+      {"igc_l450m2", igc_paper, cifar, 10,
+       [](const Spec& s) { return igc_residual(s, 20, 450, 2); }},
+      {"igcv3", igcv3_paper, cifar, 10, [](const Spec& s) { return igcv3(s); }},
+      {"igcv3_224", igcv3_paper, imagenet, 1000, igcv3_224},
+      {"densenet40", densenet_paper, cifar, 10, [](const Spec& s) { return densenet(s, 40, 12); }},
+      {"densenet_bc100", densenet_paper, cifar, 10,
+       [](const Spec& s) { return densenet_bc(s, 100, 12); }},
+      {"densenet121_224", densenet_paper, imagenet, 1000,
+       [](const Spec& s) { return densenet_224(s, 121); }},
   };
 }
 

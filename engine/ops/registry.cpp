@@ -24,6 +24,7 @@ const std::map<std::string_view, Maker>& makers() {
       {"channel_scale", make_channel_scale},
       {"concat", make_concat},
       {"select", make_select},
+      {"pad_channels", make_pad_channels},
       {"max_pool", make_max_pool},
       {"average_pool", make_average_pool},
       {"global_average_pool", make_global_average_pool},

@@ -49,6 +49,7 @@ OpPtr make_add(AttributeReader& attributes);
 OpPtr make_channel_scale(AttributeReader& attributes);
 OpPtr make_concat(AttributeReader& attributes);
 OpPtr make_select(AttributeReader& attributes);
+OpPtr make_pad_channels(AttributeReader& attributes);
 OpPtr make_max_pool(AttributeReader& attributes);
 OpPtr make_average_pool(AttributeReader& attributes);
 OpPtr make_global_average_pool(AttributeReader& attributes);

@@ -1,0 +1,78 @@
+#include "zoo/preact_resnet.h"
+
+#include <string>
+#include <vector>
+
+#include "engine/error.h"
+#include "layers/basic.h"
+#include "layers/init.h"
+
+namespace bonsai::zoo {
+namespace {
+
+constexpr int expansion = 4;  // of a block's result over its inner width
+
+class Block : public Module {
+ public:
+  Block(int in, int inner, int stride, bool opens_stage, Random& init) {
+    const int out = expansion * inner;
+    convolve(in, inner, 1, stride, init);
+    convolve(inner, inner, 3, 1, init);
+    convolve(inner, out, 1, 1, init);
+    if (!opens_stage) return;
+    const ConvOptions options{.stride = stride, .bias = false};
+    shortcut_ = &child<Conv2d>("downsample", in, out, 1, options, init);
+  }
+
+  Var forward(Var x) override {
+    const Var first = relu(norms_[0]->forward(x));
+    Var y = convs_[0]->forward(first);
+    for (size_t i = 1; i < convs_.size(); ++i) {
+      y = convs_[i]->forward(relu(norms_[i]->forward(y)));
+    }
+    return add(y, shortcut_ != nullptr ? shortcut_->forward(first) : x);
+  }
+
+ private:
+  void convolve(int in, int out, int kernel, int stride, Random& init) {
+    const std::string position = std::to_string(convs_.size() + 1);
+    const ConvOptions options{.stride = stride, .padding = kernel / 2, .bias = false};
+    norms_.push_back(&child<BatchNorm>("bn" + position, in));
+    convs_.push_back(&child<Conv2d>("conv" + position, in, out, kernel, options, init));
+  }
+
+  std::vector<BatchNorm*> norms_;
+  std::vector<Conv2d*> convs_;
+  Conv2d* shortcut_ = nullptr;
+};
+
+}  // namespace
+
+std::unique_ptr<Layer> preact_resnet(const Spec& spec, int depth) {
+  require(depth >= 11 && depth % 9 == 2, "preact_resnet: depth ", depth,
+          " should be 9 n + 2, as 164 or 1001");
+  auto net = std::make_unique<Sequential>();
+  int in = spec.scaled(16, "conv1");
+  net->add_named<Conv2d>("conv1", spec.input[2], in, 3, ConvOptions{.padding = 1, .bias = false},
+                         spec.init);
+  for (int s = 0; s < 3; ++s) {
+    const std::string name = join("layer", s + 1);
+    const int inner = spec.scaled(16 << s, name);
+    auto stage = std::make_unique<Sequential>();
+    for (int b = 0; b < (depth - 2) / 9; ++b) {
+      stage->add<Block>(in, inner, s > 0 && b == 0 ? 2 : 1, b == 0, spec.init);
+      in = expansion * inner;
+    }
+    net->append(name, std::move(stage));
+  }
+  net->add_named<BatchNorm>("bn", in);
+  net->add_named<Relu>("relu");
+  net->add_named<GlobalAveragePool>("pool");
+  net->add_named<Linear>("fc", in, spec.classes, spec.init);
+  for (Parameter* p : net->parameters()) {
+    if (p->value.rank() == 4) kaiming_normal(p->value, Fan::out, spec.init);
+  }
+  return net;
+}
+
+}  // namespace bonsai::zoo
