@@ -13,6 +13,7 @@ using Maker = OpPtr (*)(AttributeReader&);
 const std::map<std::string_view, Maker>& makers() {
   static const std::map<std::string_view, Maker> table = {
       {"conv2d", make_conv2d},
+      {"conv_transpose2d", make_conv_transpose2d},
       {"linear", make_linear},
       {"batch_norm", make_batch_norm},
       {"relu", make_relu},
@@ -24,6 +25,8 @@ const std::map<std::string_view, Maker>& makers() {
       {"channel_scale", make_channel_scale},
       {"concat", make_concat},
       {"select", make_select},
+      {"pixel_shuffle", make_pixel_shuffle},
+      {"pixel_unshuffle", make_pixel_unshuffle},
       {"max_pool", make_max_pool},
       {"average_pool", make_average_pool},
       {"global_average_pool", make_global_average_pool},
@@ -31,6 +34,7 @@ const std::map<std::string_view, Maker>& makers() {
       {"dropout", make_dropout},
       {"softmax", make_softmax},
       {"cross_entropy", make_cross_entropy},
+      {"mean_squared_error", make_mean_squared_error},
   };
   return table;
 }
