@@ -14,19 +14,18 @@
 #include <map>
 
 #include "compress/criterion.h"
+#include "engine/channel_runs.h"
 
 namespace bonsai {
 namespace {
 
-// mean |w[row]| for every row: filters lie one after the other.
-std::vector<double> mean_magnitudes(const Tensor& w) {
-  const size_t rows = static_cast<size_t>(w.dim(0)), length = w.size() / rows;
-  std::vector<double> means(rows);
-  for (size_t r = 0; r < rows; ++r) {
-    double sum = 0;
-    for (size_t i = 0; i < length; ++i) sum += std::abs(double{w[r * length + i]});
-    means[r] = sum / static_cast<double>(length);
-  }
+// The mean |w| of the numbers that make each of `width` channels of an axis.
+std::vector<double> mean_magnitudes(const Tensor& w, int axis, int width) {
+  std::vector<double> means(static_cast<size_t>(width));
+  for_each_channel_run(w, axis, width, [&](size_t channel, size_t begin, size_t length) {
+    for (size_t i = begin; i < begin + length; ++i) means[channel] += std::abs(double{w[i]});
+  });
+  for (double& mean : means) mean /= static_cast<double>(w.size()) / width;
   return means;
 }
 
@@ -37,7 +36,8 @@ Scores l1_norm(const Evidence& evidence) {
   for (const Producer& producer : evidence.coupling.producers) {
     for (const Axis& axis : producer.parameters) {
       const Tensor& w = evidence.graph.values[static_cast<size_t>(axis.value)].parameter->value;
-      if (axis.axis == 0 && w.rank() > 1) filters[axis] = mean_magnitudes(w);  // not biases
+      if (w.rank() == 1) continue;  // a bias
+      filters[axis] = mean_magnitudes(w, axis.axis, evidence.coupling.widths.at(axis));
     }
   }
   Scores scores;

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <functional>
 
 #include "compress/choose.h"
 #include "tests/catch.h"
@@ -141,6 +142,55 @@ TEST_CASE("the comparison notices a wrong order of flattened features") {
   }
   Graph zeros = masked(graph, couple(graph), {1}), small = prune(graph, wrong, {1});
   CHECK(distance(zeros, small, x, Mode::inference) > 1e-3);
+}
+
+// The coupling of `network`, with the channels of one axis numbered wrongly by `moved`.
+Coupling misnumbered(const Graph& graph, const std::string& parameter, int axis,
+                     const std::function<int(int)>& moved) {
+  Coupling wrong = couple(graph);
+  for (Unit& unit : wrong.units) {
+    for (Channel& channel : unit.channels) {
+      const auto& p = graph.values[static_cast<size_t>(channel.axis.value)].parameter;
+      if (p && p->name == parameter && channel.axis.axis == axis) {
+        channel.index = moved(channel.index);
+      }
+    }
+    std::sort(unit.channels.begin(), unit.channels.end());
+  }
+  return wrong;
+}
+
+TEST_CASE("the comparison notices wrong ties of transposed convolutions and pixel shuffles") {
+  struct Mistake {
+    NetworkPtr network;
+    std::string group, parameter;
+    int axis;
+    std::function<int(int)> moved;
+  };
+  Mistake mistakes[] = {
+      {transposed(), "up", "up.weight", 3, [](int o) { return (o + 1) % 8; }},
+      {transposed(), "up", "deep.weight", 0, [](int i) { return (i + 1) % 8; }},
+      {transposed(), "a.conv", "up.weight", 0, [](int i) { return (i + 1) % 6; }},
+      // TensorFlow's order: channel (i, j, c) instead of (c, i, j)
+      {rearranged(), "a.conv", "a.conv.weight", 0, [](int o) { return o % 4 * 4 + o / 4; }},
+      {rearranged(), "b.conv", "c.conv.weight", 3, [](int i) { return i % 4 * 5 + i / 4; }},
+  };
+  for (const Mistake& mistake : mistakes) {
+    INFO(mistake.network->name << ", " << mistake.parameter);
+    const Graph graph = traced(*mistake.network);
+    const Coupling right = couple(graph);
+    const Coupling wrong = misnumbered(graph, mistake.parameter, mistake.axis, mistake.moved);
+    const auto group = std::find_if(right.groups.begin(), right.groups.end(),
+                                    [&](const Group& g) { return g.name == mistake.group; });
+    REQUIRE(group != right.groups.end());
+    const std::vector<int>& units = group->units;  // one of each half, to keep balance
+    const std::set<int> gone = {units[1], units[units.size() / 2 + 1]};
+    const Tensor x = random_pictures(graph, 4, 8);
+    Graph zeros = masked(graph, right, gone), small = prune(graph, wrong, gone);
+    CHECK(distance(zeros, small, x, Mode::inference) > 1e-3);
+    Graph exact = prune(graph, right, gone);
+    CHECK(distance(zeros, exact, x, Mode::inference) <= 1e-5);
+  }
 }
 
 TEST_CASE("pruning nothing changes no bit") {
