@@ -4,6 +4,7 @@
 
 #include <CLI/CLI.hpp>
 
+#include "apps/models.h"
 #include "apps/options.h"
 #include "apps/report/text.h"
 #include "apps/usage.h"
@@ -45,7 +46,13 @@ void require_layers(const Coupling& coupling, const PruningArguments& pruning, c
 }  // namespace
 
 void add_pruning(CLI::App& parser, PruningArguments& pruning, const std::string& target) {
-  parser.add_option("--criterion", pruning.criterion, "which channels go first");
+  std::string known;
+  for (const std::string& name : criterion_names()) known += (known.empty() ? "" : ", ") + name;
+  parser.add_option("--criterion", pruning.criterion, "which channels go first: " + known);
+  parser
+      .add_option("--calibration", pruning.calibration,
+                  "training pictures that a criterion may look at; 0: all")
+      ->check(CLI::NonNegativeNumber);
   auto* aim = parser.add_option("--target", pruning.target,
                                 "what is left of the whole: macs=0.5 or params=0.3");
   auto* ratio = parser.add_option("--ratio", pruning.ratio,
@@ -60,8 +67,10 @@ void add_pruning(CLI::App& parser, PruningArguments& pruning, const std::string&
   if (!target.empty()) aim->description(aim->get_description() + "; by default " + target);
 }
 
-void check(const PruningArguments& pruning) {
+void check(const PruningArguments& pruning, bool has_data) {
   require_one_of("--criterion", pruning.criterion, criterion_names());
+  require_usage(has_data || !find_criterion(pruning.criterion).needs_pictures, "--criterion ",
+                pruning.criterion, " looks at pictures: give --data");
   if (!pruning.target.empty())
     require_one_of("--target", parse_ratio("--target", pruning.target).first, {"macs", "params"});
   require_usage(!pruning.ratio || (*pruning.ratio > 0 && *pruning.ratio <= 1), "--ratio is ",
@@ -71,10 +80,16 @@ void check(const PruningArguments& pruning) {
                 "how much is to go? Give --target macs=0.5, --ratio 0.5 or --ratios LAYER=0.5");
 }
 
-Graph pruned(const Graph& graph, const PruningArguments& pruning) {
+Graph pruned(const Graph& graph, const PruningArguments& pruning, const Dataset* data,
+             uint64_t seed) {
   const Coupling coupling = couple(graph);
   require_layers(coupling, pruning, graph);
-  const Scores scores = find_criterion(pruning.criterion).score({graph, coupling});
+  const Criterion& criterion = find_criterion(pruning.criterion);
+  std::vector<Batch> pictures;
+  if (criterion.needs_pictures) {
+    pictures = calibration_pictures(graph, *data, pruning.calibration, seed);
+  }
+  const Scores scores = criterion.score(Evidence(graph, coupling, pictures, seed));
   return prune(graph, coupling, choose(graph, coupling, scores, budget_of(pruning)));
 }
 
