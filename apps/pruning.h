@@ -21,13 +21,14 @@ struct PruningArguments {
   std::optional<double> ratio;      // part of its channels that every layer keeps
   std::vector<std::string> ratios;  // "features.0=0.5"
   int round_to = 1;
-  int calibration = 1024;  // training pictures that criteria look at; 0: all
+  bool fold_constants = false, recalibrate = false;
+  int calibration = 1024;  // training pictures for criteria and recalibration; 0: all
 };
 // `target`: what is aimed at when nothing is asked for; empty: something must be asked for.
 void add_pruning(CLI::App& parser, PruningArguments& pruning, const std::string& target);
 
-// Throws UsageError on a criterion that does not exist or looks at pictures when there are none, a
-// ratio outside 0 .. 1, or no aim at all.
+// Throws UsageError on a criterion that does not exist, on what looks at pictures when there are
+// none, a ratio outside 0 .. 1, or no aim at all.
 void check(const PruningArguments& pruning, bool has_data);
 // `data`: null when there is none. The seed is of the choice of pictures and of random criteria.
 // Throws UsageError when a layer does not exist.

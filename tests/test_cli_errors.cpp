@@ -76,6 +76,7 @@ TEST_CASE("a wrong command line gives one line and status 2") {
       {"train --input 32x32", "--input is '32x32', should be H,W,C"},
       {"compress --criterion L1", "did you mean 'l1'?"},
       {"prune m --ratio 0.5 --out o --criterion taylor", "looks at pictures: give --data"},
+      {"prune m --ratio 0.5 --out o --recalibrate", "--recalibrate looks at pictures"},
       {"compress --target macs=1.5", "above 0 and at most 1"},
       {"compress --target macs=0", "above 0 and at most 1"},
       {"compress --target macs=half", "above 0 and at most 1"},
