@@ -270,6 +270,18 @@ inline void randomize(Layer& layer, uint64_t seed) {
   }
 }
 
+// Filters ten times as large, and statistics to match: batch norm makes the same of them.
+inline void scale_before_norm(Graph& graph, const std::string& block) {
+  const Tensor w = graph.find(block + ".conv.weight")->value,
+               mean = graph.find(block + ".bn.running_mean")->value,
+               var = graph.find(block + ".bn.running_var")->value;
+  for (size_t i = 0; i < w.size(); ++i) w[i] *= 10;
+  for (size_t c = 0; c < mean.size(); ++c) {
+    mean[c] *= 10;
+    var[c] = 100 * var[c] + 99 * 1e-5F;
+  }
+}
+
 inline Graph traced(Network& network, uint64_t seed = 1) {
   randomize(network, seed);
   return trace(network, network.input);

@@ -81,7 +81,7 @@ void train_stage(const Arguments& arguments, Run& run) {
 
 void prune_stage(const Arguments& arguments, Run& run) {
   stage("pruning " + description(arguments.pruning));
-  run.after = pruned(run.start.graph, arguments.pruning);
+  run.after = pruned(run.start.graph, arguments.pruning, &run.start.data, arguments.training.seed);
   run.tested_pruned = evaluate_model(run.after, run.start.data);
   say("accuracy after pruning, before fine-tuning: " +
       report::percent(run.tested_pruned.accuracy, 2));
@@ -159,7 +159,7 @@ void run(const Arguments& given, const CLI::App& parser, const Invocation& invoc
   if (arguments.pruning.target.empty() && !arguments.pruning.ratio &&
       arguments.pruning.ratios.empty())
     arguments.pruning.target = "macs=0.5";
-  check(arguments.pruning);
+  check(arguments.pruning, true);
   apply(arguments.common);
   if (!arguments.file.empty()) arguments.network.name = arguments.file;
 
