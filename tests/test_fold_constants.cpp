@@ -145,6 +145,11 @@ TEST_CASE("constants are folded in every kind of network, and nothing folds to n
     Graph graph = traced(*network);
     const Coupling coupling = couple(graph);
     const std::set<int> gone = random_units(coupling, 3);
+    if (network->name == "transposed") {  // a constant comes out of it as a pattern
+      CHECK(contains(complaint([&] { fold_constants(graph, coupling, gone); }),
+                     "up is a conv_transpose2d"));
+      continue;
+    }
     Graph small = pruned_with_constants(fold_constants(graph, coupling, gone), gone);
     CHECK(output(small, random_pictures(graph, 2, 8)).shape() == Shape{2, 5});
     FoldedConstants same = fold_constants(graph, coupling, {});

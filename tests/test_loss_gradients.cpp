@@ -71,22 +71,27 @@ TEST_CASE("gates' derivatives are differences of each picture's loss") {
       INFO(network->name << ", producer " << p);
       const Tensor& gates = gradients.gates[p];
       REQUIRE(gates.dim(0) == 2 * pictures_per_batch);
-      constexpr double step = 1.0 / 256;
-      double largest = 0, error = 0;
-      for (int c = 0; c < gates.dim(1); ++c) {
+      const auto slopes = [&](int c, double step) {
         const auto more = losses(graph, pictures[1], all[p].value, c, 1 + step),
                    less = losses(graph, pictures[1], all[p].value, c, 1 - step);
+        std::vector<double> result;
+        for (size_t n = 0; n < more.size(); ++n) result.push_back((more[n] - less[n]) / (2 * step));
+        return result;
+      };
+      double largest = 0, error = 0;
+      for (int c = 0; c < gates.dim(1); ++c) {
+        // A wide step drowns rounding, a narrow one crosses fewer kinks of relu.
+        const auto wide = slopes(c, 1.0 / 256), narrow = slopes(c, 1.0 / 2048);
         for (size_t n = 0; n < pictures_per_batch; ++n) {
-          const double difference = (more[n] - less[n]) / (2 * step);
           const double gate =
               double{gates[(pictures_per_batch + n) * static_cast<size_t>(gates.dim(1)) +
                            static_cast<size_t>(c)]};
           largest = std::max(largest, std::abs(gate));
-          error = std::max(error, std::abs(gate - difference));
+          error = std::max(error, std::min(std::abs(gate - wide[n]), std::abs(gate - narrow[n])));
         }
       }
       CHECK(largest > 1e-4);
-      CHECK(error <= 1e-2 * largest + 2e-5);  // kinks of relu, and the logits' last digits
+      CHECK(error <= 1e-2 * largest + 2e-5);
     }
   }
 }
