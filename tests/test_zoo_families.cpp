@@ -3,22 +3,31 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "compress/couple.h"
+#include "compress/prune.h"
 #include "engine/cost.h"
+#include "engine/session.h"
 #include "layers/init.h"
 #include "tests/catch.h"
+#include "tests/compare_graphs.h"
 #include "tests/error_of.h"
+#include "tests/networks.h"
+#include "tests/random_network.h"
 #include "zoo/densenet.h"
 #include "zoo/igc.h"
+#include "zoo/igcv3.h"
 #include "zoo/preact_resnet.h"
 #include "zoo/resnet.h"
+#include "zoo/resnet9.h"
 #include "zoo/zoo.h"
 
 using namespace bonsai;
+using namespace bonsai::testing;
 
 namespace {
 
@@ -190,5 +199,50 @@ TEST_CASE("the other families couple what their papers connect") {
     const Coupling coupling = couple(trace(*zoo::make(name, {.weights = false}), {1, 32, 32, 3}));
     CHECK(coupling.groups.size() == groups);
     CHECK(coupling.units.size() == units);
+  }
+}
+
+// Deep networks reach logits far from 1, so the difference counts in parts of the largest.
+TEST_CASE("zeroed is removed in these families, another choice is noticed, and sessions agree") {
+  struct Row {
+    Build build;
+    int size;
+    float width;
+  };
+  constexpr auto exact = zoo::Secondary::exact, released = zoo::Secondary::released;
+  const std::vector<Row> rows = {
+      {[](const zoo::Spec& s) { return zoo::resnet_a(s, 14); }, 16, 0.5F},
+      {[](const zoo::Spec& s) { return zoo::preact_resnet(s, 20); }, 16, 0.25F},
+      {zoo::resnet9, 32, 0.125F},
+      {igc(8, 6, 4), 16, 1},
+      {igc_residual(14, 4, 4, exact), 16, 1},
+      {igc_residual(8, 4, 4, released), 16, 1},
+      {[](const zoo::Spec& s) { return zoo::igcv3(s, 80); }, 16, 0.25F},
+      {densenet(10, 5), 16, 1},
+      {densenet_bc(16, 4), 16, 1},
+  };
+  for (size_t i = 0; i < rows.size(); ++i) {
+    INFO("row " << i);
+    const auto& [build, size, width] = rows[i];
+    Random init(5, Purpose::init);
+    const auto net = build(
+        {.name = "net", .classes = 10, .width = width, .input = {size, size, 3}, .init = init});
+    randomize_norms(*net, 31);
+    const Graph graph = trace(*net, {1, size, size, 3});
+    const Coupling coupling = couple(graph);
+    const Tensor x = random_pictures(graph, 8, 12);
+    const std::set<int> gone = random_units(coupling, 22);
+    CHECK(gone.size() > coupling.units.size() / 4);
+    Graph small = prune(graph, coupling, gone), zeros = masked(graph, coupling, gone);
+    Graph other = masked(graph, coupling, random_units(coupling, 23));
+    for (const Mode mode : {Mode::inference, Mode::training}) {
+      const Tensor logits = output(small, x, mode);
+      CHECK(relative_difference(output(zeros, x, mode), logits) <= 1e-5);
+      CHECK(relative_difference(output(other, x, mode), logits) > 1e-3);
+    }
+    Session session(small, {.batch = 8});
+    const Tensor shipped(session.output_shape());
+    session.run(x.data(), shipped.data());
+    CHECK(relative_difference(shipped, output(small, x)) <= 1e-4);
   }
 }
