@@ -45,6 +45,11 @@ Dataset load_for(const Graph& graph, const DataArguments& arguments) {
   return data;
 }
 
+void take_normalisation(const Graph& graph, Dataset& data) {
+  data.mean = three(graph.info.mean, data.mean);
+  data.std = three(graph.info.std, data.std);
+}
+
 std::vector<Batch> calibration_pictures(const Graph& graph, const Dataset& data, int count,
                                         uint64_t seed) {
   return calibration_batches(data.train, three(graph.info.mean, data.mean),

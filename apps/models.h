@@ -17,6 +17,9 @@ Graph open_model(const std::string& file);
 // The data in the size that the graph reads. Throws Error when their classes are not the graph's.
 Dataset load_for(const Graph& graph, const DataArguments& arguments);
 
+// From now on the data's pictures are normalised as the graph was trained, if it says how.
+void take_normalisation(const Graph& graph, Dataset& data);
+
 // A seeded choice of `count` training pictures (0: all), normalised as the graph was trained.
 std::vector<Batch> calibration_pictures(const Graph& graph, const Dataset& data, int count,
                                         uint64_t seed);

@@ -57,10 +57,18 @@ Graph pruned_with_constants(const Graph& graph, const Coupling& coupling,
 
 }  // namespace
 
-void add_pruning(CLI::App& parser, PruningArguments& pruning, const std::string& target) {
+void add_criterion(CLI::App& parser, std::string& criterion) {
   std::string known;
   for (const std::string& name : criterion_names()) known += (known.empty() ? "" : ", ") + name;
-  parser.add_option("--criterion", pruning.criterion, "which channels go first: " + known);
+  parser.add_option("--criterion", criterion, "which channels go first: " + known);
+}
+
+void require_criterion(const std::string& criterion) {
+  require_one_of("--criterion", criterion, criterion_names());
+}
+
+void add_pruning(CLI::App& parser, PruningArguments& pruning, const std::string& target) {
+  add_criterion(parser, pruning.criterion);
   auto* aim = parser.add_option("--target", pruning.target,
                                 "what is left of the whole: macs=0.5 or params=0.3");
   auto* ratio = parser.add_option("--ratio", pruning.ratio,
@@ -84,7 +92,7 @@ void add_pruning(CLI::App& parser, PruningArguments& pruning, const std::string&
 }
 
 void check(const PruningArguments& pruning, bool has_data) {
-  require_one_of("--criterion", pruning.criterion, criterion_names());
+  require_criterion(pruning.criterion);
   require_usage(has_data || !find_criterion(pruning.criterion).needs_pictures, "--criterion ",
                 pruning.criterion, " looks at pictures: give --data");
   require_usage(has_data || !pruning.recalibrate, "--recalibrate looks at pictures: give --data");

@@ -24,6 +24,9 @@ struct PruningArguments {
   bool fold_constants = false, recalibrate = false;
   int calibration = 1024;  // training pictures for criteria and recalibration; 0: all
 };
+void add_criterion(CLI::App& parser, std::string& criterion);
+void require_criterion(const std::string& criterion);  // throws UsageError when it does not exist
+
 // `target`: what is aimed at when nothing is asked for; empty: something must be asked for.
 void add_pruning(CLI::App& parser, PruningArguments& pruning, const std::string& target);
 

@@ -118,13 +118,12 @@ const SensitivityPoint* point_at(const GroupSensitivity& group, double part) {
 
 std::string explain(const GroupSensitivity& group, const Accuracy& whole) {
   const SensitivityPoint* point = point_at(group, explained_part);
-  if (point == nullptr) return group.group + " cannot lose a channel";
+  if (point == nullptr) return "cannot lose a channel";
   const double raw = points_lost(whole, point->pruned),
                left = points_lost(whole, point->recalibrated);
-  std::string text = group.group;
-  text += left < robust_points      ? " is robust"
-          : left > sensitive_points ? " is sensitive"
-                                    : " is middling";
+  std::string text = left < robust_points      ? "robust"
+                     : left > sensitive_points ? "sensitive"
+                                               : "middling";
   text += join(": without ", point->units, " of ", group.units, " channels ", fixed(raw, 1),
                " points lost");
   if (raw > robust_points) {

@@ -65,7 +65,8 @@ Sensitivity measure_sensitivity(const Graph& graph, const Coupling& coupling, co
 // The point nearest to this part; null when the group has none.
 const SensitivityPoint* point_at(const GroupSensitivity& group, double part);
 
-// One sentence: what the group loses at half of its units, and what about it may be the cause.
+// What the group loses without half of its units, and what about it may be the cause: "sensitive:
+// without 16 of 32 channels 30.0 points lost, ...; read by 3 layers".
 std::string explain(const GroupSensitivity& group, const Accuracy& whole);
 
 }  // namespace bonsai

@@ -77,6 +77,8 @@ TEST_CASE("a wrong command line gives one line and status 2") {
       {"compress --criterion L1", "did you mean 'l1'?"},
       {"prune m --ratio 0.5 --out o --criterion taylor", "looks at pictures: give --data"},
       {"prune m --ratio 0.5 --out o --recalibrate", "--recalibrate looks at pictures"},
+      {"sensitivity m --step 0", "--step is 0, should be above 0 and at most 0.5"},
+      {"sensitivity m --criterion l3", "unknown 'l3'"},
       {"compress --target macs=1.5", "above 0 and at most 1"},
       {"compress --target macs=0", "above 0 and at most 1"},
       {"compress --target macs=half", "above 0 and at most 1"},

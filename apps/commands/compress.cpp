@@ -165,6 +165,7 @@ void run(const Arguments& given, const CLI::App& parser, const Invocation& invoc
 
   Run run;
   run.start = starting_point(arguments.network, arguments.data, arguments.training.seed);
+  if (arguments.training.hold_out > 0) set_aside(run.start.data, arguments.training.hold_out);
   run.train_options = train_options(arguments.training, run.start.data.train.height);
   run.finetune_options = finetune_options(arguments, run.train_options);
   run.folder =
