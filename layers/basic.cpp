@@ -1,5 +1,8 @@
 #include "layers/basic.h"
 
+#include <utility>
+#include <vector>
+
 #include "engine/error.h"
 #include "layers/init.h"
 
@@ -74,6 +77,19 @@ Var BatchNorm::forward(Var x) {
   require(static_cast<bool>(x), "batch norm ", gamma_.name, ": the input is none");
   Tape& t = x.tape();
   return batch_norm(x, t.use(gamma_), t.use(beta_), t.use(mean_), t.use(var_), options_);
+}
+
+Var channel_shuffle(Var x, int groups) {
+  require(static_cast<bool>(x), "channel_shuffle: the input is none");
+  const int channels = x.shape().back();
+  require(groups >= 1 && channels % groups == 0, "channel_shuffle: ", groups,
+          " groups should divide the ", channels, " channels of ", x.shape());
+  if (groups == 1 || groups == channels) return x;
+  std::vector<int> index;
+  for (int j = 0; j < channels / groups; ++j) {
+    for (int i = 0; i < groups; ++i) index.push_back(i * (channels / groups) + j);
+  }
+  return select(x, std::move(index));
 }
 
 ConvBnRelu::ConvBnRelu(int in, int out, int kernel, const ConvOptions& options, Random& init)

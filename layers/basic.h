@@ -98,6 +98,13 @@ struct Dropout : Stateless {
   explicit Dropout(float rate) : Stateless([rate](Var x) { return dropout(x, rate); }) {}
 };
 
+// Deals out the channels of `groups` equal blocks in turn, so that every group of a convolution
+// that follows reads from all of them (Zhang et al. 2017, ShuffleNet, arXiv:1707.01083,
+// section 3.1):
+//   y[..., j groups + i] = x[..., i C / groups + j],  i < groups.
+// A shuffle of C / groups undoes it. Throws Error unless groups divides C.
+Var channel_shuffle(Var x, int groups);
+
 // conv.weight, bn.*; no bias, whatever the options say.
 class ConvBnRelu : public Module {
  public:

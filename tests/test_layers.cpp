@@ -9,6 +9,7 @@
 #include "layers/basic.h"
 #include "layers/init.h"
 #include "tests/catch.h"
+#include "tests/error_of.h"
 
 using namespace bonsai;
 
@@ -120,6 +121,23 @@ TEST_CASE("layers compute what their names say") {
   Sequential head;
   head.add<GlobalAveragePool>();
   CHECK(trace(head, {1, 4, 4, 3}).output_shape() == Shape{1, 3});
+}
+
+TEST_CASE("a channel shuffle deals out its groups in turn, and C / groups of them undo it") {
+  const auto shuffled = [](int groups, const Tensor& x) {
+    Tape tape(Mode::inference);
+    return channel_shuffle(tape.constant(x), groups).value().clone();
+  };
+  const Tensor x = Tensor::of({1, 1, 1, 6}, {0, 1, 2, 3, 4, 5});
+  CHECK(max_abs_difference(shuffled(2, x), Tensor::of({1, 1, 1, 6}, {0, 3, 1, 4, 2, 5})) == 0);
+  CHECK(max_abs_difference(shuffled(3, x), Tensor::of({1, 1, 1, 6}, {0, 2, 4, 1, 3, 5})) == 0);
+  CHECK(max_abs_difference(shuffled(3, shuffled(2, x)), x) == 0);
+  CHECK(max_abs_difference(shuffled(1, x), x) == 0);
+  CHECK(max_abs_difference(shuffled(6, x), x) == 0);
+  CHECK(error_of([&] { shuffled(4, x); }) ==
+        "channel_shuffle: 4 groups should divide the 6 channels of [1, 1, 1, 6]");
+  CHECK_THROWS_AS(shuffled(0, x), Error);
+  CHECK_THROWS_AS(channel_shuffle(Var(), 2), Error);
 }
 
 TEST_CASE("a layer applied to nothing, or with impossible sizes, says so") {

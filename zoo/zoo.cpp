@@ -5,7 +5,11 @@
 #include "engine/error.h"
 #include "engine/nearest.h"
 #include "layers/init.h"
+#include "zoo/mobilenet.h"
+#include "zoo/mobilenet_v2.h"
 #include "zoo/resnet.h"
+#include "zoo/shufflenet.h"
+#include "zoo/shufflenet_v2.h"
 #include "zoo/vgg.h"
 
 namespace bonsai::zoo {
@@ -14,6 +18,10 @@ namespace {
 constexpr const char* vgg_paper = "Simonyan and Zisserman 2014, arXiv:1409.1556";
 constexpr const char* resnet_paper = "He et al. 2015, arXiv:1512.03385";
 constexpr const char* li_paper = "Li et al. 2017, arXiv:1608.08710";
+constexpr const char* mobilenet_paper = "Howard et al. 2017, arXiv:1704.04861";
+constexpr const char* mobilenet_v2_paper = "Sandler et al. 2018, arXiv:1801.04381";
+constexpr const char* shufflenet_paper = "Zhang et al. 2017, arXiv:1707.01083";
+constexpr const char* shufflenet_v2_paper = "Ma et al. 2018, arXiv:1807.11164";
 const Shape cifar = {32, 32, 3};
 const Shape imagenet = {224, 224, 3};
 
@@ -40,17 +48,50 @@ std::vector<Entry> make_entries() {
        [](const Spec& s) { return resnet_224(s, 34); }},
       {"resnet50_224", resnet_paper, imagenet, 1000,
        [](const Spec& s) { return resnet_224(s, 50); }},
+      {"mobilenet", mobilenet_paper, cifar, 10, mobilenet},
+      {"mobilenet_224", mobilenet_paper, imagenet, 1000, mobilenet_224},
+      {"mobilenet_v2", mobilenet_v2_paper, cifar, 10, mobilenet_v2},
+      {"mobilenet_v2_224", mobilenet_v2_paper, imagenet, 1000, mobilenet_v2_224},
+      {"shufflenet", shufflenet_paper, cifar, 10, [](const Spec& s) { return shufflenet(s, 3); }},
+      {"shufflenet_g1", shufflenet_paper, cifar, 10,
+       [](const Spec& s) { return shufflenet(s, 1); }},
+      {"shufflenet_g2", shufflenet_paper, cifar, 10,
+       [](const Spec& s) { return shufflenet(s, 2); }},
+      {"shufflenet_g3", shufflenet_paper, cifar, 10,
+       [](const Spec& s) { return shufflenet(s, 3); }},
+      {"shufflenet_g4", shufflenet_paper, cifar, 10,
+       [](const Spec& s) { return shufflenet(s, 4); }},
+      {"shufflenet_g8", shufflenet_paper, cifar, 10,
+       [](const Spec& s) { return shufflenet(s, 8); }},
+      {"shufflenet_g1_224", shufflenet_paper, imagenet, 1000,
+       [](const Spec& s) { return shufflenet_224(s, 1); }},
+      {"shufflenet_g2_224", shufflenet_paper, imagenet, 1000,
+       [](const Spec& s) { return shufflenet_224(s, 2); }},
+      {"shufflenet_g3_224", shufflenet_paper, imagenet, 1000,
+       [](const Spec& s) { return shufflenet_224(s, 3); }},
+      {"shufflenet_g4_224", shufflenet_paper, imagenet, 1000,
+       [](const Spec& s) { return shufflenet_224(s, 4); }},
+      {"shufflenet_g8_224", shufflenet_paper, imagenet, 1000,
+       [](const Spec& s) { return shufflenet_224(s, 8); }},
+      {"shufflenet_v2", shufflenet_v2_paper, cifar, 10, shufflenet_v2},
+      {"shufflenet_v2_224", shufflenet_v2_paper, imagenet, 1000, shufflenet_v2_224},
   };
 }
 
 }  // namespace
 
-int Spec::scaled(int channels, const std::string& layer) const {
-  const double result = std::round(static_cast<double>(channels) * static_cast<double>(width));
+int Spec::scaled(int channels, const std::string& layer, int multiple) const {
+  const double wanted = static_cast<double>(channels) * static_cast<double>(width);
+  const double result = multiple * std::round(wanted / multiple);
   require(result >= 1, name, ": width ", width, " leaves ", layer, " none of its ", channels,
-          " channels");
-  require(result <= 1 << 20, name, ": width ", width, " gives ", layer, " ", result, " channels");
-  return static_cast<int>(result);
+          " channels", multiple == 1 ? "" : join(", which come in multiples of ", multiple));
+  return whole(result, layer);
+}
+
+int Spec::whole(double channels, const std::string& layer) const {
+  require(channels <= 1 << 20, name, ": width ", width, " gives ", layer, " ", channels,
+          " channels, should be at most ", 1 << 20);
+  return static_cast<int>(channels);
 }
 
 void Spec::require_size(int least) const {
