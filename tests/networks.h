@@ -152,13 +152,6 @@ inline NetworkPtr depthwise() {
   return n;
 }
 
-inline Var shuffle(Var x, int groups) {
-  const int n = x.shape().back();
-  std::vector<int> index;
-  for (int i = 0; i < n; ++i) index.push_back((i % groups) * (n / groups) + i / groups);
-  return select(x, index);
-}
-
 // ShuffleNet's unit: grouped 1x1, shuffle, depthwise, grouped 1x1, added to its input.
 inline NetworkPtr shuffled() {
   auto n = std::make_unique<Network>("shuffled", Shape{1, 4, 4, 3}, 2);
@@ -169,7 +162,7 @@ inline NetworkPtr shuffled() {
   Layer& head = n->head(12);
   n->run = [&](Var x) {
     const Var y = stem.forward(x);
-    const Var inner = deep.forward(shuffle(a.forward(y), 3));
+    const Var inner = deep.forward(channel_shuffle(a.forward(y), 3));
     return head.forward(global_average_pool(relu(add(y, b.forward(inner)))));
   };
   return n;
