@@ -71,7 +71,7 @@ std::vector<report::LayerWidth> channel_widths(const Graph& before, const Graph&
   std::vector<report::LayerWidth> widths;
   for (size_t i = 0; i < before.nodes.size(); ++i) {
     const std::string_view op = before.nodes[i].op->name();
-    if (op != "conv2d" && op != "linear") continue;
+    if (op != "conv2d" && op != "conv_transpose2d" && op != "linear") continue;
     widths.push_back({before.node_name(i), width(before, i), width(after, i)});
   }
   return widths;

@@ -7,6 +7,7 @@
 #include "apps/console.h"
 #include "apps/signals.h"
 #include "apps/usage.h"
+#include "compress/calibration.h"
 #include "engine/file.h"
 #include "engine/nearest.h"
 #include "zoo/zoo.h"
@@ -42,6 +43,17 @@ Dataset load_for(const Graph& graph, const DataArguments& arguments) {
           "the classes of the network (", graph.info.classes.empty() ? "" : graph.info.classes[0],
           ", ...) are not those of ", data.name, " (", data.classes[0], ", ...)");
   return data;
+}
+
+void take_normalisation(const Graph& graph, Dataset& data) {
+  data.mean = three(graph.info.mean, data.mean);
+  data.std = three(graph.info.std, data.std);
+}
+
+std::vector<Batch> calibration_pictures(const Graph& graph, const Dataset& data, int count,
+                                        uint64_t seed) {
+  return calibration_batches(data.train, three(graph.info.mean, data.mean),
+                             three(graph.info.std, data.std), {.images = count, .seed = seed});
 }
 
 Evaluation evaluate_model(Graph& graph, const Dataset& data) {

@@ -9,6 +9,7 @@
 
 #include "apps/console.h"
 #include "apps/usage.h"
+#include "data/hold_out.h"
 #include "engine/file.h"
 #include "engine/nearest.h"
 #include "engine/parallel.h"
@@ -88,6 +89,11 @@ Dataset load(const DataArguments& data, int height, int width) {
   for (const std::string& note : dataset.notes) say("data: " + note);
   report_skipped(dataset);
   return dataset;
+}
+
+Images set_aside(Dataset& data, int n) {
+  constexpr uint64_t seed = 1;  // not an option: train and sensitivity must choose alike
+  return hold_out(data.train, n, seed);
 }
 
 void add_network(CLI::App& command, NetworkArguments& network) {

@@ -36,6 +36,9 @@ void add_data(CLI::App& command, DataArguments& data);
 // With a progress line; notes and unreadable pictures are said. 0: the data's own size.
 Dataset load(const DataArguments& data, int height, int width);
 
+// Takes n training pictures away to judge by: the same ones for the same data and n.
+Images set_aside(Dataset& data, int n);
+
 struct NetworkArguments {
   std::string name = {};  // of the zoo, or a model file
   double width = 1;

@@ -4,11 +4,15 @@
 
 #include <CLI/CLI.hpp>
 
+#include "apps/console.h"
+#include "apps/models.h"
 #include "apps/options.h"
 #include "apps/report/text.h"
 #include "apps/usage.h"
 #include "compress/criterion.h"
+#include "compress/fold_constants.h"
 #include "compress/prune.h"
+#include "compress/recalibrate.h"
 
 namespace bonsai::app {
 namespace {
@@ -42,10 +46,29 @@ void require_layers(const Coupling& coupling, const PruningArguments& pruning, c
     require_one_of("--ratios", parse_ratio("--ratios", text).first, known);
 }
 
+Graph pruned_with_constants(const Graph& graph, const Coupling& coupling,
+                            const std::set<int>& gone) {
+  const FoldedConstants folded = fold_constants(graph, coupling, gone);
+  say(join("constants of removed channels: up to ", report::fixed(folded.largest, 4),
+           " kept, off by up to ", report::fixed(folded.border_error, 4),
+           " at the borders of maps"));
+  return prune(folded.graph, couple(folded.graph), gone);
+}
+
 }  // namespace
 
+void add_criterion(CLI::App& parser, std::string& criterion) {
+  std::string known;
+  for (const std::string& name : criterion_names()) known += (known.empty() ? "" : ", ") + name;
+  parser.add_option("--criterion", criterion, "which channels go first: " + known);
+}
+
+void require_criterion(const std::string& criterion) {
+  require_one_of("--criterion", criterion, criterion_names());
+}
+
 void add_pruning(CLI::App& parser, PruningArguments& pruning, const std::string& target) {
-  parser.add_option("--criterion", pruning.criterion, "which channels go first");
+  add_criterion(parser, pruning.criterion);
   auto* aim = parser.add_option("--target", pruning.target,
                                 "what is left of the whole: macs=0.5 or params=0.3");
   auto* ratio = parser.add_option("--ratio", pruning.ratio,
@@ -54,14 +77,25 @@ void add_pruning(CLI::App& parser, PruningArguments& pruning, const std::string&
       .add_option("--ratios", pruning.ratios,
                   "what single layers keep: features.0=0.5,features.3=0.7")
       ->delimiter(',');
-  parser.add_option("--round-to", pruning.round_to, "layers keep a multiple of so many channels")
+  parser.add_option("--round-to", pruning.round_to, "layers keep a multiple of so many channels; 1: as many as the target leaves")
       ->check(CLI::Range(1, 1024));
+  parser.add_flag("--fold-constants", pruning.fold_constants,
+                  "later layers keep the constants that removed channels leave");
+  parser.add_flag("--recalibrate", pruning.recalibrate,
+                  "estimate batch norm's statistics anew on training pictures");
+  parser
+      .add_option("--calibration", pruning.calibration,
+                  "training pictures for the criterion and --recalibrate; 0: all")
+      ->check(CLI::NonNegativeNumber);
   ratio->excludes(aim);
   if (!target.empty()) aim->description(aim->get_description() + "; by default " + target);
 }
 
-void check(const PruningArguments& pruning) {
-  require_one_of("--criterion", pruning.criterion, criterion_names());
+void check(const PruningArguments& pruning, bool has_data) {
+  require_criterion(pruning.criterion);
+  require_usage(has_data || !find_criterion(pruning.criterion).needs_pictures, "--criterion ",
+                pruning.criterion, " looks at pictures: give --data");
+  require_usage(has_data || !pruning.recalibrate, "--recalibrate looks at pictures: give --data");
   if (!pruning.target.empty())
     require_one_of("--target", parse_ratio("--target", pruning.target).first, {"macs", "params"});
   require_usage(!pruning.ratio || (*pruning.ratio > 0 && *pruning.ratio <= 1), "--ratio is ",
@@ -71,11 +105,21 @@ void check(const PruningArguments& pruning) {
                 "how much is to go? Give --target macs=0.5, --ratio 0.5 or --ratios LAYER=0.5");
 }
 
-Graph pruned(const Graph& graph, const PruningArguments& pruning) {
+Graph pruned(const Graph& graph, const PruningArguments& pruning, const Dataset* data,
+             uint64_t seed) {
   const Coupling coupling = couple(graph);
   require_layers(coupling, pruning, graph);
-  const Scores scores = find_criterion(pruning.criterion).score({graph, coupling});
-  return prune(graph, coupling, choose(graph, coupling, scores, budget_of(pruning)));
+  const Criterion& criterion = find_criterion(pruning.criterion);
+  std::vector<Batch> pictures;
+  if (criterion.needs_pictures || pruning.recalibrate) {
+    pictures = calibration_pictures(graph, *data, pruning.calibration, seed);
+  }
+  const Scores scores = criterion.score(Evidence(graph, coupling, pictures, seed));
+  const std::set<int> gone = choose(graph, coupling, scores, budget_of(pruning));
+  Graph small = pruning.fold_constants ? pruned_with_constants(graph, coupling, gone)
+                                       : prune(graph, coupling, gone);
+  if (pruning.recalibrate) recalibrate(small, pictures);
+  return small;
 }
 
 std::string description(const PruningArguments& pruning) {
@@ -89,7 +133,9 @@ std::string description(const PruningArguments& pruning) {
     aim = "in single layers";
   }
   return aim + " by the criterion " + pruning.criterion +
-         (pruning.round_to > 1 ? join(", in multiples of ", pruning.round_to) : "");
+         (pruning.round_to > 1 ? join(", in multiples of ", pruning.round_to) : "") +
+         (pruning.fold_constants ? ", constants kept" : "") +
+         (pruning.recalibrate ? ", batch norm recalibrated" : "");
 }
 
 }  // namespace bonsai::app

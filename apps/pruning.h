@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "compress/choose.h"
+#include "data/dataset.h"
 #include "engine/graph.h"
 
 namespace CLI {
@@ -19,15 +20,23 @@ struct PruningArguments {
   std::string target;               // "macs=0.5"
   std::optional<double> ratio;      // part of its channels that every layer keeps
   std::vector<std::string> ratios;  // "features.0=0.5"
-  int round_to = 1;
+  int round_to = 8;                 // a vector of AVX, two of NEON
+  bool fold_constants = false, recalibrate = false;
+  int calibration = 1024;  // training pictures for criteria and recalibration; 0: all
 };
+void add_criterion(CLI::App& parser, std::string& criterion);
+void require_criterion(const std::string& criterion);  // throws UsageError when it does not exist
+
 // `target`: what is aimed at when nothing is asked for; empty: something must be asked for.
 void add_pruning(CLI::App& parser, PruningArguments& pruning, const std::string& target);
 
-// Throws UsageError on a criterion that does not exist, a ratio outside 0 .. 1, or no aim at all.
-void check(const PruningArguments& pruning);
+// Throws UsageError on a criterion that does not exist, on what looks at pictures when there are
+// none, a ratio outside 0 .. 1, or no aim at all.
+void check(const PruningArguments& pruning, bool has_data);
+// `data`: null when there is none. The seed is of the choice of pictures and of random criteria.
 // Throws UsageError when a layer does not exist.
-Graph pruned(const Graph& graph, const PruningArguments& pruning);
+Graph pruned(const Graph& graph, const PruningArguments& pruning, const Dataset* data,
+             uint64_t seed);
 std::string description(const PruningArguments& pruning);  // "to 50 % of its MACs by l1"
 
 }  // namespace bonsai::app

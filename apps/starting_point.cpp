@@ -20,11 +20,7 @@ StartingPoint starting_point(const NetworkArguments& network, const DataArgument
   if (is_model_file(network.name)) {
     Graph graph = open_model(network.name);
     Dataset data = load_for(graph, arguments);
-    // It goes on learning with the normalisation that it knows.
-    if (graph.info.mean.size() == 3 && graph.info.std.size() == 3) {
-      std::copy_n(graph.info.mean.begin(), 3, data.mean.begin());
-      std::copy_n(graph.info.std.begin(), 3, data.std.begin());
-    }
+    take_normalisation(graph, data);  // that it knows, and goes on learning with
     graph.info = data.info(graph.info.network);
     return {std::move(graph), std::move(data)};
   }

@@ -49,6 +49,11 @@ void add_training(CLI::App& parser, TrainingArguments& training) {
   parser.add_option("--ema", training.ema, "decay of the average of weights; 0: no average")
       ->check(CLI::Range(0.0, 0.999999));
   parser.add_flag("--no-flip", training.no_flip, "do not mirror pictures (digits, letters)");
+  parser
+      .add_option("--hold-out", training.hold_out,
+                  "do not learn from so many training pictures: sensitivity, profile and compare "
+                  "judge by them")
+      ->check(CLI::NonNegativeNumber);
   parser.add_option("--seed", training.seed, "of weights, order and augmentation");
 }
 

@@ -22,6 +22,7 @@ struct TrainingArguments {
   std::string schedule = "one-cycle", optimiser = "sgd";
   double weight_decay = 5e-4, label_smoothing = 0.1, ema = 0;
   bool no_flip = false;
+  int hold_out = 0;  // training pictures that it does not learn from
   uint64_t seed = 1;
 };
 void add_training(CLI::App& parser, TrainingArguments& training);

@@ -62,10 +62,17 @@ std::vector<std::optional<double>> named_parts(const Graph& graph, const Couplin
   return parts;
 }
 
-// The kept number of each group must be a multiple of this: of round_to, and of the groups of the
-// convolutions that carry this group's units alone.
+// Budget::round_to for a group of that many units.
+int rounding(int units, int round_to) {
+  while (round_to > 1 && 4 * round_to > units) round_to /= 2;
+  return round_to;
+}
+
+// The kept number of each group must be a multiple of this: of its rounding, and of the groups of
+// the convolutions that carry this group's units alone.
 std::vector<int> multiples(const Coupling& coupling, int round_to) {
-  std::vector<int> multiple(coupling.groups.size(), round_to);
+  std::vector<int> multiple;
+  for (const Group& group : coupling.groups) multiple.push_back(rounding(size_of(group), round_to));
   std::map<Axis, std::set<int>> carried;
   for (const Balance& balance : coupling.balances) carried[balance.axis];
   for (const Unit& unit : coupling.units) {
@@ -119,7 +126,8 @@ class Chooser {
       if (parts_[g]) wanted[g] = rounded_down(all, *parts_[g]);
       if (wanted[g] == all) continue;
       const int multiple = multiples_[g];
-      wanted[g] = std::min(all, std::max(wanted[g] - wanted[g] % multiple, multiple));
+      const int nearest = (wanted[g] + multiple / 2) / multiple * multiple;
+      wanted[g] = std::min(all, std::max(nearest, multiple));
     }
     return wanted;
   }
@@ -188,8 +196,9 @@ void require_rounded(const Coupling& coupling, const std::set<int>& gone, int ro
   const std::vector<int> kept = kept_units(coupling, gone);
   for (size_t g = 0; g < kept.size(); ++g) {
     const Group& group = coupling.groups[g];
-    require(kept[g] == size_of(group) || kept[g] % round_to == 0, "choose: group '", group.name,
-            "' can keep ", kept[g], " of ", size_of(group), " units but no multiple of ", round_to,
+    const int multiple = rounding(size_of(group), round_to);
+    require(kept[g] == size_of(group) || kept[g] % multiple == 0, "choose: group '", group.name,
+            "' can keep ", kept[g], " of ", size_of(group), " units but no multiple of ", multiple,
             ", because the groups of its convolutions must stay equal");
   }
 }

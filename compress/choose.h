@@ -35,8 +35,9 @@ struct Budget {
   std::optional<double> keep = {};    // units that every group keeps, rounded down
   // Groups, by the name of any of their producers, that keep a part of their own.
   std::map<std::string, double> groups = {};
-  // Groups keep a multiple of this many units, rounded down, but at least this many (or all of
-  // them when they are fewer): widths that fill vector registers run quicker.
+  // Groups keep the nearest multiple of this many units, but not none: widths that fill vector
+  // registers run quicker. Where it is more than a quarter of a group it is halved until it is
+  // not, so that narrow groups have something to give.
   int round_to = 1;
   Spread spread = Spread::uniform;
 };

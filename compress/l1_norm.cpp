@@ -6,53 +6,19 @@
 // - Filters of different size. The sum grows with the size of the filter, so it is divided by the
 //   number of weights. Within one layer this changes no order; across layers it makes a 3x3 filter
 //   on 64 channels comparable with a 1x1 filter on 512.
-// - Several filters in one unit (the blocks of a residual stage). Their scores are averaged: each
-//   block has one vote, whatever the size of its filters.
+// - Several filters in one unit (the blocks of a residual stage). Their scores are averaged
+//   (compress/filters.h).
 // Limits: batch norm after the convolution makes the scale of a filter arbitrary, and initial
-// weights shrink with the size of the filter (Kaiming), so compare layers with care.
-#include <cmath>
-#include <map>
-
-#include "compress/criterion.h"
+// weights shrink with the size of the filter (Kaiming), so compare layers with care, or use
+// l1_folded.
+#include "compress/filters.h"
+#include "compress/norms.h"
 
 namespace bonsai {
-namespace {
-
-// mean |w[row]| for every row: filters lie one after the other.
-std::vector<double> mean_magnitudes(const Tensor& w) {
-  const size_t rows = static_cast<size_t>(w.dim(0)), length = w.size() / rows;
-  std::vector<double> means(rows);
-  for (size_t r = 0; r < rows; ++r) {
-    double sum = 0;
-    for (size_t i = 0; i < length; ++i) sum += std::abs(double{w[r * length + i]});
-    means[r] = sum / static_cast<double>(length);
-  }
-  return means;
-}
-
-}  // namespace
 
 Scores l1_norm(const Evidence& evidence) {
-  std::map<Axis, std::vector<double>> filters;
-  for (const Producer& producer : evidence.coupling.producers) {
-    for (const Axis& axis : producer.parameters) {
-      const Tensor& w = evidence.graph.values[static_cast<size_t>(axis.value)].parameter->value;
-      if (axis.axis == 0 && w.rank() > 1) filters[axis] = mean_magnitudes(w);  // not biases
-    }
-  }
-  Scores scores;
-  for (const Unit& unit : evidence.coupling.units) {
-    double sum = 0;
-    int count = 0;
-    for (const Channel& channel : unit.channels) {
-      const auto entry = filters.find(channel.axis);
-      if (entry == filters.end()) continue;
-      sum += entry->second[static_cast<size_t>(channel.index)];
-      ++count;
-    }
-    scores.push_back(count > 0 ? sum / count : 0);
-  }
-  return scores;
+  return mean_over_filters(evidence,
+                           [](const Filter& filter) { return mean_magnitude(filter.weights); });
 }
 
 }  // namespace bonsai

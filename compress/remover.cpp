@@ -18,6 +18,15 @@ Remover::Remover(const Coupling& coupling, const Scores& scores)
   add_rules();
 }
 
+Remover::Remover(const Remover& other, const Scores& scores)
+    : coupling_(other.coupling_),
+      scores_(scores),
+      floors_(other.floors_),
+      kept_(other.kept_),
+      rules_(other.rules_),
+      shares_(other.shares_),
+      gone_(other.gone_) {}
+
 void Remover::add_rules() {
   std::map<Axis, int> groups_of;
   for (const Balance& balance : coupling_.balances) groups_of[balance.axis] = balance.groups;

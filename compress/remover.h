@@ -13,6 +13,8 @@ namespace bonsai {
 class Remover {
  public:
   Remover(const Coupling& coupling, const Scores& scores);
+  // As the other one stands, but with other scores from here on.
+  Remover(const Remover& other, const Scores& scores);
 
   // How many units each group keeps at least; 1 at first.
   void set_floors(std::vector<int> floors) { floors_ = std::move(floors); }

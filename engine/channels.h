@@ -23,7 +23,8 @@ struct Channel {
 // An axis read in `groups` equal blocks that must keep equal numbers of channels, though not the
 // same positions (a grouped convolution). On the weights of a grouped convolution the input axis
 // (3) is numbered through all groups, 0 .. in - 1, though only in / groups are stored: block g
-// belongs to the filters of block g of the output axis (0), and is sliced for these alone.
+// belongs to the filters of block g of the output axis (0), and is sliced for these alone. In a
+// transposed convolution the two axes change places, and axis 3 is numbered in the same way.
 struct Balance {
   Axis axis;
   int groups;

@@ -12,26 +12,6 @@ namespace {
 // Of any axis: far above what memory holds, and far below what overflows in the next operation.
 constexpr int largest_size = 1 << 24;
 
-// Every value of the graph as a variable of x's tape. Parameters are taken when first read, so
-// that one which nobody reads stays off the tape.
-std::vector<Var> replay(Graph& graph, Var x) {
-  require(static_cast<bool>(x), "graph: the input is none");
-  Tape& tape = x.tape();
-  std::vector<Var> vars(graph.values.size());
-  vars[static_cast<size_t>(graph.input)] = x;
-  for (const Node& node : graph.nodes) {
-    std::vector<Var> in;
-    for (const int v : node.in) {
-      Var& var = vars[static_cast<size_t>(v)];
-      Parameter* parameter = graph.values[static_cast<size_t>(v)].parameter.get();
-      if (!var && parameter != nullptr) var = tape.use(*parameter);
-      in.push_back(var);
-    }
-    vars[static_cast<size_t>(node.out)] = tape.apply(node.op, std::move(in));
-  }
-  return vars;
-}
-
 // A copy of what stands on the tape. A constant that a layer made becomes a buffer.
 Graph::Value copy_value(const Tape::Value& value, size_t number) {
   Graph::Value copy{.shape = value.shape, .parameter = nullptr};
@@ -221,6 +201,26 @@ void drop_unused(Graph& graph) {
   renumber(graph.output);
   graph.values = std::move(values);
   graph.nodes = std::move(nodes);
+}
+
+// Parameters are taken when first read, so that one which nobody reads stays off the tape.
+std::vector<Var> replay(Graph& graph, Var x, const std::function<Var(int, Var)>& change) {
+  require(static_cast<bool>(x), "graph: the input is none");
+  Tape& tape = x.tape();
+  std::vector<Var> vars(graph.values.size());
+  vars[static_cast<size_t>(graph.input)] = x;
+  for (const Node& node : graph.nodes) {
+    std::vector<Var> in;
+    for (const int v : node.in) {
+      Var& var = vars[static_cast<size_t>(v)];
+      Parameter* parameter = graph.values[static_cast<size_t>(v)].parameter.get();
+      if (!var && parameter != nullptr) var = tape.use(*parameter);
+      in.push_back(var);
+    }
+    const Var result = tape.apply(node.op, std::move(in));
+    vars[static_cast<size_t>(node.out)] = change ? change(node.out, result) : result;
+  }
+  return vars;
 }
 
 std::vector<Tensor> taps(Graph& graph, const Tensor& x, std::span<const int> values) {

@@ -3,6 +3,7 @@
 // rewritten again and shipped without the code that first built it.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -61,6 +62,11 @@ Graph trace(Layer& layer, const Shape& input);
 // Removes nodes that do not lead to the output and values that nothing names, and numbers the
 // rest in the order in which they are met: the input, then each node's inputs and its result.
 void drop_unused(Graph& graph);
+
+// Every value of the graph on x's tape, by its number. `change`, if given, sees each result as it
+// is made and says what its readers get instead: a copy to observe, a channel switched off.
+std::vector<Var> replay(Graph& graph, Var x,
+                        const std::function<Var(int value, Var result)>& change = {});
 
 // The values with these numbers when x runs through the graph in inference mode.
 std::vector<Tensor> taps(Graph& graph, const Tensor& x, std::span<const int> values);

@@ -16,6 +16,15 @@ struct Conv2dOptions {
 // H' = floor((H + 2 padding - dilation (kh - 1) - 1) / stride) + 1.
 Var conv2d(Var x, Var w, Var b, const Conv2dOptions& options = {});
 
+struct ConvTranspose2dOptions {
+  int stride = 1, padding = 0, output_padding = 0, dilation = 1, groups = 1;
+};
+// The gradient of conv2d by its input: w [in, kh, kw, out / groups], b [out] or none ->
+// [N, H', W', out], H' = (H - 1) stride - 2 padding + dilation (kh - 1) + output_padding + 1.
+// output_padding, below the larger of stride and dilation, adds computed rows and columns at the
+// bottom and right: it says which of the sizes is meant that conv2d takes to H.
+Var conv_transpose2d(Var x, Var w, Var b, const ConvTranspose2dOptions& options = {});
+
 // x [N, in], w [out, in], b [out] or none -> [N, out].
 Var linear(Var x, Var w, Var b);
 
@@ -40,6 +49,11 @@ Var concat(std::vector<Var> in);  // along channels
 Var select(Var x, std::vector<int> index);
 Var pad_channels(Var x, int zeros);  // `zeros` channels of zeros, after those of x
 
+// [N, H, W, C r^2] -> [N, H r, W r, C]: y[n, h r + i, w r + j, c] = x[n, h, w, c r^2 + i r + j]
+// with r the factor; and the inverse.
+Var pixel_shuffle(Var x, int factor);
+Var pixel_unshuffle(Var x, int factor);
+
 struct PoolOptions {
   int kernel = 2, stride = 2, padding = 0;
 };
@@ -51,8 +65,12 @@ Var flatten(Var x);                                        // [N, H, W, C] -> [N
 Var dropout(Var x, float rate);  // training: zeroes with probability rate, scales by 1/(1-rate)
 Var softmax(Var x);              // over the last axis
 
-// logits [N, K], labels [N] (class numbers) -> [1], the mean over the batch. The target of class
-// k is (1 - smoothing) [k = label] + smoothing / K.
+// logits [N, K] or, a class for every pixel, [N, H, W, K]; labels (class numbers) of the same shape
+// without K -> [1], the mean over all labels. The target of class k is
+// (1 - smoothing) [k = label] + smoothing / K.
 Var cross_entropy(Var logits, Var labels, float smoothing = 0);
+
+// Two of the same shape -> [1], the mean of the squared differences of all elements.
+Var mean_squared_error(Var x, Var target);
 
 }  // namespace bonsai

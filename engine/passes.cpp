@@ -5,6 +5,7 @@
 #include <numeric>
 #include <utility>
 
+#include "engine/channel_runs.h"
 #include "engine/error.h"
 #include "engine/ops/activation.h"
 
@@ -71,11 +72,16 @@ bool all_parameters(const Graph& graph, const Node& node) {
   });
 }
 
-// A layer of weights [out, ...] and perhaps a bias, with no activation fused into it.
+// A layer of weights and perhaps a bias, with no activation fused into it.
 bool is_affine(const Op& op) {
-  return (op.name() == "conv2d" || op.name() == "linear") &&
-         op.attributes().count("activation") == 0;
+  const bool known =
+      op.name() == "conv2d" || op.name() == "conv_transpose2d" || op.name() == "linear";
+  return known && op.attributes().count("activation") == 0;
 }
+
+// The axis of a layer's weights along which its results are numbered: [out, ...], but [in, kh, kw,
+// out / groups] of a transposed convolution.
+int output_axis(const Op& op) { return op.name() == "conv_transpose2d" ? 3 : 0; }
 
 // y = scale x + shift, channel by channel: what a batch norm is in inference.
 struct Affine {
@@ -97,19 +103,22 @@ Affine as_affine(const Graph& graph, const Node& norm) {
   return affine;
 }
 
-// Folds the affine map into node n's weight [out, ...] and bias [out].
+// Folds the affine map into node n's weight and bias [out].
 void fold_into(Graph& graph, const std::vector<std::vector<int>>& readers, size_t n,
                const Affine& affine) {
   const std::vector<int> in = graph.nodes[n].in;
   const Tensor old_w = value_of(graph, in[1]).parameter->value;
   const Tensor old_b = in.size() > 2 ? value_of(graph, in[2]).parameter->value : Tensor();
-  const size_t out = affine.scale.size(), row = old_w.size() / out;
+  const size_t out = affine.scale.size();
   Tensor w = Tensor::uninitialized(old_w.shape());
   Tensor b = Tensor::uninitialized({static_cast<int>(out)});
+  for_each_channel_run(old_w, output_axis(*graph.nodes[n].op), static_cast<int>(out),
+                       [&](size_t o, size_t begin, size_t length) {
+                         for (size_t i = begin; i < begin + length; ++i) {
+                           w[i] = static_cast<Scalar>(old_w[i] * affine.scale[o]);
+                         }
+                       });
   for (size_t o = 0; o < out; ++o) {
-    for (size_t i = o * row; i < (o + 1) * row; ++i) {
-      w[i] = static_cast<Scalar>(old_w[i] * affine.scale[o]);
-    }
     const double old_bias = old_b.defined() ? old_b[o] : 0;
     b[o] = static_cast<Scalar>(affine.shift[o] + old_bias * affine.scale[o]);
   }

@@ -10,8 +10,8 @@
 
 namespace bonsai {
 
-// Batch norms into the convolution or fully connected layer that alone feeds them, which gets a
-// bias if it had none:
+// Batch norms into the convolution, transposed convolution or fully connected layer that alone
+// feeds them, which gets a bias if it had none:
 //   w' = w gamma / sqrt(var + eps), b' = beta + (b - mean) gamma / sqrt(var + eps).
 // A batch norm without such a producer stays.
 Graph fold_batch_norm(Graph graph);

@@ -10,8 +10,8 @@ namespace bonsai {
 namespace {
 
 Tensor conv_weight(int in, int out, int kernel, int groups, Random& init) {
-  require(in >= 1 && out >= 1 && kernel >= 1, "convolution: ", in, " channels to ", out,
-          " with a kernel of ", kernel, ": all should be at least 1");
+  require(in >= 1 && out >= 1 && kernel >= 1, "convolution: ", in, " and ", out,
+          " channels with a kernel of ", kernel, ": all should be at least 1");
   require(groups >= 1 && in % groups == 0 && out % groups == 0, "convolution: ", groups,
           " groups should divide ", in, " and ", out, " channels");
   const Tensor w = Tensor::uninitialized({out, kernel, kernel, in / groups});
@@ -32,8 +32,9 @@ ConvOptions without_bias(ConvOptions options) {
   return options;
 }
 
-Tensor bias_of(const Tensor& weight, Random& init) {
-  const Tensor b = Tensor::uninitialized({weight.dim(0)});
+// `out` numbers, drawn as the weights beside them.
+Tensor bias_of(int out, const Tensor& weight, Random& init) {
+  const Tensor b = Tensor::uninitialized({out});
   uniform_fan_in(b, fan(weight, Fan::in), init);
   return b;
 }
@@ -46,7 +47,7 @@ Conv2d::Conv2d(int in, int out, int kernel, const ConvOptions& o, Random& init)
                .dilation = o.dilation,
                .groups = o.groups},
       weight_(param("weight", conv_weight(in, out, kernel, o.groups, init))) {
-  if (o.bias) bias_ = &param("bias", bias_of(weight_.value, init));
+  if (o.bias) bias_ = &param("bias", bias_of(out, weight_.value, init));
 }
 
 Var Conv2d::forward(Var x) {
@@ -55,9 +56,29 @@ Var Conv2d::forward(Var x) {
   return conv2d(x, tape.use(weight_), bias_ != nullptr ? tape.use(*bias_) : Var(), options_);
 }
 
+// The weights are those of the convolution that goes from `out` to `in` channels. As in PyTorch,
+// so is the fan: its number of outputs per group.
+ConvTranspose2d::ConvTranspose2d(int in, int out, int kernel, const ConvTransposeOptions& o,
+                                 Random& init)
+    : options_{.stride = o.stride,
+               .padding = o.padding,
+               .output_padding = o.output_padding,
+               .dilation = o.dilation,
+               .groups = o.groups},
+      weight_(param("weight", conv_weight(out, in, kernel, o.groups, init))) {
+  if (o.bias) bias_ = &param("bias", bias_of(out, weight_.value, init));
+}
+
+Var ConvTranspose2d::forward(Var x) {
+  require(static_cast<bool>(x), "transposed convolution ", weight_.name, ": the input is none");
+  Tape& tape = x.tape();
+  return conv_transpose2d(x, tape.use(weight_), bias_ != nullptr ? tape.use(*bias_) : Var(),
+                          options_);
+}
+
 Linear::Linear(int in, int out, Random& init, bool bias)
     : weight_(param("weight", linear_weight(in, out, init))) {
-  if (bias) bias_ = &param("bias", bias_of(weight_.value, init));
+  if (bias) bias_ = &param("bias", bias_of(out, weight_.value, init));
 }
 
 Var Linear::forward(Var x) {
@@ -97,6 +118,16 @@ ConvBnRelu::ConvBnRelu(int in, int out, int kernel, const ConvOptions& options, 
       bn_(child<BatchNorm>("bn", out)) {}
 
 Var ConvBnRelu::forward(Var x) { return relu(bn_.forward(conv_.forward(x))); }
+
+SqueezeExcite::SqueezeExcite(int channels, int squeezed, Random& init)
+    : fc1_(child<Linear>("fc1", channels, squeezed, init)),
+      fc2_(child<Linear>("fc2", squeezed, channels, init)) {}
+
+Var SqueezeExcite::forward(Var x) {
+  require(static_cast<bool>(x), "squeeze and excitation: the input is none");
+  const Var squeezed = relu(fc1_.forward(global_average_pool(x)));
+  return channel_scale(x, sigmoid(fc2_.forward(squeezed)));
+}
 
 Layer& Sequential::append(const std::string& name, std::unique_ptr<Layer> layer) {
   Layer& added = adopt(name, std::move(layer));

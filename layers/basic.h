@@ -31,6 +31,24 @@ class Conv2d : public Module {
   Parameter* bias_ = nullptr;
 };
 
+struct ConvTransposeOptions {
+  int stride = 1, padding = 0, output_padding = 0, dilation = 1, groups = 1;
+  bool bias = true;
+};
+
+// weight [in, kernel, kernel, out / groups], bias [out]. To double height and width evenly: kernel
+// 4, stride 2, padding 1.
+class ConvTranspose2d : public Module {
+ public:
+  ConvTranspose2d(int in, int out, int kernel, const ConvTransposeOptions& options, Random& init);
+  Var forward(Var x) override;
+
+ private:
+  ConvTranspose2dOptions options_;
+  Parameter& weight_;
+  Parameter* bias_ = nullptr;
+};
+
 // x [N, in] -> [N, out]; weight [out, in], bias [out].
 class Linear : public Module {
  public:
@@ -91,6 +109,14 @@ struct AveragePool : Stateless {
 struct GlobalAveragePool : Stateless {  // -> [N, C]
   GlobalAveragePool() : Stateless(global_average_pool) {}
 };
+struct PixelShuffle : Stateless {  // [N, H, W, C r^2] -> [N, H r, W r, C], r the factor
+  explicit PixelShuffle(int factor)
+      : Stateless([factor](Var x) { return pixel_shuffle(x, factor); }) {}
+};
+struct PixelUnshuffle : Stateless {
+  explicit PixelUnshuffle(int factor)
+      : Stateless([factor](Var x) { return pixel_unshuffle(x, factor); }) {}
+};
 struct Flatten : Stateless {  // -> [N, H W C]
   Flatten() : Stateless(flatten) {}
 };
@@ -114,6 +140,18 @@ class ConvBnRelu : public Module {
  private:
   Conv2d& conv_;
   BatchNorm& bn_;
+};
+
+// Scales each channel by how much all of them together, averaged over the map, call for it (Hu et
+// al. 2018, "Squeeze-and-Excitation Networks", arXiv:1709.01507):
+//   y = x sigmoid(fc2(relu(fc1(mean of x)))), fc1 from C to `squeezed` numbers, fc2 back.
+class SqueezeExcite : public Module {
+ public:
+  SqueezeExcite(int channels, int squeezed, Random& init);
+  Var forward(Var x) override;
+
+ private:
+  Linear &fc1_, &fc2_;
 };
 
 // Layers one after the other, named "0", "1", ... or as the caller likes. A parent takes note of

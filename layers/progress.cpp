@@ -20,30 +20,8 @@ std::string fixed(double x, int digits) {
 
 std::string percent(double share) { return fixed(100 * share, 1) + " %"; }
 
-// 75 -> "1:15", 3675 -> "1:01:15"
-std::string clock_text(double seconds) {
-  const auto s = static_cast<long long>(std::clamp(std::ceil(seconds), 0.0, 1e9));
-  char buffer[64];
-  if (s < 3600) {
-    std::snprintf(buffer, sizeof buffer, "%lld:%02lld", s / 60, s % 60);
-  } else {
-    std::snprintf(buffer, sizeof buffer, "%lld:%02lld:%02lld", s / 3600, s / 60 % 60, s % 60);
-  }
-  return buffer;
-}
-
 double share_done(const Progress& p) {
   return p.total > 0 ? static_cast<double>(p.done) / p.total : 0;
-}
-
-// [=====>    ], `width` characters with its brackets.
-std::string bar(double share, int width) {
-  const int inside = std::max(width - 2, 1);
-  const int full = std::clamp(static_cast<int>(share * inside), 0, inside);
-  std::string text(static_cast<size_t>(full), '=');
-  if (full < inside) text += '>';
-  text.resize(static_cast<size_t>(inside), ' ');
-  return "[" + text + "]";
 }
 
 std::string epoch_text(const Progress& p) {
@@ -102,6 +80,26 @@ class PlainLines {
 };
 
 }  // namespace
+
+std::string bar(double share, int width) {
+  const int inside = std::max(width - 2, 1);
+  const int full = std::clamp(static_cast<int>(share * inside), 0, inside);
+  std::string text(static_cast<size_t>(full), '=');
+  if (full < inside) text += '>';
+  text.resize(static_cast<size_t>(inside), ' ');
+  return "[" + text + "]";
+}
+
+std::string clock_text(double seconds) {
+  const auto s = static_cast<long long>(std::clamp(std::ceil(seconds), 0.0, 1e9));
+  char buffer[64];
+  if (s < 3600) {
+    std::snprintf(buffer, sizeof buffer, "%lld:%02lld", s / 60, s % 60);
+  } else {
+    std::snprintf(buffer, sizeof buffer, "%lld:%02lld:%02lld", s / 3600, s / 60 % 60, s % 60);
+  }
+  return buffer;
+}
 
 std::string progress_line(const Progress& p, int columns) {
   const double share = share_done(p);

@@ -14,6 +14,10 @@ namespace bonsai {
 std::function<void(const Progress&)> progress_bar(std::ostream& out, bool terminal,
                                                   int columns = 80);
 
+// [====>    ], `width` characters with its brackets.
+std::string bar(double share, int width);
+std::string clock_text(double seconds);  // 1:15, 1:01:15
+
 // "epoch 3/30 [====>    ]  45 %  2310 images/s  loss 1.234  accuracy 56.7 %  2:34 left"
 std::string progress_line(const Progress& progress, int columns);
 // "epoch 3/30  loss 1.234  accuracy 56.7 %  test loss 1.102  test accuracy 61.2 %  ..."

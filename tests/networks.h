@@ -152,13 +152,6 @@ inline NetworkPtr depthwise() {
   return n;
 }
 
-inline Var shuffle(Var x, int groups) {
-  const int n = x.shape().back();
-  std::vector<int> index;
-  for (int i = 0; i < n; ++i) index.push_back((i % groups) * (n / groups) + i / groups);
-  return select(x, index);
-}
-
 // ShuffleNet's unit: grouped 1x1, shuffle, depthwise, grouped 1x1, added to its input.
 inline NetworkPtr shuffled() {
   auto n = std::make_unique<Network>("shuffled", Shape{1, 4, 4, 3}, 2);
@@ -169,7 +162,7 @@ inline NetworkPtr shuffled() {
   Layer& head = n->head(12);
   n->run = [&](Var x) {
     const Var y = stem.forward(x);
-    const Var inner = deep.forward(shuffle(a.forward(y), 3));
+    const Var inner = deep.forward(channel_shuffle(a.forward(y), 3));
     return head.forward(global_average_pool(relu(add(y, b.forward(inner)))));
   };
   return n;
@@ -208,13 +201,43 @@ inline NetworkPtr split() {
 inline NetworkPtr squeeze_excite() {
   auto n = std::make_unique<Network>("squeeze_excite", Shape{1, 4, 4, 3}, 2);
   Layer& stem = n->block("stem", 3, 6, 3, {.padding = 1});
-  Layer& squeeze = n->add<Linear>("squeeze", 6, 4, n->init);
-  Layer& excite = n->add<Linear>("excite", 4, 6, n->init);
+  Layer& gate = n->add<SqueezeExcite>("gate", 6, 4, n->init);
+  Layer& head = n->head(6);
+  n->run = [&](Var x) { return head.forward(global_average_pool(gate.forward(stem.forward(x)))); };
+  return n;
+}
+
+// Transposed convolutions: plain with a batch norm, one filter per channel, grouped.
+inline NetworkPtr transposed() {
+  auto n = std::make_unique<Network>("transposed", Shape{1, 3, 4, 3}, 3);
+  using Options = ConvTransposeOptions;
+  Layer& a = n->block("a", 3, 6, 3, {.padding = 1});
+  Layer& up = n->add<ConvTranspose2d>(
+      "up", 6, 8, 3, Options{.stride = 2, .padding = 1, .output_padding = 1, .bias = false},
+      n->init);
+  Layer& norm = n->add<BatchNorm>("norm", 8);
+  Layer& deep =
+      n->add<ConvTranspose2d>("deep", 8, 8, 3, Options{.padding = 1, .groups = 8}, n->init);
+  Layer& grouped =
+      n->add<ConvTranspose2d>("grouped", 8, 10, 2, Options{.dilation = 2, .groups = 2}, n->init);
+  Layer& head = n->head(10);
+  n->run = [&](Var x) {
+    const Var y = deep.forward(relu(norm.forward(up.forward(a.forward(x)))));
+    return head.forward(global_average_pool(relu(grouped.forward(y))));
+  };
+  return n;
+}
+
+// Four channels become a pixel each, then each becomes four channels again.
+inline NetworkPtr rearranged() {
+  auto n = std::make_unique<Network>("rearranged", Shape{1, 3, 4, 3}, 3);
+  Layer& a = n->block("a", 3, 16, 3, {.padding = 1});
+  Layer& b = n->block("b", 4, 5, 3, {.padding = 1});
+  Layer& c = n->block("c", 20, 6, 1, {});
   Layer& head = n->head(6);
   n->run = [&](Var x) {
-    const Var y = stem.forward(x);
-    const Var s = sigmoid(excite.forward(relu(squeeze.forward(global_average_pool(y)))));
-    return head.forward(global_average_pool(channel_scale(y, s)));
+    const Var fine = b.forward(pixel_shuffle(a.forward(x), 2));
+    return head.forward(global_average_pool(c.forward(pixel_unshuffle(fine, 2))));
   };
   return n;
 }
@@ -222,7 +245,7 @@ inline NetworkPtr squeeze_excite() {
 inline std::vector<NetworkPtr> networks() {
   std::vector<NetworkPtr> all;
   for (const auto make : {chain, flattened, biased, residual, projection, padded, depthwise,
-                          shuffled, dense, split, squeeze_excite}) {
+                          shuffled, dense, split, squeeze_excite, transposed, rearranged}) {
     all.push_back(make());
   }
   return all;
@@ -237,6 +260,18 @@ inline void randomize(Layer& layer, uint64_t seed) {
     for (size_t i = 0; i < p->value.size(); ++i) {
       p->value[i] = variance ? random.uniform(0.5F, 2.0F) : scale * random.normal();
     }
+  }
+}
+
+// Filters ten times as large, and statistics to match: batch norm makes the same of them.
+inline void scale_before_norm(Graph& graph, const std::string& block) {
+  const Tensor w = graph.find(block + ".conv.weight")->value,
+               mean = graph.find(block + ".bn.running_mean")->value,
+               var = graph.find(block + ".bn.running_var")->value;
+  for (size_t i = 0; i < w.size(); ++i) w[i] *= 10;
+  for (size_t c = 0; c < mean.size(); ++c) {
+    mean[c] *= 10;
+    var[c] = 100 * var[c] + 99 * 1e-5F;
   }
 }
 

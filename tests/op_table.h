@@ -104,6 +104,25 @@ inline OpCase conv2d(int i, Random& random) {
   return c;
 }
 
+inline OpCase conv_transpose2d(int i, Random& random) {
+  const int groups = i % 4 == 0 ? 3 : i % 4 == 1 ? 1 : random.between(1, 3);
+  const int per_group = i == 5 ? 1 : random.between(1, 3);  // 1 is depthwise, when in groups
+  const int in = groups * random.between(1, 3), kernel = i == 1 ? 1 : random.between(1, 4);
+  const int stride = i == 3 ? kernel + 1 : random.between(1, 3), dilation = random.between(1, 3);
+  const int padding = i == 6 ? kernel : random.between(0, 1);  // more than the kernel: crops
+  const int output_padding = random.between(0, std::max(stride, dilation) - 1);
+  const int least = 1 + 2 * padding / stride, h = least + (i == 1 ? 0 : random.between(0, 3));
+  OpCase c{{{"stride", int64_t{stride}},
+            {"padding", int64_t{padding}},
+            {"output_padding", int64_t{output_padding}},
+            {"dilation", int64_t{dilation}},
+            {"groups", int64_t{groups}}},
+           {normal({i == 2 ? 1 : 2, h, i == 1 ? least : h + 2, in}, random),
+            normal({in, kernel, kernel, per_group}, random)}};
+  if (i % 2 == 0) c.in.push_back(normal({groups * per_group}, random));
+  return c;
+}
+
 inline OpCase linear(int i, Random& random) {
   const int n = i == 2 ? 1 : random.between(1, 5), in = random.between(1, 9);
   const int out = i == 1 ? 1 : random.between(1, 9);
@@ -172,6 +191,20 @@ inline OpCase pool(int i, Random& random) {
           {distinct(x, random)}};
 }
 
+inline OpCase pixel_shuffle(int i, Random& random) {
+  const int factor = i == 1 ? 1 : random.between(2, 3);
+  Shape x = map_shape(i, random);
+  x[3] = factor * factor * random.between(1, 4);
+  return {{{"factor", int64_t{factor}}}, {normal(x, random)}};
+}
+
+inline OpCase pixel_unshuffle(int i, Random& random) {
+  const int factor = i == 1 ? 1 : random.between(2, 3);
+  Shape x = map_shape(i, random);
+  x[1] *= factor, x[2] *= factor;
+  return {{{"factor", int64_t{factor}}}, {normal(x, random)}};
+}
+
 inline OpCase softmax(int i, Random& random) {
   const Shape x = i % 2 == 0 ? map_shape(i, random) : Shape{3, i + 1};
   return {{}, {normal(x, random)}};
@@ -179,13 +212,21 @@ inline OpCase softmax(int i, Random& random) {
 
 inline OpCase cross_entropy(int i, Random& random) {
   const int n = i == 2 ? 1 : random.between(1, 5), k = i == 1 ? 1 : random.between(2, 9);
-  const Tensor labels({n});
+  const Shape pixels = i % 3 == 0 ? Shape{n, 2, 3} : Shape{n};
+  Shape logits = pixels;
+  logits.push_back(k);
+  const Tensor labels(pixels);
   for (size_t r = 0; r < labels.size(); ++r) {
     labels[r] = static_cast<Scalar>(random.between(0, k - 1));
   }
-  OpCase result{{{"smoothing", i % 2 == 0 ? 0.0 : 0.125}}, {normal({n, k}, random), labels}};
+  OpCase result{{{"smoothing", i % 2 == 0 ? 0.0 : 0.125}}, {normal(logits, random), labels}};
   result.wanted = {true, false};
   return result;
+}
+
+inline OpCase mean_squared_error(int i, Random& random) {
+  const Shape shape = i == 4 ? Shape{5} : map_shape(i, random);
+  return {{}, {normal(shape, random), normal(shape, random)}};
 }
 
 }  // namespace op_table_detail
@@ -194,6 +235,7 @@ inline std::vector<OpRow> op_table() {
   namespace t = op_table_detail;
   return {
       {"conv2d", t::conv2d},
+      {"conv_transpose2d", t::conv_transpose2d},
       {"linear", t::linear},
       {"batch_norm", t::batch_norm},
       t::elementwise("relu"),
@@ -206,6 +248,8 @@ inline std::vector<OpRow> op_table() {
       {"concat", t::concat},
       {"select", t::select},
       {"pad_channels", t::pad_channels},
+      {"pixel_shuffle", t::pixel_shuffle},
+      {"pixel_unshuffle", t::pixel_unshuffle},
       {"max_pool", t::pool},
       {"average_pool", t::pool},
       t::elementwise("global_average_pool"),
@@ -213,6 +257,7 @@ inline std::vector<OpRow> op_table() {
       t::elementwise("dropout", {{"rate", 0.25}}),
       {"softmax", t::softmax},
       {"cross_entropy", t::cross_entropy},
+      {"mean_squared_error", t::mean_squared_error},
   };
 }
 

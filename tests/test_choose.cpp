@@ -6,6 +6,7 @@
 #include "compress/prune.h"
 #include "tests/catch.h"
 #include "tests/networks.h"
+#include "zoo/zoo.h"
 
 using namespace bonsai;
 using namespace bonsai::testing;
@@ -106,8 +107,8 @@ TEST_CASE("groups of a convolution keep equal numbers, whatever the scores") {
       const std::vector<int> kept = kept_units(s.coupling, gone);
       CHECK(kept[0] % 3 == 0);
       CHECK(kept[1] % 3 == 0);
-      CHECK(kept[0] == std::max(3, static_cast<int>(12 * keep) / 3 * 3));
-      CHECK(kept[1] == std::max(3, static_cast<int>(9 * keep) / 3 * 3));
+      CHECK(kept[0] == std::max(3, (static_cast<int>(12 * keep) + 1) / 3 * 3));
+      CHECK(kept[1] == std::max(3, (static_cast<int>(9 * keep) + 1) / 3 * 3));
       CHECK_NOTHROW(prune(s.graph, s.coupling, gone));
     }
   }
@@ -125,15 +126,21 @@ TEST_CASE("a removal that cannot be evened is undone") {
   CHECK(remover.kept(1) == 6);
 }
 
-TEST_CASE("kept numbers are multiples of round_to, or the whole group") {
-  const Subject s(*chain());
-  CHECK(s.kept(s.random, {.keep = 0.9, .round_to = 4}) == std::vector<int>{4, 4});
-  CHECK(s.kept(s.random, {.keep = 0.1, .round_to = 4}) == std::vector<int>{4, 4});
-  CHECK(s.kept(s.random, {.keep = 0.1, .round_to = 8}) == std::vector<int>{8, 6});
+TEST_CASE("kept numbers are the nearest multiples of round_to, of narrow groups of a part of it") {
+  const Subject s(*chain());  // groups of 8 and 6: multiples of 2 and of 1
+  CHECK(s.kept(s.random, {.keep = 0.9, .round_to = 4}) == std::vector<int>{8, 5});  // of 7, 5
+  CHECK(s.kept(s.random, {.keep = 0.7, .round_to = 4}) == std::vector<int>{6, 4});  // of 5, 4
+  CHECK(s.kept(s.random, {.keep = 0.1, .round_to = 4}) == std::vector<int>{2, 1});
   CHECK(s.kept(s.random, {.keep = 1.0, .round_to = 4}) == std::vector<int>{8, 6});
-  const Subject grouped(*shuffled());
-  const std::vector<int> kept = grouped.kept(grouped.random, {.keep = 0.9, .round_to = 2});
-  CHECK(kept == std::vector<int>{6, 6});  // multiples of 2 and of 3 groups
+  const Subject grouped(*shuffled());  // multiples of 2 and 1, and of 3 groups
+  CHECK(grouped.kept(grouped.random, {.keep = 0.7, .round_to = 2}) == std::vector<int>{6, 6});
+
+  const auto net = zoo::make("vgg_small", {});
+  const Graph graph = trace(*net, {1, 32, 32, 3});
+  const Coupling coupling = couple(graph);
+  const Budget budget{.macs = 0.5, .round_to = 8};
+  const std::set<int> gone = choose(graph, coupling, l1_norm(graph, coupling), budget);
+  CHECK(kept_units(coupling, gone) == std::vector<int>{24, 24, 40, 40, 88, 88});
 }
 
 TEST_CASE("the global queue takes the cheapest wherever they are") {

@@ -93,6 +93,10 @@ TEST_CASE("train, eval, prune, classify and bench print the promised JSON") {
   CHECK(blind.at("after").at("bytes") == std::filesystem::file_size(folder.path("half.bonsai")));
   const Json seen = json_of(folder, "prune run/model.bonsai --ratio 0.9 --out most.bonsai" + data);
   CHECK(seen.at("before").at("accuracy") == trained.at("accuracy"));
+  for (const char* how : {"--criterion geometric_median --fold-constants", "--criterion apoz",
+                          "--criterion taylor --recalibrate"})
+    json_of(folder, std::string("prune run/model.bonsai --ratio 0.5 --out other.bonsai") +
+                        " --calibration 64 " + how + data);
 
   require_keys(json_of(folder, "bench half.bonsai --batch 2 --threads 1 --seconds 0.05"),
                {"median_ms", "p90_ms", "images_per_s", "arena_bytes", "peak_rss_bytes"});

@@ -64,6 +64,19 @@ TEST_CASE("l1 averages over all that write onto a channel") {
   }
 }
 
+TEST_CASE("l1 takes all weights that make a channel of a transposed convolution") {
+  Network network("literal", {1, 1, 1, 4}, 1);
+  Layer& a =
+      network.add<ConvTranspose2d>("a", 4, 4, 1, ConvTransposeOptions{.groups = 2}, network.init);
+  Layer& head = network.head(4);
+  network.run = [&](Var x) { return head.forward(global_average_pool(a.forward(x))); };
+  Graph graph = trace(network, network.input);
+  // Two groups of two inputs (the rows) and two outputs.
+  graph.find("a.weight")
+      ->value.copy_from(Tensor::of({4, 1, 1, 2}, {1, -2, 3, 4, 0.5F, 0.25F, 0, -0.25F}));
+  CHECK(l1_norm(graph, couple(graph)) == Scores{2, 3, 0.25, 0.25});
+}
+
 TEST_CASE("criteria are found by name and name their paper") {
   CHECK(find_criterion("l1").score == static_cast<Scores (*)(const Evidence&)>(l1_norm));
   for (const Criterion& criterion : criteria()) CHECK_FALSE(criterion.paper.empty());

@@ -127,11 +127,23 @@ TEST_CASE("operations name what does not fit") {
       {[](Tape& t) {
          cross_entropy(value(t, {2, 4}), value(t, {3}));
        },
-       "cross_entropy: the label vector has shape [3], should be [2]"},
+       "cross_entropy: the labels have shape [3], should be [2]"},
+      {[](Tape& t) {
+         cross_entropy(value(t, {2, 3, 3, 4}), value(t, {2}));
+       },
+       "cross_entropy: the labels have shape [2], should be [2, 3, 3]"},
       {[](Tape& t) {
          cross_entropy(value(t, {2, 4, 1}), value(t, {2}));
        },
-       "cross_entropy: the logits have shape [2, 4, 1], should be [N, K]"},
+       "cross_entropy: the logits have shape [2, 4, 1], should be [N, K] or [N, H, W, K]"},
+      {[](Tape& t) {
+         mean_squared_error(value(t, {2, 4}), value(t, {4, 2}));
+       },
+       "mean_squared_error: the result has shape [2, 4], the target [4, 2], should be the same"},
+      {[](Tape& t) {
+         mean_squared_error(value(t, {0, 4}), value(t, {0, 4}));
+       },
+       "mean_squared_error: the result [0, 4] is empty"},
       {[](Tape& t) {
          cross_entropy(value(t, {1, 4}), t.constant(Tensor({1}, 4)));
        },
@@ -155,6 +167,56 @@ TEST_CASE("operations name what does not fit") {
             mistake.make(tape);
           }) == mistake.text);
   }
+}
+
+TEST_CASE("layers that enlarge pictures name what does not fit") {
+  const auto transposed = [](Shape x, Shape w, const ConvTranspose2dOptions& options) {
+    return error_of([&] {
+      Tape tape(Mode::training);
+      conv_transpose2d(value(tape, x), value(tape, w), {}, options);
+    });
+  };
+  CHECK(transposed({2, 5, 5, 4}, {4, 3, 3, 2}, {.output_padding = 1}) ==
+        "conv_transpose2d: output padding is 1, should be below the stride 1 or the dilation 1");
+  CHECK(transposed({2, 5, 5, 4}, {4, 3, 3, 2}, {.stride = 2, .output_padding = 2}) ==
+        "conv_transpose2d: output padding is 2, should be below the stride 2 or the dilation 1");
+  CHECK(transposed({2, 5, 5, 4}, {4, 3, 3, 2}, {.output_padding = 2, .dilation = 3}).empty());
+  CHECK(transposed({2, 5, 5, 4}, {4, 3, 3, 2}, {.output_padding = -1}) ==
+        "conv_transpose2d: output padding is -1, should be 0 to 16384");
+  CHECK(transposed({2, 5, 5, 4}, {4, 3, 3, 2}, {.stride = 0}) ==
+        "conv_transpose2d: stride is 0, should be 1 to 16384");
+  CHECK(transposed({2, 5, 5, 4}, {4, 3, 3, 2}, {.groups = 0}) ==
+        "conv_transpose2d: groups is 0, should be at least 1");
+  CHECK(transposed({2, 5, 5, 4}, {4, 3, 3, 2}, {.groups = 3}) ==
+        "conv_transpose2d: 3 groups do not divide 4 input channels");
+  CHECK(transposed({2, 5, 5, 4}, {2, 3, 3, 4}, {}) ==
+        "conv_transpose2d: weights [2, 3, 3, 4] read 2 channels, the input [2, 5, 5, 4] has 4");
+  CHECK(transposed({2, 5, 5, 4}, {4, 3, 2}, {}) ==
+        "conv_transpose2d: the weights have shape [4, 3, 2], should be [in, kh, kw, out / groups]");
+  CHECK(transposed({2, 0, 5, 4}, {4, 3, 3, 2}, {}) ==
+        "conv_transpose2d: the input [2, 0, 5, 4] is empty");
+  CHECK(transposed({2, 1, 5, 4}, {4, 3, 3, 2}, {.padding = 2}) ==
+        "conv_transpose2d: a height of 1 with kernel 3, stride 1, padding 2 and dilation 1 gives "
+        "-1, should be 1 to 2147483647");
+  CHECK(transposed({2, 5, 1, 4}, {4, 3, 3, 2}, {.padding = 3}) ==
+        "conv_transpose2d: a width of 1 with kernel 3, stride 1, padding 3 and dilation 1 gives "
+        "-3, should be 1 to 2147483647");
+  const auto shuffled = [](Shape x, int factor, Var (*op)(Var, int)) {
+    return error_of([&] {
+      Tape tape(Mode::training);
+      op(value(tape, x), factor);
+    });
+  };
+  CHECK(shuffled({2, 5, 5, 6}, 2, pixel_shuffle) ==
+        "pixel_shuffle: the 6 channels of the input [2, 5, 5, 6] should be a multiple of 4, the "
+        "square of the factor");
+  CHECK(shuffled({2, 5, 5, 4}, 0, pixel_shuffle) ==
+        "pixel_shuffle: factor is 0, should be 1 to 1024");
+  CHECK(shuffled({2, 4}, 2, pixel_shuffle) ==
+        "pixel_shuffle: the input has shape [2, 4], should have 4 axes");
+  CHECK(shuffled({2, 4, 5, 3}, 2, pixel_unshuffle) ==
+        "pixel_unshuffle: height and width of the input [2, 4, 5, 3] should be multiples of the "
+        "factor 2");
 }
 
 TEST_CASE("operations from files are checked") {

@@ -271,6 +271,27 @@ TEST_CASE("cross_entropy has its closed forms") {
   CHECK(loss(z, Tensor::of({1}, {0}), 0.1F) == Approx(std::log(4.0) - 0.95 * std::log(3.0)));
 }
 
+TEST_CASE("cross_entropy of pixels is that of as many pictures") {
+  Random random(9, Purpose::test);
+  const Tensor logits = random_tensor({2, 3, 4, 5}, random);
+  const Tensor labels({2, 3, 4});
+  for (size_t i = 0; i < labels.size(); ++i) labels[i] = static_cast<Scalar>(random.below(5));
+  Tape t(Mode::inference);
+  const auto loss = [&](const Tensor& z, const Tensor& l) {
+    return cross_entropy(t.constant(z), t.constant(l), 0.1F).value().item();
+  };
+  CHECK(loss(logits, labels) == loss(logits.reshape({24, 5}), labels.reshape({24})));
+}
+
+TEST_CASE("mean_squared_error is the mean of the squares") {
+  Tape t(Mode::training);
+  const Var x = t.variable(Tensor::of({1, 2, 2}, {1, 2, 3, 4}));
+  const Var loss = mean_squared_error(x, t.constant(Tensor::of({1, 2, 2}, {1, 0, 3, 7})));
+  CHECK(loss.value().item() == Scalar(13) / 4);
+  t.backward(loss);
+  CHECK(max_abs_difference(x.grad(), Tensor::of({1, 2, 2}, {0, 1, 0, Scalar(-1.5)})) == 0);
+}
+
 TEST_CASE("dropout zeroes its share, keeps the mean, and is the same on any number of threads") {
   const int before = thread_count();
   const Tensor x({1, 100, 100, 10}, 1);

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "engine/ops.h"
+#include "engine/session.h"
 #include "layers/basic.h"
 #include "tests/catch.h"
 #include "tests/compare_graphs.h"
@@ -155,6 +156,32 @@ TEST_CASE("batch norms go into convolutions and fully connected layers, with a b
   CHECK(first_difference(graph, folded, x, 1e-5) == "");
   Graph again = trace(folded, {1, 6, 6, 3});  // still a graph like any other
   CHECK(max_abs_difference(run(again, x), run(folded, x)) == 0);
+}
+
+TEST_CASE("batch norms go into transposed convolutions, grouped ones too") {
+  for (const int groups : {1, 2, 6}) {
+    INFO(groups << " groups");
+    Random init(1, Purpose::init);
+    Sequential net;
+    net.add<ConvTranspose2d>(6, 12, 3, ConvTransposeOptions{.stride = 2, .groups = groups}, init);
+    net.add<BatchNorm>(12);
+    net.add<Relu>();
+    net.add<ConvTranspose2d>(12, 5, 3, ConvTransposeOptions{.padding = 1, .bias = false}, init);
+    net.add<BatchNorm>(5);
+    randomize_norms(net, 1);
+    const Graph graph = trace(net, {1, 4, 5, 6});
+    Graph folded = fuse_activations(fold_batch_norm(graph));
+    CHECK(folded.nodes.size() == 2);
+    const Tensor x = random_tensor({2, 4, 5, 6}, 1);
+    Graph original = graph;
+    CHECK(relative_difference(run(folded, x), run(original, x)) < 1e-5);
+    // And as a session runs it, with its weights packed.
+    Session session(graph, {.batch = 2});
+    const Tensor y = run(original, x);
+    std::vector<float> in(x.data(), x.data() + x.size()), out(y.size());
+    session.run(in.data(), out.data());
+    for (size_t i = 0; i < out.size(); ++i) CHECK(out[i] == Approx(y[i]).margin(1e-4));
+  }
 }
 
 TEST_CASE("a batch norm stays where folding would change somebody else's value") {

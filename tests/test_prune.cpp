@@ -4,8 +4,10 @@
 
 #include <algorithm>
 #include <cstring>
+#include <functional>
 
 #include "compress/choose.h"
+#include "engine/passes.h"
 #include "tests/catch.h"
 #include "tests/compare_graphs.h"
 #include "tests/networks.h"
@@ -36,7 +38,8 @@ std::map<int, Tensor> gradients(Graph& graph, const Tensor& x, const Tensor& lab
   return all;
 }
 
-// As drawn, beta and the running means are 0, and mistakes would hide behind that.
+// As drawn, beta and the running means are 0, and mistakes would hide behind that. No dropout:
+// which elements it takes depends on how many there are.
 Graph zoo_graph(const std::string& name, float width) {
   const auto net = zoo::make(name, {.width = width, .input = {64, 64, 3}});
   Random random(31, Purpose::test);
@@ -46,7 +49,7 @@ Graph zoo_graph(const std::string& name, float width) {
     for (size_t i = 0; i < p->value.size(); ++i)
       p->value[i] = variance ? random.uniform(0.5F, 2.0F) : 0.7F * random.normal();
   }
-  return trace(*net, {1, 64, 64, 3});
+  return drop_identities(trace(*net, {1, 64, 64, 3}));
 }
 
 }  // namespace
@@ -83,8 +86,14 @@ TEST_CASE("zeroed is removed for gradients too, and cut takes the survivors out 
 }
 
 // Deep networks reach logits far from 1, so the difference counts in parts of the largest.
-TEST_CASE("zeroed is removed in the zoo's residual networks, and another choice is noticed") {
-  for (const auto& [name, width] : {std::pair{"resnet20_b", 0.5F}, {"resnet50_224", 0.125F}}) {
+TEST_CASE("zeroed is removed in the zoo's networks, and another choice is noticed") {
+  for (const auto& [name, width] : {std::pair{"resnet20_b", 0.5F},
+                                    {"resnet50_224", 0.125F},
+                                    {"mobilenet", 0.125F},
+                                    {"mobilenet_v2", 0.125F},
+                                    {"shufflenet_g3", 0.2F},
+                                    {"shufflenet_g8", 0.25F},
+                                    {"shufflenet_v2", 0.125F}}) {
     INFO(name);
     const Graph graph = zoo_graph(name, width);
     const Coupling coupling = couple(graph);
@@ -141,6 +150,55 @@ TEST_CASE("the comparison notices a wrong order of flattened features") {
   }
   Graph zeros = masked(graph, couple(graph), {1}), small = prune(graph, wrong, {1});
   CHECK(distance(zeros, small, x, Mode::inference) > 1e-3);
+}
+
+// The coupling of `network`, with the channels of one axis numbered wrongly by `moved`.
+Coupling misnumbered(const Graph& graph, const std::string& parameter, int axis,
+                     const std::function<int(int)>& moved) {
+  Coupling wrong = couple(graph);
+  for (Unit& unit : wrong.units) {
+    for (Channel& channel : unit.channels) {
+      const auto& p = graph.values[static_cast<size_t>(channel.axis.value)].parameter;
+      if (p && p->name == parameter && channel.axis.axis == axis) {
+        channel.index = moved(channel.index);
+      }
+    }
+    std::sort(unit.channels.begin(), unit.channels.end());
+  }
+  return wrong;
+}
+
+TEST_CASE("the comparison notices wrong ties of transposed convolutions and pixel shuffles") {
+  struct Mistake {
+    NetworkPtr network;
+    std::string group, parameter;
+    int axis;
+    std::function<int(int)> moved;
+  };
+  Mistake mistakes[] = {
+      {transposed(), "up", "up.weight", 3, [](int o) { return (o + 1) % 8; }},
+      {transposed(), "up", "deep.weight", 0, [](int i) { return (i + 1) % 8; }},
+      {transposed(), "a.conv", "up.weight", 0, [](int i) { return (i + 1) % 6; }},
+      // TensorFlow's order: channel (i, j, c) instead of (c, i, j)
+      {rearranged(), "a.conv", "a.conv.weight", 0, [](int o) { return o % 4 * 4 + o / 4; }},
+      {rearranged(), "b.conv", "c.conv.weight", 3, [](int i) { return i % 4 * 5 + i / 4; }},
+  };
+  for (const Mistake& mistake : mistakes) {
+    INFO(mistake.network->name << ", " << mistake.parameter);
+    const Graph graph = traced(*mistake.network);
+    const Coupling right = couple(graph);
+    const Coupling wrong = misnumbered(graph, mistake.parameter, mistake.axis, mistake.moved);
+    const auto group = std::find_if(right.groups.begin(), right.groups.end(),
+                                    [&](const Group& g) { return g.name == mistake.group; });
+    REQUIRE(group != right.groups.end());
+    const std::vector<int>& units = group->units;  // one of each half, to keep balance
+    const std::set<int> gone = {units[1], units[units.size() / 2 + 1]};
+    const Tensor x = random_pictures(graph, 4, 8);
+    Graph zeros = masked(graph, right, gone), small = prune(graph, wrong, gone);
+    CHECK(distance(zeros, small, x, Mode::inference) > 1e-3);
+    Graph exact = prune(graph, right, gone);
+    CHECK(distance(zeros, exact, x, Mode::inference) <= 1e-5);
+  }
 }
 
 TEST_CASE("pruning nothing changes no bit") {

@@ -59,6 +59,15 @@ ReportData full_report() {
                  {"fine-tuning", {{0, {}, {}, 1.5, 0.5}, {1, 0.8, 0.8, 0.7, 0.85}}}};
   data.stage_mark = "pruned";
   data.layers = {{"features.0", 32, 20}, {"classifier", 3, 3}};
+  data.findings = {{"features.0", "sensitive: much is lost"}};
+  data.heat_maps = {{"Points lost", "of all", {"10 %", "20 %"}, {{"features.0", {1.5, {}}}}, 40}};
+  data.charts = {
+      {"Norms",
+       "by depth",
+       "depth",
+       "norm",
+       {{"largest", {{1, 0.5}, {2, 0.7}}, {}}, {"least", {{1, 0.1}, {2, 0.3}}, {"a", "b"}}}}};
+  data.tables = {{"Layers", "one a row", {"layer", "weights"}, {{"features.0", "864"}}}};
   data.classes = {"cat", "dog", "owl"};
   data.confusion = {{9, 1, 0}, {0, 10, 0}, {2, 0, 8}};
   data.confusion_of = "pruned network";
@@ -79,16 +88,19 @@ bool has(const std::string& page, std::string_view part) {
 TEST_CASE("the page holds every part and stands alone") {
   const std::string page = render(full_report());
   CHECK(unbalanced_tag(page).empty());
-  for (const char* title : {"Before and after", "Learning curves", "Channels per layer",
-                            "Test pictures and the guesses", "Confusion matrix",
-                            "How this was made", "The same again", "Try next"})
+  for (const char* title :
+       {"What stands out", "Points lost", "Norms", "Layers", "Before and after", "Learning curves",
+        "Channels per layer", "Test pictures and the guesses", "Confusion matrix",
+        "How this was made", "The same again", "Try next"})
     CHECK(has(page, title));
   for (const char* figure : {"38.7 M", "2.00x fewer", "1.24 MB", "262 kB", "2.00 ms (2.50 ms)",
                              "2.00x quicker", "latency, 2 threads", "95.00 %", "-1.00 points"})
     CHECK(has(page, figure));
-  for (const char* drawing : {"class=\"curve train\"", "class=\"curve test\"", "class=\"border\"",
-                              "class=\"bar-before\"", "class=\"bar-after\"", "class=\"hit\"",
-                              "class=\"miss\"", "data:image/png;base64,iVBORw0KGgo="})
+  for (const char* drawing :
+       {"class=\"curve series-1\"", "features.0, 10 %: 1.5", "b: 2.000, 0.3000", "<td>864</td>",
+        "class=\"curve train\"", "class=\"curve test\"", "class=\"border\"", "class=\"bar-before\"",
+        "class=\"bar-after\"", "class=\"hit\"", "class=\"miss\"",
+        "data:image/png;base64,iVBORw0KGgo="})
     CHECK(has(page, drawing));
   for (const char* outside : {"<script", "http://", "https://", "<link", "url("}) {
     INFO(outside);
@@ -106,7 +118,13 @@ TEST_CASE("text from data cannot become part of the page") {
   data.models[0].name = data.stages[0].name = data.layers[0].name = nasty;
   data.classes.assign(3, nasty);
   data.pictures[0].truth = data.pictures[0].png = data.pictures[0].top[0].label = nasty;
-  data.facts[0] = {nasty, nasty};
+  data.facts[0] = data.findings[0] = {nasty, nasty};
+  data.heat_maps[0].title = data.heat_maps[0].note = data.heat_maps[0].columns[0] = nasty;
+  data.heat_maps[0].rows[0].name = nasty;
+  data.charts[0].title = data.charts[0].x_label = data.charts[0].y_label = nasty;
+  data.charts[0].series[0].name = nasty;
+  data.charts[0].series[1].labels[0] = nasty;
+  data.tables[0].title = data.tables[0].head[0] = data.tables[0].rows[0][0] = nasty;
   data.commands = {nasty};
   const std::string page = render(data);
   CHECK(unbalanced_tag(page).empty());
@@ -133,6 +151,9 @@ TEST_CASE("a diverged loss and a hundred classes do not break the figures") {
   ReportData data = full_report();
   data.stages[0].epochs[0].train_loss = std::numeric_limits<double>::infinity();
   data.stages[0].epochs[1].test_loss = std::numeric_limits<double>::quiet_NaN();
+  data.heat_maps[0].rows[0].values = {std::numeric_limits<double>::quiet_NaN(),
+                                      std::numeric_limits<double>::infinity()};
+  data.charts[0].series[0].points = {{1, std::numeric_limits<double>::infinity()}};
   data.classes.assign(100, "class");
   data.confusion.assign(100, std::vector<int>(100, 1));
   const std::string page = render(data);
@@ -152,6 +173,11 @@ TEST_CASE("a report comes back from its JSON as it was") {
   ReportData uneven = data;
   uneven.confusion[1].pop_back();
   CHECK_THROWS_AS(from_json(to_json(uneven)), Error);
+  ReportData short_row = data, short_table = data;
+  short_row.heat_maps[0].rows[0].values.pop_back();
+  short_table.tables[0].rows[0].pop_back();
+  CHECK_THROWS_AS(from_json(to_json(short_row)), Error);
+  CHECK_THROWS_AS(from_json(to_json(short_table)), Error);
 }
 
 TEST_CASE("numbers as people read them") {

@@ -1,126 +1,113 @@
-// Whole networks against PyTorch: one training step of a narrow VGG-16, computed there in double
-// precision (tests/fixtures/vgg16.py), every number of it.
-#include <cmath>
-#include <map>
+// Whole networks against PyTorch: one training step of a narrow network of each family, computed
+// there in double precision (tests/fixtures/), every number of it.
 #include <string>
 
-#include "engine/error.h"
+#include "engine/graph.h"
 #include "engine/ops.h"
-#include "engine/tensor_file.h"
+#include "engine/passes.h"
 #include "tests/catch.h"
+#include "tests/compare_graphs.h"
+#include "tests/training_step.h"
 #include "zoo/zoo.h"
 
 using namespace bonsai;
+using namespace bonsai::testing;
 
 namespace {
 
-class Fixture {
- public:
-  explicit Fixture(const std::string& name) {
-    TensorFile file = read_tensor_file(std::string(BONSAI_FIXTURES "/") + name);
-    for (auto& [tensor_name, tensor] : file.tensors) tensors_[tensor_name] = tensor;
-  }
-
-  const Tensor& get(const std::string& name) const {
-    const auto entry = tensors_.find(name);
-    require(entry != tensors_.end(), "the fixture holds no ", name);
-    return entry->second;
-  }
-
-  // "grad.012", a convolution's weights turned from [out, in, kh, kw] into [out, kh, kw, in].
-  Tensor numbered(const std::string& kind, size_t index) const {
-    const std::string digits = std::to_string(index);
-    const Tensor& t = get(kind + "." + std::string(3 - digits.size(), '0') + digits);
-    if (t.rank() != 4) return t;
-    const int out = t.dim(0), in = t.dim(1), kh = t.dim(2), kw = t.dim(3);
-    Tensor turned({out, kh, kw, in});
-    size_t to = 0;
-    for (int o = 0; o < out; ++o) {
-      for (int y = 0; y < kh; ++y) {
-        for (int x = 0; x < kw; ++x) {
-          for (int i = 0; i < in; ++i) {
-            turned[to++] = t[static_cast<size_t>(((o * in + i) * kh + y) * kw + x)];
-          }
-        }
-      }
-    }
-    return turned;
-  }
-
- private:
-  std::map<std::string, Tensor> tensors_;
+struct Case {
+  std::string fixture, network;
+  float width;
 };
+const Case cases[] = {
+    {"vgg16", "vgg16", 1.0F / 16},
+    {"mobilenet", "mobilenet", 1.0F / 32},
+    {"mobilenet_v2", "mobilenet_v2", 1.0F / 64},
+    {"shufflenet", "shufflenet_g3", 0.1F},
+    {"shufflenet_v2", "shufflenet_v2", 1.0F / 16},
+};
+constexpr int count = 4, size = 32, classes = 10;
+constexpr double tolerance = 1e-4;
 
-// max |a - b| relative to max |b|.
-double relative_error(const Tensor& a, const Tensor& b) {
-  return max_abs_difference(a, b) / max_abs_difference(b, Tensor(b.shape()));
-}
-
-std::unique_ptr<Layer> narrow_vgg16(const Fixture& fixture) {
-  auto net = zoo::make("vgg16", {.classes = 10, .width = 1.0F / 16});
-  size_t index = 0;
-  for (Parameter* p : net->parameters()) {
-    if (p->trainable) p->value.copy_from(fixture.numbered("param", index++));
-  }
+std::unique_ptr<Layer> narrow(const Case& c) {
+  auto net = zoo::make(c.network, {.classes = classes, .width = c.width});
+  set_known_weights(*net);
   return net;
 }
+
+// Without dropout, whose choices PyTorch cannot know.
+Graph traced(Layer& net) { return drop_identities(trace(net, {1, size, size, 3})); }
 
 struct Step {
   Tensor logits, loss;
 };
 
-Step training_step(Layer& net, const Fixture& fixture) {
+Step training_step(Layer& net, const StepInPyTorch& expected) {
   Tape tape(Mode::training);
-  const Var logits = net.forward(tape.constant(fixture.get("x")));
-  const Var loss = cross_entropy(logits, tape.constant(fixture.get("labels")), 0.1F);
+  const Var logits = net.forward(tape.constant(expected.pictures(count, size)));
+  const Var loss = cross_entropy(logits, tape.constant(known_labels(count, classes)), 0.1F);
   Step step{logits.value().clone(), loss.value().clone()};
   tape.backward(loss);
   return step;
 }
 
-constexpr double tolerance = 1e-4;
+void check_gradient(const Tensor& gradient, const Tensor& expected) {
+  REQUIRE(gradient.shape() == expected.shape());
+  // A bias before a batch norm has no influence: its gradient is nothing but rounding.
+  if (max_abs_difference(expected, Tensor(expected.shape())) < 1e-12) {
+    CHECK(max_abs_difference(gradient, expected) < 1e-5);
+  } else {
+    CHECK(relative_difference(gradient, expected) < tolerance);
+  }
+}
 
 }  // namespace
 
-TEST_CASE("VGG-16: a training step agrees with PyTorch's, logits and every gradient") {
-  const Fixture fixture("vgg16.safetensors");
-  const auto net = narrow_vgg16(fixture);
-  const Step step = training_step(*net, fixture);
-  CHECK(relative_error(step.logits, fixture.get("logits")) < tolerance);
-  CHECK(relative_error(step.loss, fixture.get("loss")) < tolerance);
-  size_t trainable = 0, buffers = 0;
-  for (Parameter* p : net->parameters()) {
-    INFO(p->name);
-    if (!p->trainable) {
-      CHECK(relative_error(p->value, fixture.numbered("buffer", buffers++)) < tolerance);
-      continue;
+TEST_CASE("a training step agrees with PyTorch's: logits, running statistics, every gradient") {
+  for (const Case& c : cases) {
+    INFO(c.fixture);
+    const StepInPyTorch expected(c.fixture);
+    const auto net = narrow(c);
+    Graph graph = traced(*net);
+    const Step step = training_step(graph, expected);
+    CHECK(relative_difference(step.logits, expected.get("logits")) < tolerance);
+    CHECK(relative_difference(step.loss, expected.get("loss")) < tolerance);
+    size_t trainable = 0, buffers = 0;
+    for (const Parameter* p : net->parameters()) {
+      INFO(p->name);
+      const Parameter* traced_p = graph.find(p->name);
+      REQUIRE(traced_p != nullptr);
+      if (p->trainable) {
+        check_gradient(folded(traced_p->grad, trainable), expected.get("grad", trainable));
+        ++trainable;
+      } else {
+        CHECK(relative_difference(traced_p->value, expected.get("buffer", buffers++)) < tolerance);
+      }
     }
-    const Tensor expected = fixture.numbered("grad", trainable++);
-    REQUIRE(p->grad.shape() == expected.shape());
-    const double size = max_abs_difference(expected, Tensor(expected.shape()));
-    // A bias before a batch norm has no influence: its gradient is nothing but rounding.
-    if (size < 1e-12) {
-      CHECK(max_abs_difference(p->grad, expected) < 1e-5);
-    } else {
-      CHECK(relative_error(p->grad, expected) < tolerance);
-    }
+    CHECK(trainable + buffers + 4 == expected.tensors());  // logits twice, loss, stream
   }
-  CHECK(trainable == 54);
-  CHECK(buffers == 26);
 }
 
-TEST_CASE("VGG-16: after the step, inference agrees with PyTorch's") {
-  const Fixture fixture("vgg16.safetensors");
-  const auto net = narrow_vgg16(fixture);
-  training_step(*net, fixture);
-  Tape tape(Mode::inference);
-  const Var logits = net->forward(tape.constant(fixture.get("x")));
-  CHECK(relative_error(logits.value(), fixture.get("logits_inference")) < tolerance);
+TEST_CASE("after the step, inference agrees with PyTorch's") {
+  for (const Case& c : cases) {
+    INFO(c.fixture);
+    const StepInPyTorch expected(c.fixture);
+    const auto net = narrow(c);
+    Graph graph = traced(*net);
+    training_step(graph, expected);
+    const Tensor logits = run(graph, expected.pictures(count, size));
+    CHECK(relative_difference(logits, expected.get("logits_inference")) < tolerance);
+  }
 }
 
-TEST_CASE("VGG-16: a step that is off is noticed") {
-  const Fixture fixture("vgg16.safetensors");
-  const auto net = narrow_vgg16(fixture);
-  net->parameters()[0]->value[0] *= 1.01F;
-  CHECK(relative_error(training_step(*net, fixture).logits, fixture.get("logits")) > tolerance);
+TEST_CASE("a step that is off is noticed") {
+  for (const Case& c : cases) {
+    INFO(c.fixture);
+    const StepInPyTorch expected(c.fixture);
+    const auto net = narrow(c);
+    net->parameters()[0]->value[0] *= 1.01F;
+    Graph graph = traced(*net);
+    CHECK(relative_difference(training_step(graph, expected).logits, expected.get("logits")) >
+          tolerance);
+  }
 }

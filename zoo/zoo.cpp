@@ -8,9 +8,13 @@
 #include "zoo/densenet.h"
 #include "zoo/igc.h"
 #include "zoo/igcv3.h"
+#include "zoo/mobilenet.h"
+#include "zoo/mobilenet_v2.h"
 #include "zoo/preact_resnet.h"
 #include "zoo/resnet.h"
 #include "zoo/resnet9.h"
+#include "zoo/shufflenet.h"
+#include "zoo/shufflenet_v2.h"
 #include "zoo/vgg.h"
 
 namespace bonsai::zoo {
@@ -24,6 +28,10 @@ constexpr const char* igc_paper = "Zhang et al. 2017, arXiv:1707.02725";
 constexpr const char* igcv3_paper = "Sun et al. 2018, arXiv:1806.00178";
 constexpr const char* densenet_paper = "Huang et al. 2016, arXiv:1608.06993";
 constexpr const char* li_paper = "Li et al. 2017, arXiv:1608.08710";
+constexpr const char* mobilenet_paper = "Howard et al. 2017, arXiv:1704.04861";
+constexpr const char* mobilenet_v2_paper = "Sandler et al. 2018, arXiv:1801.04381";
+constexpr const char* shufflenet_paper = "Zhang et al. 2017, arXiv:1707.01083";
+constexpr const char* shufflenet_v2_paper = "Ma et al. 2018, arXiv:1807.11164";
 const Shape cifar = {32, 32, 3};
 const Shape imagenet = {224, 224, 3};
 
@@ -72,17 +80,50 @@ std::vector<Entry> make_entries() {
        [](const Spec& s) { return densenet_bc(s, 100, 12); }},
       {"densenet121_224", densenet_paper, imagenet, 1000,
        [](const Spec& s) { return densenet_224(s, 121); }},
+      {"mobilenet", mobilenet_paper, cifar, 10, mobilenet},
+      {"mobilenet_224", mobilenet_paper, imagenet, 1000, mobilenet_224},
+      {"mobilenet_v2", mobilenet_v2_paper, cifar, 10, mobilenet_v2},
+      {"mobilenet_v2_224", mobilenet_v2_paper, imagenet, 1000, mobilenet_v2_224},
+      {"shufflenet", shufflenet_paper, cifar, 10, [](const Spec& s) { return shufflenet(s, 3); }},
+      {"shufflenet_g1", shufflenet_paper, cifar, 10,
+       [](const Spec& s) { return shufflenet(s, 1); }},
+      {"shufflenet_g2", shufflenet_paper, cifar, 10,
+       [](const Spec& s) { return shufflenet(s, 2); }},
+      {"shufflenet_g3", shufflenet_paper, cifar, 10,
+       [](const Spec& s) { return shufflenet(s, 3); }},
+      {"shufflenet_g4", shufflenet_paper, cifar, 10,
+       [](const Spec& s) { return shufflenet(s, 4); }},
+      {"shufflenet_g8", shufflenet_paper, cifar, 10,
+       [](const Spec& s) { return shufflenet(s, 8); }},
+      {"shufflenet_g1_224", shufflenet_paper, imagenet, 1000,
+       [](const Spec& s) { return shufflenet_224(s, 1); }},
+      {"shufflenet_g2_224", shufflenet_paper, imagenet, 1000,
+       [](const Spec& s) { return shufflenet_224(s, 2); }},
+      {"shufflenet_g3_224", shufflenet_paper, imagenet, 1000,
+       [](const Spec& s) { return shufflenet_224(s, 3); }},
+      {"shufflenet_g4_224", shufflenet_paper, imagenet, 1000,
+       [](const Spec& s) { return shufflenet_224(s, 4); }},
+      {"shufflenet_g8_224", shufflenet_paper, imagenet, 1000,
+       [](const Spec& s) { return shufflenet_224(s, 8); }},
+      {"shufflenet_v2", shufflenet_v2_paper, cifar, 10, shufflenet_v2},
+      {"shufflenet_v2_224", shufflenet_v2_paper, imagenet, 1000, shufflenet_v2_224},
   };
 }
 
 }  // namespace
 
-int Spec::scaled(int channels, const std::string& layer) const {
-  const double result = std::round(static_cast<double>(channels) * static_cast<double>(width));
+int Spec::scaled(int channels, const std::string& layer, int multiple) const {
+  const double wanted = static_cast<double>(channels) * static_cast<double>(width);
+  const double result = multiple * std::round(wanted / multiple);
   require(result >= 1, name, ": width ", width, " leaves ", layer, " none of its ", channels,
-          " channels");
-  require(result <= 1 << 20, name, ": width ", width, " gives ", layer, " ", result, " channels");
-  return static_cast<int>(result);
+          " channels", multiple == 1 ? "" : join(", which come in multiples of ", multiple));
+  return whole(result, layer);
+}
+
+int Spec::whole(double channels, const std::string& layer) const {
+  require(channels <= 1 << 20, name, ": width ", width, " gives ", layer, " ", channels,
+          " channels, should be at most ", 1 << 20);
+  return static_cast<int>(channels);
 }
 
 void Spec::require_size(int least) const {

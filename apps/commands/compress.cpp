@@ -81,7 +81,7 @@ void train_stage(const Arguments& arguments, Run& run) {
 
 void prune_stage(const Arguments& arguments, Run& run) {
   stage("pruning " + description(arguments.pruning));
-  run.after = pruned(run.start.graph, arguments.pruning);
+  run.after = pruned(run.start.graph, arguments.pruning, &run.start.data, arguments.training.seed);
   run.tested_pruned = evaluate_model(run.after, run.start.data);
   say("accuracy after pruning, before fine-tuning: " +
       report::percent(run.tested_pruned.accuracy, 2));
@@ -159,12 +159,13 @@ void run(const Arguments& given, const CLI::App& parser, const Invocation& invoc
   if (arguments.pruning.target.empty() && !arguments.pruning.ratio &&
       arguments.pruning.ratios.empty())
     arguments.pruning.target = "macs=0.5";
-  check(arguments.pruning);
+  check(arguments.pruning, true);
   apply(arguments.common);
   if (!arguments.file.empty()) arguments.network.name = arguments.file;
 
   Run run;
   run.start = starting_point(arguments.network, arguments.data, arguments.training.seed);
+  if (arguments.training.hold_out > 0) set_aside(run.start.data, arguments.training.hold_out);
   run.train_options = train_options(arguments.training, run.start.data.train.height);
   run.finetune_options = finetune_options(arguments, run.train_options);
   run.folder =
@@ -196,7 +197,7 @@ void run(const Arguments& given, const CLI::App& parser, const Invocation& invoc
   print("\n" + comparison_text(models));
   const double speedup = report::speedup_one_thread(models);
   if (speedup > 0 && speedup < 1.1)
-    say("note: hardly quicker; other widths may suit this machine better: try --round-to 8");
+    say("note: hardly quicker; other widths may suit this machine better: try --round-to 16");
   print("\nreport: " + page + "\nnext:   " + bold(report.next) + "\n");
 }
 

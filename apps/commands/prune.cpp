@@ -20,19 +20,21 @@ struct Arguments {
   std::string file, out;
   PruningArguments pruning;
   DataArguments data{.where = ""};
+  uint64_t seed = 1;
   Common common;
 };
 
 void run(const Arguments& arguments, const Invocation& invocation) {
-  check(arguments.pruning);
+  check(arguments.pruning, !arguments.data.where.empty());
   apply(arguments.common);
   Graph before = open_model(arguments.file);
-  Graph after = pruned(before, arguments.pruning);
+  std::optional<Dataset> data;
+  if (!arguments.data.where.empty()) data = load_for(before, arguments.data);
+  Graph after = pruned(before, arguments.pruning, data ? &*data : nullptr, arguments.seed);
   std::optional<double> accuracy_before, accuracy_after;
-  if (!arguments.data.where.empty()) {
-    const Dataset data = load_for(before, arguments.data);
-    accuracy_before = evaluate_model(before, data).accuracy;
-    accuracy_after = evaluate_model(after, data).accuracy;
+  if (data) {
+    accuracy_before = evaluate_model(before, *data).accuracy;
+    accuracy_after = evaluate_model(after, *data).accuracy;
   }
   save(arguments.out, after);
   const auto models = compared(before, accuracy_before, after, accuracy_after);
@@ -51,6 +53,8 @@ Job define(CLI::App& parser, const Invocation& invocation) {
   parser.add_option("--out", arguments->out, "the pruned model's file")->required();
   add_pruning(parser, arguments->pruning, "");
   add_data(parser, arguments->data);
+  parser.add_option("--seed", arguments->seed,
+                    "of the calibration pictures and of --criterion random");
   add_common(parser, arguments->common);
   return [arguments, &invocation] { run(*arguments, invocation); };
 }
@@ -60,7 +64,9 @@ Job define(CLI::App& parser, const Invocation& invocation) {
 const Command prune_command = {
     "prune", "take channels out of a model",
     "  bonsai prune model.bonsai --target macs=0.5 --out pruned.bonsai\n"
-    "  bonsai prune model.bonsai --ratio 0.7 --round-to 8 --data cifar10 --out pruned.bonsai\n",
+    "  bonsai prune model.bonsai --ratio 0.7 --round-to 16 --data cifar10 --out pruned.bonsai\n"
+    "  bonsai prune model.bonsai --criterion taylor --data cifar10 --target params=0.5 --out "
+    "pruned.bonsai\n",
     define};
 
 }  // namespace bonsai::app

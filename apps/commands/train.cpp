@@ -48,6 +48,7 @@ report::ReportData findings(const Graph& graph, const Dataset& data, const Train
 void run(const Arguments& arguments, const CLI::App& parser, const Invocation& invocation) {
   apply(arguments.common);
   StartingPoint start = starting_point(arguments.network, arguments.data, arguments.training.seed);
+  if (arguments.training.hold_out > 0) set_aside(start.data, arguments.training.hold_out);
   const TrainOptions options = train_options(arguments.training, start.data.train.height);
   const std::filesystem::path folder =
       arguments.out.empty() ? "runs/" + start.graph.info.network : arguments.out;

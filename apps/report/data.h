@@ -2,6 +2,7 @@
 // draws it. Parts that are empty are left out of the page.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -56,12 +57,48 @@ struct Fact {
   std::string label, value;
 };
 
+// Numbers in a grid, the larger the darker.
+struct HeatMap {
+  struct Row {
+    std::string name;
+    std::vector<std::optional<double>> values;  // one per column
+  };
+  std::string title, note;
+  std::vector<std::string> columns;
+  std::vector<Row> rows;
+  double full = 1;    // the value that is as dark as it gets; nothing is shaded from 0 down
+  int digits = 1;     // of the numbers written into the cells
+  bool good = false;  // large numbers are good news
+};
+
+struct Series {
+  std::string name;
+  std::vector<std::array<double, 2>> points;  // x, y
+  std::vector<std::string> labels;            // of the points, or none
+};
+
+struct Chart {
+  std::string title, note, x_label, y_label;
+  std::vector<Series> series;
+  bool lines = true;  // false: points alone
+};
+
+struct Table {
+  std::string title, note;
+  std::vector<std::string> head;
+  std::vector<std::vector<std::string>> rows;  // as many cells as head
+};
+
 struct ReportData {
   std::string title, summary;
   std::vector<Measurement> models;  // one, or before and after
   std::vector<Stage> stages;
   std::string stage_mark;  // what happened between two stages: "pruned"
   std::vector<LayerWidth> layers;
+  std::vector<Fact> findings;  // in words
+  std::vector<HeatMap> heat_maps;
+  std::vector<Chart> charts;
+  std::vector<Table> tables;
   std::vector<Picture> pictures;
   std::vector<std::string> classes;
   std::vector<std::vector<int>> confusion;  // [truth][guess]

@@ -12,4 +12,7 @@ std::string channel_bars(const ReportData& data);      // channels.cpp
 std::string confusion_matrix(const ReportData& data);  // confusion.cpp
 std::string picture_strip(const ReportData& data);     // pictures.cpp
 
+std::string heat_map(const HeatMap& map);  // heat_map.cpp
+std::string chart(const Chart& chart);     // chart.cpp
+
 }  // namespace bonsai::report

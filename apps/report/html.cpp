@@ -87,6 +87,36 @@ std::string fact_table(const std::vector<Fact>& facts) {
   return html + "</tbody></table>";
 }
 
+std::string note(const std::string& text) {
+  return text.empty() ? "" : "<p class=\"note\">" + escape(text) + "</p>";
+}
+
+std::string plain_table(const Table& table) {
+  std::string html = "<div class=\"scroll\"><table><thead><tr>";
+  for (const std::string& cell : table.head) html += "<th>" + escape(cell) + "</th>";
+  html += "</tr></thead><tbody>";
+  for (const auto& row : table.rows) {
+    html += "<tr>";
+    for (size_t i = 0; i < row.size(); ++i) {
+      const std::string tag = i == 0 ? "th" : "td";
+      html += "<" + tag + ">" + escape(row[i]) + "</" + tag + ">";
+    }
+    html += "</tr>";
+  }
+  return html + "</tbody></table></div>";
+}
+
+// What analyses found: grids, charts and tables under titles of their own.
+std::string analyses(const ReportData& data) {
+  std::string html = section("What stands out", fact_table(data.findings));
+  for (const HeatMap& map : data.heat_maps)
+    html += section(map.title, note(map.note) + heat_map(map));
+  for (const Chart& c : data.charts) html += section(c.title, note(c.note) + chart(c));
+  for (const Table& table : data.tables)
+    html += section(table.title, note(table.note) + plain_table(table));
+  return html;
+}
+
 std::string command_list(const ReportData& data) {
   std::string html;
   if (!data.commands.empty()) {
@@ -112,7 +142,7 @@ std::string render(const ReportData& data) {
          section(data.models.size() > 1 ? "Before and after" : "The network",
                  comparison_table(data.models)) +
          section("Learning curves", learning_curves(data)) +
-         section("Channels per layer", channel_bars(data)) +
+         section("Channels per layer", channel_bars(data)) + analyses(data) +
          section("Test pictures and the guesses" + of, picture_strip(data)) +
          section("Confusion matrix" + of, confusion_matrix(data)) +
          section("How this was made", fact_table(data.facts) + command_list(data)) +

@@ -22,6 +22,11 @@ std::optional<T> optional_value(const Json& json, const char* key) {
   return entry->template get<T>();
 }
 
+void require_width(const std::string& title, size_t cells, size_t columns) {
+  require(cells == columns, "'", title, "' has ", columns, " columns, a row has ", cells,
+          " cells, should be as many");
+}
+
 }  // namespace
 
 void to_json(Json& json, const Latency& x) {
@@ -107,6 +112,66 @@ void from_json(const Json& json, Fact& x) {
   json.at("value").get_to(x.value);
 }
 
+void to_json(Json& json, const HeatMap::Row& x) {
+  Json values = Json::array();
+  for (const auto& value : x.values) values.push_back(optional_json(value));
+  json = {{"name", x.name}, {"values", std::move(values)}};
+}
+void from_json(const Json& json, HeatMap::Row& x) {
+  json.at("name").get_to(x.name);
+  for (const Json& value : json.at("values"))
+    x.values.push_back(value.is_null() ? std::nullopt : std::optional(value.get<double>()));
+}
+
+void to_json(Json& json, const HeatMap& x) {
+  json = {{"title", x.title}, {"note", x.note},     {"columns", x.columns}, {"rows", x.rows},
+          {"full", x.full},   {"digits", x.digits}, {"good", x.good}};
+}
+void from_json(const Json& json, HeatMap& x) {
+  json.at("title").get_to(x.title);
+  json.at("note").get_to(x.note);
+  json.at("columns").get_to(x.columns);
+  json.at("rows").get_to(x.rows);
+  json.at("full").get_to(x.full);
+  json.at("digits").get_to(x.digits);
+  json.at("good").get_to(x.good);
+  for (const HeatMap::Row& row : x.rows)
+    require_width(x.title, row.values.size(), x.columns.size());
+}
+
+void to_json(Json& json, const Series& x) {
+  json = {{"name", x.name}, {"points", x.points}, {"labels", x.labels}};
+}
+void from_json(const Json& json, Series& x) {
+  json.at("name").get_to(x.name);
+  json.at("points").get_to(x.points);
+  json.at("labels").get_to(x.labels);
+}
+
+void to_json(Json& json, const Chart& x) {
+  json = {{"title", x.title},     {"note", x.note},     {"x_label", x.x_label},
+          {"y_label", x.y_label}, {"series", x.series}, {"lines", x.lines}};
+}
+void from_json(const Json& json, Chart& x) {
+  json.at("title").get_to(x.title);
+  json.at("note").get_to(x.note);
+  json.at("x_label").get_to(x.x_label);
+  json.at("y_label").get_to(x.y_label);
+  json.at("series").get_to(x.series);
+  json.at("lines").get_to(x.lines);
+}
+
+void to_json(Json& json, const Table& x) {
+  json = {{"title", x.title}, {"note", x.note}, {"head", x.head}, {"rows", x.rows}};
+}
+void from_json(const Json& json, Table& x) {
+  json.at("title").get_to(x.title);
+  json.at("note").get_to(x.note);
+  json.at("head").get_to(x.head);
+  json.at("rows").get_to(x.rows);
+  for (const auto& row : x.rows) require_width(x.title, row.size(), x.head.size());
+}
+
 std::string to_json(const ReportData& data) {
   const Json json = {{"title", data.title},
                      {"summary", data.summary},
@@ -114,6 +179,10 @@ std::string to_json(const ReportData& data) {
                      {"stages", data.stages},
                      {"stage_mark", data.stage_mark},
                      {"layers", data.layers},
+                     {"findings", data.findings},
+                     {"heat_maps", data.heat_maps},
+                     {"charts", data.charts},
+                     {"tables", data.tables},
                      {"classes", data.classes},
                      {"confusion", data.confusion},
                      {"confusion_of", data.confusion_of},
@@ -135,6 +204,10 @@ ReportData from_json(const std::string& text) {
     json.at("stages").get_to(data.stages);
     json.at("stage_mark").get_to(data.stage_mark);
     json.at("layers").get_to(data.layers);
+    json.at("findings").get_to(data.findings);
+    json.at("heat_maps").get_to(data.heat_maps);
+    json.at("charts").get_to(data.charts);
+    json.at("tables").get_to(data.tables);
     json.at("classes").get_to(data.classes);
     json.at("confusion").get_to(data.confusion);
     json.at("confusion_of").get_to(data.confusion_of);

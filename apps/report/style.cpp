@@ -71,6 +71,14 @@ svg .bar-before { fill: var(--before); } svg .bar-after { fill: var(--after); }
 svg .cell { fill: var(--cell); } svg .hit { fill: var(--hit); } svg .miss { fill: var(--miss); }
 svg .count { fill: var(--ink); font-size: 12.5px; pointer-events: none; }
 svg .count.on { fill: var(--on); font-weight: 600; }
+.series-0 { --series: #2f6fb7; } .series-1 { --series: #d0671b; } .series-2 { --series: #1f8a5b; }
+.series-3 { --series: #a3459b; } .series-4 { --series: #b89312; } .series-5 { --series: #c23b4a; }
+.series-6 { --series: #5d6fd0; } .series-7 { --series: #2a9d9d; } .series-8 { --series: #8a6a4f; }
+.series-9 { --series: #7f8a2e; } .series-10 { --series: #7b8794; } .series-11 { --series: #d674a8; }
+.key[class*="series-"] { background: var(--series); }
+svg .curve[class*="series-"] { stroke: var(--series); }
+svg .dot[class*="series-"] { fill: var(--series); }
+.legend.many { flex-wrap: wrap; gap: 4px 18px; }
 .strip { display: grid; grid-template-columns: repeat(auto-fill, minmax(130px, 1fr)); gap: 20px 16px; }
 figure { margin: 0; break-inside: avoid; }
 figure img { width: 100%; aspect-ratio: 1; object-fit: cover; image-rendering: pixelated;

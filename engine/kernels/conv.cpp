@@ -10,7 +10,10 @@ namespace {
 
 bool anything(const ConvShape&) { return true; }
 
-bool pointwise(const ConvShape& s) { return s.taps() == 1 && s.stride == 1 && s.padding == 0; }
+// A transposed convolution may have an input that is larger than what its kernel reaches.
+bool pointwise(const ConvShape& s) {
+  return s.taps() == 1 && s.stride == 1 && s.padding == 0 && s.out_h == s.h && s.out_w == s.w;
+}
 
 bool depthwise(const ConvShape& s) { return s.groups == s.in && s.groups == s.out; }
 
@@ -42,7 +45,7 @@ constexpr std::array<ConvKernel<ConvForward>, 5> forward_table = {{
 
 constexpr std::array<ConvKernel<ConvBackwardData>, 5> backward_data_table = {{
     {"depthwise", depthwise, conv_backward_data_depthwise},
-    {"flipped", flippable, conv_backward_data_flipped},
+    {"flipped", flippable, conv_backward_data_flipped, conv_pack_flipped},
     {"pointwise", pointwise, conv_backward_data_pointwise},
     {"col2im", anything, conv_backward_data_col2im},
     {"plain", anything, conv_backward_data_plain},
@@ -56,6 +59,13 @@ constexpr std::array<ConvKernel<ConvBackwardWeights>, 5> backward_weights_table 
     {"plain", anything, conv_backward_weights_plain},
 }};
 
+template <class Call, size_t rows>
+Tensor pack_for(const std::array<ConvKernel<Call>, rows>& table, const ConvShape& shape,
+                const Scalar* w) {
+  const auto pack = first_fit(table, shape).pack;
+  return pack != nullptr ? pack(shape, w) : Tensor();
+}
+
 }  // namespace
 
 std::span<const ConvKernel<ConvForward>> conv_forward_kernels() { return forward_table; }
@@ -67,8 +77,10 @@ std::span<const ConvKernel<ConvBackwardWeights>> conv_backward_weights_kernels()
 }
 
 Tensor conv_pack(const ConvShape& shape, const Scalar* w) {
-  const auto pack = first_fit(forward_table, shape).pack;
-  return pack != nullptr ? pack(shape, w) : Tensor();
+  return pack_for(forward_table, shape, w);
+}
+Tensor conv_pack_backward_data(const ConvShape& shape, const Scalar* w) {
+  return pack_for(backward_data_table, shape, w);
 }
 
 void conv_forward(const ConvForward& call) { first_fit(forward_table, call.shape).run(call); }

@@ -38,13 +38,14 @@ struct ConvForward {
   const Scalar* packed = nullptr;  // w as conv_pack() returns it; null: not yet
 };
 
-// dx = the derivative by x, or added to dx.
+// dx = the derivative by x, or added to dx. A transposed convolution computes this forward.
 struct ConvBackwardData {
   ConvShape shape;
   const Scalar* dy;
   const Scalar* w;
   Scalar* dx;
   bool add = false;
+  const Scalar* packed = nullptr;  // w as conv_pack_backward_data() returns it; null: not yet
 };
 
 // dw = the derivative by w, or added to dw.
@@ -61,7 +62,7 @@ struct ConvKernel {
   const char* name;
   bool (*fits)(const ConvShape& shape);
   void (*run)(const Call& call);
-  // w in the order in which the row reads it (ConvForward::packed); null: as it is.
+  // w in the order in which the row reads it (`packed` of the call); null: as it is.
   Tensor (*pack)(const ConvShape& shape, const Scalar* w) = nullptr;
 };
 
@@ -72,6 +73,7 @@ std::span<const ConvKernel<ConvBackwardWeights>> conv_backward_weights_kernels()
 // The weights in the order in which the first row that fits reads them, for a network that is run
 // again and again (engine/session.h); undefined when that row reads w itself.
 Tensor conv_pack(const ConvShape& shape, const Scalar* w);
+Tensor conv_pack_backward_data(const ConvShape& shape, const Scalar* w);
 
 // Run the first row that fits.
 void conv_forward(const ConvForward& call);
@@ -87,6 +89,7 @@ void conv_forward_pointwise(const ConvForward& call);
 void conv_backward_data_pointwise(const ConvBackwardData& call);
 void conv_backward_weights_pointwise(const ConvBackwardWeights& call);
 void conv_forward_im2col(const ConvForward& call);
+Tensor conv_pack_flipped(const ConvShape& shape, const Scalar* w);
 void conv_backward_data_flipped(const ConvBackwardData& call);
 void conv_backward_data_col2im(const ConvBackwardData& call);
 void conv_backward_weights_im2col(const ConvBackwardWeights& call);

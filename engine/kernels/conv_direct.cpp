@@ -22,15 +22,16 @@ int padded_out(const ConvShape& s, const TileKernels& t) {
   return (s.group_out() + t.lanes - 1) / t.lanes * t.lanes;
 }
 
-// How the work is cut: chunks of tiles, and where these are too few to share (small maps, one
-// image), pieces of the output channels too.
+// How the work is cut: chunks of tiles, small enough that a single image still gives every thread
+// its share, and where these are too few (small maps), pieces of the output channels too.
 struct Cut {
   int64_t tiles, tiles_per_chunk, chunks;
   int pieces, piece_width;  // in channels of a group
 
   Cut(const ConvShape& s, const TileKernels& t) {
     tiles = (s.pixels() + t.pixels - 1) / t.pixels;
-    tiles_per_chunk = std::min<int64_t>(96 / t.pixels, tiles);
+    const int64_t most = 96 / t.pixels;  // the weights of a block are read once for so many
+    tiles_per_chunk = std::min(tiles, std::clamp<int64_t>(tiles / 12, 2, most));
     chunks = (tiles + tiles_per_chunk - 1) / tiles_per_chunk;
     const int wide = 2 * t.lanes;
     const int blocks = (s.group_out() + wide - 1) / wide;

@@ -21,16 +21,6 @@ std::string set_up() {
          openblas_get_corename();
 }
 
-// OpenBLAS's OpenMP build keeps its number of threads per calling thread.
-void use_one_thread() {
-  blas_description();
-  thread_local const bool done = [] {
-    if (openblas_get_parallel() == 2) openblas_set_num_threads(1);
-    return true;
-  }();
-  static_cast<void>(done);
-}
-
 CBLAS_TRANSPOSE cblas(Transpose t) { return t == Transpose::yes ? CblasTrans : CblasNoTrans; }
 
 [[maybe_unused]] void multiply(CBLAS_TRANSPOSE ta, CBLAS_TRANSPOSE tb, int m, int n, int k,
@@ -52,9 +42,19 @@ const char* blas_description() {
   return description.c_str();
 }
 
+// OpenBLAS's OpenMP build keeps its number of threads per calling thread.
+void prepare_blas() {
+  blas_description();
+  thread_local const bool done = [] {
+    if (openblas_get_parallel() == 2) openblas_set_num_threads(1);
+    return true;
+  }();
+  static_cast<void>(done);
+}
+
 void gemm(Transpose ta, Transpose tb, int m, int n, int k, Scalar alpha, const Scalar* a, int lda,
           const Scalar* b, int ldb, Scalar beta, Scalar* c, int ldc) {
-  use_one_thread();
+  prepare_blas();
   if (m == 0 || n == 0) return;
   multiply(cblas(ta), cblas(tb), m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
 }

@@ -1,6 +1,6 @@
-// Matrix products. OpenBLAS lives behind this header and nowhere else; it runs single-threaded
-// inside our own parallel loops, because its threads change the bits of a result on most
-// processors and starve on the shapes of small networks.
+// Matrix products. OpenBLAS lives behind this header and lapack.h; it runs single-threaded inside
+// our own parallel loops, because its threads change the bits of a result on most processors and
+// starve on the shapes of small networks.
 #pragma once
 
 #include "engine/tensor.h"
@@ -23,5 +23,8 @@ void parallel_gemm(Transpose ta, Transpose tb, int m, int n, int k, Scalar alpha
 // Throws Error when the linked flavour was built without threads: its serial build keeps shared
 // buffers without a lock, and gives wrong results under a caller's threads.
 const char* blas_description();
+
+// Makes OpenBLAS ready for calls from this thread; for lapack.cpp, whose calls are not gemm's.
+void prepare_blas();
 
 }  // namespace bonsai

@@ -1,6 +1,6 @@
 // softmax, and cross_entropy with label smoothing (Szegedy et al. 2016, "Rethinking the Inception
 // Architecture"). With p = softmax(logits) and the target t[k] = (1 - s) [k = label] + s / K:
-//   loss = mean over the batch of -sum_k t[k] log p[k],   dlogits = (p - t) / N
+//   loss = mean over the labels of -sum_k t[k] log p[k],   dlogits = (p - t) / their number
 #include <memory>
 
 #include "engine/kernels/softmax.h"
@@ -78,14 +78,18 @@ class CrossEntropy : public Op {
 
   Shape infer(std::span<const Shape> in) const override {
     require_inputs("cross_entropy", in, 2);
-    require(in[0].size() == 2 && in[0][0] > 0 && in[0][1] > 0,
-            "cross_entropy: the logits have shape ", in[0], ", should be [N, K]");
-    require_vector("cross_entropy", "the label vector", in[1], in[0][0]);
+    const Shape& logits = in[0];
+    require((logits.size() == 2 || logits.size() == 4) && element_count(logits) > 0,
+            "cross_entropy: the logits have shape ", logits, ", should be [N, K] or [N, H, W, K]");
+    const Shape expected(logits.begin(), logits.end() - 1);
+    require(in[1] == expected, "cross_entropy: the labels have shape ", in[1], ", should be ",
+            expected);
     return {1};
   }
 
   void forward(std::span<const Tensor> in, Tensor& out, const Pass& pass) const override {
-    const int n = in[0].dim(0), k = in[0].dim(1);
+    const int64_t n = rows(in[0]);
+    const int k = channels(in[0].shape());
     check_labels(in[1], k);
     Scalar* probabilities = nullptr;
     if (pass.save != nullptr) {
@@ -105,15 +109,16 @@ class CrossEntropy : public Op {
       }
     });
     double total = 0;
-    for (int r = 0; r < n; ++r) total += losses[r];
-    out[0] = static_cast<Scalar>(total / n);
+    for (int64_t r = 0; r < n; ++r) total += losses[r];
+    out[0] = static_cast<Scalar>(total / static_cast<double>(n));
   }
 
   void backward(std::span<const Tensor> in, const Tensor&, std::span<const Tensor> saved,
                 const Tensor& grad_out, std::span<const Gradient> grad) const override {
     require(!grad[1].wanted(), "cross_entropy: labels have no gradient, pass them as a constant");
     if (!grad[0].wanted()) return;
-    const int n = in[0].dim(0), k = in[0].dim(1);
+    const int64_t n = rows(in[0]);
+    const int k = channels(in[0].shape());
     const Scalar scale = grad_out[0] / static_cast<Scalar>(n);
     const auto others = static_cast<Scalar>(double{smoothing_} / k);
     const Scalar at_label = 1 - static_cast<Scalar>(smoothing_);
@@ -131,8 +136,9 @@ class CrossEntropy : public Op {
   }
 
   // Logits are classes: all of them stay.
-  void ties(const Node& node, std::span<const Shape> shapes, Channels& channels) const override {
-    channels.pin({node.in[0], 1}, shapes[static_cast<size_t>(node.in[0])][1]);
+  void ties(const Node& node, std::span<const Shape> shapes, Channels& channels_) const override {
+    channels_.pin(channel_axis(node.in[0], shapes),
+                  channels(shapes[static_cast<size_t>(node.in[0])]));
   }
 
   Attributes attributes() const override { return {{"smoothing", double{smoothing_}}}; }

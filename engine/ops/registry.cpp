@@ -13,6 +13,7 @@ using Maker = OpPtr (*)(AttributeReader&);
 const std::map<std::string_view, Maker>& makers() {
   static const std::map<std::string_view, Maker> table = {
       {"conv2d", make_conv2d},
+      {"conv_transpose2d", make_conv_transpose2d},
       {"linear", make_linear},
       {"batch_norm", make_batch_norm},
       {"relu", make_relu},
@@ -25,6 +26,8 @@ const std::map<std::string_view, Maker>& makers() {
       {"concat", make_concat},
       {"select", make_select},
       {"pad_channels", make_pad_channels},
+      {"pixel_shuffle", make_pixel_shuffle},
+      {"pixel_unshuffle", make_pixel_unshuffle},
       {"max_pool", make_max_pool},
       {"average_pool", make_average_pool},
       {"global_average_pool", make_global_average_pool},
@@ -32,6 +35,7 @@ const std::map<std::string_view, Maker>& makers() {
       {"dropout", make_dropout},
       {"softmax", make_softmax},
       {"cross_entropy", make_cross_entropy},
+      {"mean_squared_error", make_mean_squared_error},
   };
   return table;
 }

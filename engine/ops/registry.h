@@ -38,6 +38,7 @@ class AttributeReader {
 
 // One per operation, defined in its own file.
 OpPtr make_conv2d(AttributeReader& attributes);
+OpPtr make_conv_transpose2d(AttributeReader& attributes);
 OpPtr make_linear(AttributeReader& attributes);
 OpPtr make_batch_norm(AttributeReader& attributes);
 OpPtr make_relu(AttributeReader& attributes);
@@ -50,6 +51,8 @@ OpPtr make_channel_scale(AttributeReader& attributes);
 OpPtr make_concat(AttributeReader& attributes);
 OpPtr make_select(AttributeReader& attributes);
 OpPtr make_pad_channels(AttributeReader& attributes);
+OpPtr make_pixel_shuffle(AttributeReader& attributes);
+OpPtr make_pixel_unshuffle(AttributeReader& attributes);
 OpPtr make_max_pool(AttributeReader& attributes);
 OpPtr make_average_pool(AttributeReader& attributes);
 OpPtr make_global_average_pool(AttributeReader& attributes);
@@ -57,5 +60,6 @@ OpPtr make_flatten(AttributeReader& attributes);
 OpPtr make_dropout(AttributeReader& attributes);
 OpPtr make_softmax(AttributeReader& attributes);
 OpPtr make_cross_entropy(AttributeReader& attributes);
+OpPtr make_mean_squared_error(AttributeReader& attributes);
 
 }  // namespace bonsai

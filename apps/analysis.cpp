@@ -1,0 +1,70 @@
+#include "apps/analysis.h"
+
+#include <algorithm>
+
+#include <CLI/CLI.hpp>
+
+#include "apps/console.h"
+#include "apps/findings.h"
+#include "apps/models.h"
+#include "apps/report/text.h"
+
+namespace bonsai::app {
+namespace {
+
+int default_hold_out(const Dataset& data) {
+  constexpr int usual = 1000, largest_part = 5;
+  return std::clamp(data.train.count() / largest_part, 1, usual);
+}
+
+}  // namespace
+
+void add_analysis(CLI::App& parser, AnalysisArguments& arguments) {
+  parser.add_option("model", arguments.file, "a trained model file")->required();
+  add_data(parser, arguments.data);
+  parser
+      .add_option("--hold-out", arguments.hold_out,
+                  "judge by so many training pictures; 0: 1000, or a fifth of few")
+      ->check(CLI::NonNegativeNumber);
+  parser
+      .add_option("--calibration", arguments.calibration,
+                  "other training pictures for activations and batch norm; 0: all")
+      ->check(CLI::NonNegativeNumber);
+  parser.add_option("--seed", arguments.seed, "of the choice of pictures");
+  add_common(parser, arguments.common);
+  parser.add_option("--out", arguments.out, "the run's folder; empty: runs/<network>-<command>");
+}
+
+Analysis::Analysis(const AnalysisArguments& arguments)
+    : graph(open_model(arguments.file)), data(load_for(graph, arguments.data)) {
+  take_normalisation(graph, data);
+  const int held = arguments.hold_out > 0 ? arguments.hold_out : default_hold_out(data);
+  validation = set_aside(data, held);
+  say(join("judged by ", held, " training pictures that are set aside; unseen, if the network was ",
+           "trained with --hold-out ", held));
+  calibration = calibration_pictures(graph, data, arguments.calibration, arguments.seed);
+  coupling = couple(graph);
+}
+
+std::filesystem::path folder_of(const Analysis& analysis, const AnalysisArguments& arguments,
+                                const std::string& kind) {
+  if (!arguments.out.empty()) return arguments.out;
+  const std::string& network = analysis.graph.info.network;
+  return "runs/" + (network.empty() ? "model" : network) + "-" + kind;
+}
+
+report::ReportData report_of(const Analysis& analysis, const AnalysisArguments& arguments,
+                             const Invocation& invocation, const std::string& kind) {
+  report::ReportData report;
+  report.title = analysis.graph.info.network + ", " + kind;
+  report.facts = common_facts(analysis.graph, analysis.data);
+  report.facts.insert(report.facts.begin() + 2,
+                      {{"judged by", join(report::grouped(analysis.validation.count()),
+                                          " training pictures, set aside")},
+                       {"calibration", join(arguments.calibration, " other training pictures")},
+                       {"seed", std::to_string(arguments.seed)}});
+  report.commands = {invocation.text()};
+  return report;
+}
+
+}  // namespace bonsai::app

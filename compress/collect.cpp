@@ -1,0 +1,175 @@
+#include "compress/collect.h"
+
+#include <algorithm>
+#include <numeric>
+#include <set>
+#include <utility>
+
+#include "engine/parallel.h"
+#include "engine/random.h"
+
+namespace bonsai {
+namespace {
+
+constexpr size_t kept_bytes = size_t{192} << 20;  // of values, by each of the two networks
+
+// The values of one batch that a layer's samples are made of.
+struct View {
+  Tensor x, y, y_original;
+  Tensor other, other_original;  // of the addition; undefined: none
+};
+
+// One layer's sums.
+class LayerSum {
+ public:
+  LayerSum(const Graph& graph, const Collected& layer)
+      : mixer(layer.mixer), other(earlier_operand(graph, layer.mixer)), scales_(layer.scales) {
+    for (int b = 0; b < mixer.groups; ++b) {
+      sums_.emplace_back(mixer.columns(), mixer.block_out());
+    }
+  }
+
+  void add(const View& view, int first_picture, const CollectOptions& options) {
+    const int pictures = view.y.dim(0);
+    const int samples = std::min(options.positions, mixer.positions);
+    const size_t rows = static_cast<size_t>(pictures) * static_cast<size_t>(samples);
+    x_.resize(rows * static_cast<size_t>(mixer.columns()));
+    d_.resize(rows * static_cast<size_t>(mixer.block_out()));
+    for (int block = 0; block < mixer.groups; ++block) {
+      parallel_ranges(pictures, 1, [&](int64_t begin, int64_t end) {
+        for (int i = static_cast<int>(begin); i < static_cast<int>(end); ++i) {
+          const std::vector<int> positions =
+              sample_positions(mixer.positions, samples, options.seed, first_picture + i);
+          for (int s = 0; s < samples; ++s) {
+            write_row(view, block, i, positions[static_cast<size_t>(s)], i * samples + s);
+          }
+        }
+      });
+      sums_[static_cast<size_t>(block)].add(x_.data(), d_.data(), static_cast<int>(rows));
+    }
+  }
+
+  std::vector<Regression> finish(const Graph& changed) {
+    const Tensor& w = changed.values[static_cast<size_t>(mixer.w)].parameter->value;
+    std::vector<Regression> blocks;
+    for (int b = 0; b < mixer.groups; ++b) {
+      Regression& block = blocks.emplace_back();
+      block.moments = sums_[static_cast<size_t>(b)].finish(mixer.has_intercept());
+      block.taps = mixer.taps();
+      block.channels = mixer.block_in();
+      const auto columns = static_cast<size_t>(mixer.columns());
+      for (int o = b * mixer.block_out(); o < (b + 1) * mixer.block_out(); ++o) {
+        const Scalar* row = w.data() + static_cast<size_t>(o) * columns;
+        for (size_t c = 0; c < columns; ++c) {
+          block.w.push_back(scales_[static_cast<size_t>(o)] * double{row[c]});
+        }
+      }
+    }
+    return blocks;
+  }
+
+  const Mixer mixer;
+  const int other;  // value; -1: none
+
+ private:
+  void write_row(const View& view, int block, int picture, int position, int row) {
+    const size_t inputs = static_cast<size_t>(mixer.in_h) * static_cast<size_t>(mixer.in_w) *
+                          static_cast<size_t>(mixer.in);
+    copy_patch(mixer, block, view.x.data() + static_cast<size_t>(picture) * inputs, position,
+               x_.data() + static_cast<size_t>(row) * static_cast<size_t>(mixer.columns()));
+    const int outputs = mixer.block_out(), first = block * outputs;
+    const size_t from = (static_cast<size_t>(picture) * static_cast<size_t>(mixer.positions) +
+                         static_cast<size_t>(position)) *
+                            static_cast<size_t>(mixer.out) +
+                        static_cast<size_t>(first);
+    Scalar* d = d_.data() + static_cast<size_t>(row) * static_cast<size_t>(outputs);
+    for (int o = 0; o < outputs; ++o) {
+      const size_t i = from + static_cast<size_t>(o);
+      const double scale = scales_[static_cast<size_t>(first + o)];
+      double lack = scale * (double{view.y_original[i]} - double{view.y[i]});
+      if (view.other.defined()) lack += double{view.other_original[i]} - double{view.other[i]};
+      d[o] = static_cast<Scalar>(scale != 0 ? lack : 0);
+    }
+  }
+
+  std::vector<double> scales_;
+  std::vector<MomentSum> sums_;  // per group of channels
+  std::vector<Scalar> x_, d_;    // the rows of one batch
+};
+
+}  // namespace
+
+Collector::Collector(const Graph& original, const Graph& changed, const Pictures& pictures,
+                     const CollectOptions& options)
+    : original_(original),
+      changed_(changed),
+      pictures_(pictures),
+      options_(options),
+      batch_(rerun_batch(original)),
+      run_original_(original, pictures, batch_, kept_bytes),
+      run_changed_(changed, pictures, batch_, kept_bytes) {}
+
+void Collector::settle(int node) {
+  run_original_.settle(node);
+  run_changed_.settle(node);
+}
+
+std::vector<std::vector<Regression>> Collector::collect(std::span<const Collected> layers) {
+  std::vector<LayerSum> sums;
+  sums.reserve(layers.size());
+  std::set<int> original_values, changed_values;
+  for (const Collected& layer : layers) {
+    const LayerSum& sum = sums.emplace_back(original_, layer);
+    changed_values.insert({sum.mixer.x, sum.mixer.y});
+    original_values.insert(sum.mixer.y);
+    if (sum.other < 0) continue;
+    changed_values.insert(sum.other);
+    original_values.insert(sum.other);
+  }
+  const std::vector<int> of_original(original_values.begin(), original_values.end());
+  const std::vector<int> of_changed(changed_values.begin(), changed_values.end());
+  const auto find = [](const std::vector<int>& values, const std::vector<Tensor>& tensors, int v) {
+    const auto place = std::lower_bound(values.begin(), values.end(), v) - values.begin();
+    return tensors[static_cast<size_t>(place)];
+  };
+  for (int b = 0; b < run_changed_.batches(); ++b) {
+    if (options_.stop != nullptr && *options_.stop) return {};
+    const std::vector<Tensor> original = run_original_.run(b, of_original);
+    const std::vector<Tensor> changed = run_changed_.run(b, of_changed);
+    for (LayerSum& sum : sums) {
+      View view{.x = find(of_changed, changed, sum.mixer.x),
+                .y = find(of_changed, changed, sum.mixer.y),
+                .y_original = find(of_original, original, sum.mixer.y),
+                .other = {},
+                .other_original = {}};
+      if (sum.other >= 0) {
+        view.other = find(of_changed, changed, sum.other);
+        view.other_original = find(of_original, original, sum.other);
+      }
+      sum.add(view, b * batch_, options_);
+    }
+  }
+  std::vector<std::vector<Regression>> result;
+  for (LayerSum& sum : sums) result.push_back(sum.finish(changed_));
+  return result;
+}
+
+// Floyd's algorithm: one draw per number.
+std::vector<int> sample_positions(int n, int wanted, uint64_t seed, int picture) {
+  std::vector<int> all;
+  if (wanted >= n) {
+    all.resize(static_cast<size_t>(n));
+    std::iota(all.begin(), all.end(), 0);
+    return all;
+  }
+  std::set<int> drawn;
+  Random random(seed, Purpose::choice, static_cast<uint64_t>(picture) + 2,
+                static_cast<uint32_t>(n));
+  for (int i = n - wanted; i < n; ++i) {
+    const int number = static_cast<int>(random.below(static_cast<uint32_t>(i) + 1));
+    if (!drawn.insert(number).second) drawn.insert(i);
+  }
+  return {drawn.begin(), drawn.end()};
+}
+
+}  // namespace bonsai

@@ -1,0 +1,42 @@
+#include "compress/sites.h"
+
+#include <algorithm>
+
+namespace bonsai {
+
+std::vector<Site> sites(const Graph& graph, const Coupling& coupling) {
+  const std::vector<std::vector<int>> readers = consumers(graph);
+  std::vector<Site> all;
+  for (const Producer& producer : coupling.producers) {
+    const int made = producer.output.value;
+    Site site{.value = made};
+    const std::vector<int>& list = readers[static_cast<size_t>(made)];
+    if (list.size() == 1 && made != graph.output) {
+      const Node& reader = graph.nodes[static_cast<size_t>(list[0])];
+      if (reader.op->name() == "batch_norm" && reader.in[0] == made) {
+        site = {.value = reader.out, .norm = list[0]};
+      }
+    }
+    all.push_back(site);
+  }
+  return all;
+}
+
+std::vector<int> activated(const Graph& graph, const std::vector<Activation::Kind>& kinds) {
+  std::vector<int> values;
+  for (const Node& node : graph.nodes) {
+    const bool wanted = std::any_of(kinds.begin(), kinds.end(), [&](Activation::Kind kind) {
+      return node.op->name() == activation_name(kind);
+    });
+    if (wanted) values.push_back(node.out);
+  }
+  return values;
+}
+
+const std::vector<Activation::Kind>& feature_activations() {
+  static const std::vector<Activation::Kind> kinds = {
+      Activation::relu, Activation::relu6, Activation::leaky_relu, Activation::hard_swish};
+  return kinds;
+}
+
+}  // namespace bonsai

@@ -1,0 +1,86 @@
+// The commands that look at a trained network, on tiny data: what --json promises and what a run
+// leaves in its folder.
+#include <csignal>
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "engine/file.h"
+#include "tests/catch.h"
+#include "tests/command.h"
+#include "zoo/zoo.h"
+
+namespace bonsai::test {
+namespace {
+
+using Json = nlohmann::json;
+
+const std::string tiny = " --data synthetic --images 200 --test-images 20 --calibration 32 ";
+
+// Untrained, for pictures of 16 x 16: what is asked is whether the command does its job.
+void save_network(const CommandFolder& folder) {
+  zoo::Options options{.classes = 10, .seed = 1, .width = 0.25F, .input = {16, 16, 3}};
+  Graph graph = trace(*zoo::make("vgg_small", options), {1, 16, 16, 3});
+  graph.info.network = "vgg_small";
+  graph.info.mean = graph.info.std = {0.5F, 0.5F, 0.5F};
+  save(folder.path("net.bonsai").string(), graph);
+}
+
+Json json_of(const CommandFolder& folder, const std::string& arguments) {
+  const Outcome outcome = folder.run(arguments + " --json");
+  INFO(arguments << "\n" << outcome.err);
+  REQUIRE(outcome.status == 0);
+  return Json::parse(outcome.out);
+}
+
+}  // namespace
+
+TEST_CASE("sensitivity prints a row per group and leaves a report") {
+  const CommandFolder folder;
+  save_network(folder);
+  const std::string job = "sensitivity net.bonsai --step 0.5 --hold-out 40" + tiny;
+  const Json found = json_of(folder, job + "--out run");
+  CHECK(found.at("images") == 40);
+  CHECK(found.at("groups").size() == 6);
+  for (const Json& group : found.at("groups")) {
+    for (const char* key : {"group", "units", "why", "stage_boundary", "effective_rank"})
+      CHECK(group.contains(key));
+    REQUIRE(group.at("points").size() == 1);
+    CHECK(group.at("points")[0].at("units").get<int>() == group.at("units").get<int>() / 2);
+    CHECK(group.at("points")[0].at("recalibrated").contains("accuracy"));
+  }
+  const std::string page = folder.read("run/report.html");
+  for (const char* part : {"Points lost as pruned", "Points lost after recalibration",
+                           "What stands out", "How this was made"})
+    CHECK(page.find(part) != std::string::npos);
+  CHECK(folder.run("report run").status == 0);
+
+  const Outcome text = folder.run(job + "--out other");
+  CHECK(text.status == 0);
+  CHECK(text.out.find("features.0") != std::string::npos);
+  CHECK(json_of(folder, job + "--out again").at("groups") == found.at("groups"));
+}
+
+TEST_CASE("sensitivity stopped by a signal ends in good order", "[slow]") {
+  const CommandFolder folder;
+  save_network(folder);
+  const Outcome outcome = folder.run_and_signal(
+      "sensitivity net.bonsai --step 0.01 --hold-out 100" + tiny + "--out run", "judged by",
+      SIGINT);
+  INFO(outcome.err);
+  CHECK(outcome.status == 130);
+  CHECK(outcome.out.empty());
+  CHECK(outcome.err.find("groups are in run/report.html") != std::string::npos);
+  CHECK(folder.run("report run").status == 0);
+}
+
+TEST_CASE("pictures that are held out are not learned from") {
+  const CommandFolder folder;
+  const std::string job = "train --width 0.125 --images 120 --test-images 20 --epochs 1 --out run ";
+  REQUIRE(folder.run(job + "--hold-out 60").status == 0);
+  CHECK(folder.read("run/report.html").find("60 training and") != std::string::npos);
+  const Outcome wrong = folder.run(job + "--hold-out 120");
+  CHECK(wrong.status == 1);
+  CHECK(wrong.err.find("hold out: 120 of 120 pictures") != std::string::npos);
+}
+
+}  // namespace bonsai::test

@@ -1,0 +1,104 @@
+// What tests/fixtures/training_step.py writes, read back: the results of a training step in
+// PyTorch, and the weights and pictures that it began with, made again by the same formula.
+#pragma once
+
+#include <cmath>
+#include <cstdint>
+#include <string>
+
+#include "engine/error.h"
+#include "engine/layer.h"
+#include "engine/tensor_file.h"
+
+namespace bonsai::testing {
+
+// Uniform in [-1, 1), multiples of 2^-23: the finish of SplitMix64 over positions.
+inline Scalar known_number(uint64_t stream, uint64_t position) {
+  uint64_t x = (stream << 32) + position;
+  x = (x ^ (x >> 30)) * 0xBF58476D1CE4E5B9;
+  x = (x ^ (x >> 27)) * 0x94D049BB133111EB;
+  x = (x ^ (x >> 31)) >> 40;
+  return static_cast<Scalar>(static_cast<double>(x) / 0x1p23 - 1);
+}
+
+// Convolution weights from PyTorch's [out, in, kh, kw] to [out, kh, kw, in]; others as they are.
+inline Tensor turned(const Tensor& t) {
+  if (t.rank() != 4) return t;
+  const int out = t.dim(0), in = t.dim(1), kh = t.dim(2), kw = t.dim(3);
+  Tensor result({out, kh, kw, in});
+  size_t to = 0;
+  for (int o = 0; o < out; ++o) {
+    for (int y = 0; y < kh; ++y) {
+      for (int x = 0; x < kw; ++x) {
+        for (int i = 0; i < in; ++i) {
+          result[to++] = t[static_cast<size_t>(((o * in + i) * kh + y) * kw + x)];
+        }
+      }
+    }
+  }
+  return result;
+}
+
+// Overwrites the parameters, in the order of their definition, which should be PyTorch's.
+inline void set_known_weights(Layer& net) {
+  uint64_t stream = 0;
+  for (Parameter* p : net.parameters()) {
+    if (!p->trainable) continue;
+    const Shape& shape = p->value.shape();
+    const bool convolution = shape.size() == 4, vector = shape.size() == 1;
+    Tensor w(convolution ? Shape{shape[0], shape[3], shape[1], shape[2]} : shape);
+    const double bound = std::sqrt(6.0 * shape[0] / static_cast<double>(w.size()));
+    for (size_t i = 0; i < w.size(); ++i) {
+      const Scalar x = known_number(stream, i);
+      w[i] = vector ? 1 + x / 2 : static_cast<Scalar>(double{x} * bound);
+    }
+    p->value.copy_from(turned(w));
+    ++stream;
+  }
+}
+
+inline Tensor known_labels(int count, int classes) {
+  Tensor labels({count});
+  for (int i = 0; i < count; ++i) labels[static_cast<size_t>(i)] = static_cast<Scalar>(i % classes);
+  return labels;
+}
+
+// A gradient as the file holds it: sums over the outputs when there are many numbers.
+inline Tensor folded(const Tensor& gradient, size_t position) {
+  if (gradient.rank() == 1 || gradient.size() <= 256) return gradient;
+  Shape shape = gradient.shape();
+  const int out = shape[0];
+  shape[0] = 1;
+  const Tensor sum(shape);
+  for (int o = 0; o < out; ++o) {
+    const Scalar factor = known_number(2000 + position, static_cast<uint64_t>(o));
+    const Scalar* row = gradient.data() + static_cast<size_t>(o) * sum.size();
+    for (size_t i = 0; i < sum.size(); ++i) sum[i] += factor * row[i];
+  }
+  return sum;
+}
+
+class StepInPyTorch {
+ public:
+  explicit StepInPyTorch(const std::string& name)
+      : file_(read_tensor_file(join(BONSAI_FIXTURES "/", name, ".safetensors"))) {}
+
+  const Tensor& get(const std::string& name) const { return file_.tensor(name); }
+  // "grad" or "buffer", by position.
+  Tensor get(const std::string& kind, size_t position) const {
+    const std::string digits = std::to_string(position);
+    return turned(get(kind + "." + std::string(3 - digits.size(), '0') + digits));
+  }
+  Tensor pictures(int count, int size) const {
+    Tensor x({count, size, size, 3});
+    const auto stream = static_cast<uint64_t>(get("stream").item());
+    for (size_t i = 0; i < x.size(); ++i) x[i] = 1.5F * known_number(stream, i);
+    return x;
+  }
+  size_t tensors() const { return file_.tensors.size(); }
+
+ private:
+  TensorFile file_;
+};
+
+}  // namespace bonsai::testing

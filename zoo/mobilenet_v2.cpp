@@ -1,0 +1,122 @@
+#include "zoo/mobilenet_v2.h"
+
+#include <algorithm>
+#include <cmath>
+#include <vector>
+
+#include "engine/error.h"
+#include "layers/basic.h"
+#include "layers/init.h"
+
+namespace bonsai::zoo {
+namespace {
+
+// Table 2: `blocks` blocks that widen `expansion` times and leave `channels`, the first of them
+// with the stride.
+struct Row {
+  int expansion, channels, blocks, stride;
+};
+const std::vector<Row> rows = {{1, 16, 1, 1}, {6, 24, 2, 2},  {6, 32, 3, 2}, {6, 64, 4, 2},
+                               {6, 96, 3, 1}, {6, 160, 3, 2}, {6, 320, 1, 1}};
+
+int scaled(const Spec& spec, int channels, double width, const std::string& layer) {
+  const double wanted = channels * width;
+  const double rounded = std::max(8.0, 8 * std::floor((wanted + 4) / 8));
+  return spec.whole(rounded < 0.9 * wanted ? rounded + 8 : rounded, layer);
+}
+
+struct ConvBnRelu6 : Sequential {
+  ConvBnRelu6(int in, int out, int kernel, ConvOptions options, Random& init) {
+    options.padding = kernel / 2;
+    options.bias = false;
+    add<Conv2d>(in, out, kernel, options, init);
+    add<BatchNorm>(out);
+    add<Relu6>();
+  }
+};
+
+class InvertedResidual : public Module {
+ public:
+  InvertedResidual(int in, int out, int stride, int expansion, Random& init)
+      : adds_(stride == 1 && in == out) {
+    const int wide = in * expansion;
+    auto layers = std::make_unique<Sequential>();
+    if (expansion > 1) layers->add<ConvBnRelu6>(in, wide, 1, ConvOptions{}, init);
+    layers->add<ConvBnRelu6>(wide, wide, 3, ConvOptions{.stride = stride, .groups = wide}, init);
+    layers->add<Conv2d>(wide, out, 1, ConvOptions{.bias = false}, init);
+    layers->add<BatchNorm>(out);
+    layers_ = &adopt("conv", std::move(layers));
+  }
+
+  Var forward(Var x) override {
+    const Var y = layers_->forward(x);
+    return adds_ ? add(x, y) : y;
+  }
+
+ private:
+  bool adds_;
+  Layer* layers_ = nullptr;
+};
+
+class MobileNetV2 : public Module {
+ public:
+  MobileNetV2(const Spec& spec, int stem_stride, const std::vector<Row>& table) {
+    auto features = std::make_unique<Sequential>();
+    const auto width_of = [&](int channels, double width) {
+      return scaled(spec, channels, width, join("features.", features->size()));
+    };
+    int in = width_of(32, double{spec.width});
+    features->add<ConvBnRelu6>(spec.input[2], in, 3, ConvOptions{.stride = stem_stride}, spec.init);
+    for (const Row& row : table) {
+      for (int b = 0; b < row.blocks; ++b) {
+        const int out = width_of(row.channels, double{spec.width});
+        features->add<InvertedResidual>(in, out, b == 0 ? row.stride : 1, row.expansion, spec.init);
+        in = out;
+      }
+    }
+    const int last = width_of(1280, std::max(1.0, double{spec.width}));
+    features->add<ConvBnRelu6>(in, last, 1, ConvOptions{}, spec.init);
+    features_ = &adopt("features", std::move(features));
+    auto classifier = std::make_unique<Sequential>();
+    classifier->add<Dropout>(0.2F);
+    classifier->add<Linear>(last, spec.classes, spec.init);
+    classifier_ = &adopt("classifier", std::move(classifier));
+    draw(spec.init);
+  }
+
+  Var forward(Var x) override {
+    return classifier_->forward(global_average_pool(features_->forward(x)));
+  }
+
+ private:
+  void draw(Random& init) {
+    for (Parameter* p : features_->parameters()) {
+      if (p->value.rank() == 4) kaiming_normal(p->value, Fan::out, init);
+    }
+    for (Parameter* p : classifier_->parameters()) {
+      if (p->value.rank() == 2) {
+        normal(p->value, 0.01F, init);
+      } else {
+        constant(p->value, 0);
+      }
+    }
+  }
+
+  Layer *features_ = nullptr, *classifier_ = nullptr;
+};
+
+}  // namespace
+
+std::unique_ptr<Layer> mobilenet_v2(const Spec& spec) {
+  spec.require_size(8);
+  std::vector<Row> table = rows;
+  table[1].stride = 1;
+  return std::make_unique<MobileNetV2>(spec, 1, table);
+}
+
+std::unique_ptr<Layer> mobilenet_v2_224(const Spec& spec) {
+  spec.require_size(32);
+  return std::make_unique<MobileNetV2>(spec, 2, rows);
+}
+
+}  // namespace bonsai::zoo
