@@ -77,6 +77,27 @@ TEST_CASE("profile prints a row per layer and correlations, and leaves a report"
     CHECK(page.find(part) != std::string::npos);
 }
 
+TEST_CASE("compare prints a row per criterion and leaves a report") {
+  const CommandFolder folder;
+  save_network(folder);
+  const Json found = json_of(
+      folder, "compare net.bonsai --hold-out 40 --channels 4 --oracle-images 16 --out run" + tiny);
+  CHECK(found.at("oracle_units") == 24);
+  REQUIRE(found.at("criteria").size() == 11);
+  for (const Json& criterion : found.at("criteria")) {
+    for (const char* key : {"name", "spearman", "kendall", "groups", "curve", "overlap"})
+      CHECK(criterion.contains(key));
+    CHECK(criterion.at("curve").size() == 7);
+    CHECK(criterion.at("overlap").at(criterion.at("name").get<std::string>()) == 1);
+  }
+  CHECK(found.at("l1_l2").size() == 6);
+  const std::string page = folder.read("run/report.html");
+  for (const char* part :
+       {"Agreement with the oracle", "Overlap of choices", "Accuracy after recalibration",
+        "L1 against L2", "closest to the oracle"})
+    CHECK(page.find(part) != std::string::npos);
+}
+
 TEST_CASE("sensitivity stopped by a signal ends in good order", "[slow]") {
   const CommandFolder folder;
   save_network(folder);

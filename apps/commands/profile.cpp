@@ -48,7 +48,7 @@ std::vector<std::optional<double>> points_lost(const Analysis& analysis) {
     const SensitivityPoint* point = point_at(group, 0.5);
     lost.push_back(point == nullptr ? std::nullopt
                                     : std::optional(100 * (sensitivity.whole.accuracy -
-                                                           point->recalibrated.accuracy)));
+                                                           point->without.recalibrated.accuracy)));
   }
   return lost;
 }
