@@ -23,10 +23,10 @@
 namespace bonsai::app {
 namespace {
 
-const std::array commands = {&compress_command, &train_command,      &eval_command,
-                             &prune_command,    &classify_command,   &summary_command,
-                             &zoo_command,      &bench_command,      &data_command,
-                             &report_command,   &sensitivity_command};
+const std::array commands = {
+    &compress_command,    &train_command,   &eval_command,   &prune_command, &classify_command,
+    &summary_command,     &zoo_command,     &bench_command,  &data_command,  &report_command,
+    &sensitivity_command, &profile_command, &compare_command};
 
 std::vector<std::string> command_names() {
   std::vector<std::string> names;

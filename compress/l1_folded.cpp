@@ -10,29 +10,12 @@
 #include "compress/sites.h"
 
 namespace bonsai {
-namespace {
-
-// |gamma| / sqrt(var + eps) of one channel.
-double scale(const Graph& graph, const Node& norm, int channel) {
-  const auto number = [&](size_t input) {
-    const int v = norm.in[input];
-    return double{
-        graph.values[static_cast<size_t>(v)].parameter->value[static_cast<size_t>(channel)]};
-  };
-  const double eps = std::get<double>(norm.op->attributes().at("eps"));
-  return std::abs(number(1)) / std::sqrt(number(4) + eps);
-}
-
-}  // namespace
-
 Scores l1_folded(const Evidence& evidence) {
-  const Graph& graph = evidence.graph();
-  const std::vector<Site> all = sites(graph, evidence.coupling());
+  const std::vector<Site> all = sites(evidence.graph(), evidence.coupling());
   return mean_over_filters(evidence, [&](const Filter& filter) {
-    const int norm = all[static_cast<size_t>(filter.producer)].norm;
-    const double stored = mean_magnitude(filter.weights);
-    if (norm < 0) return stored;
-    return stored * scale(graph, graph.nodes[static_cast<size_t>(norm)], filter.channel.index);
+    const Site& site = all[static_cast<size_t>(filter.producer)];
+    return mean_magnitude(filter.weights) *
+           std::abs(scale_at(evidence.graph(), site, filter.channel.index));
   });
 }
 

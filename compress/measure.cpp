@@ -2,9 +2,9 @@
 
 #include <algorithm>
 #include <array>
-#include <cstdio>
 #include <vector>
 
+#include "compress/text.h"
 #include "engine/cost.h"
 #include "engine/file.h"
 #include "engine/parallel.h"
@@ -14,12 +14,6 @@ namespace bonsai {
 namespace {
 
 using Row = std::array<std::string, 4>;  // figure, before, after, change
-
-std::string fixed(double value, int digits) {
-  char text[64];
-  std::snprintf(text, sizeof text, "%.*f", digits, value);
-  return text;
-}
 
 // 1234567 -> 1,234,567
 std::string grouped(int64_t n) {

@@ -2,13 +2,10 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdio>
 
 #include "compress/choose.h"
-#include "compress/prune.h"
-#include "compress/recalibrate.h"
+#include "compress/text.h"
 #include "engine/error.h"
-#include "layers/evaluate.h"
 
 namespace bonsai {
 namespace {
@@ -18,13 +15,6 @@ constexpr double explained_part = 0.5;
 constexpr double robust_points = 1, sensitive_points = 5;
 // Of the channels: what counts as filling most of the space, and as filling little of it.
 constexpr double most_directions = 0.8, few_directions = 0.5;
-
-std::optional<Accuracy> judged(Graph& graph, const Judge& judge, const std::atomic<bool>* stop) {
-  const auto evaluation =
-      evaluate(graph, judge.images, judge.mean, judge.deviation, {.stop = stop});
-  if (!evaluation) return std::nullopt;
-  return Accuracy{evaluation->loss, evaluation->accuracy};
-}
 
 bool is_set(const std::atomic<bool>* stop) { return stop != nullptr && *stop; }
 
@@ -48,12 +38,6 @@ std::vector<Plan> plans_for(const Graph& graph, const Coupling& coupling, const 
     plans.push_back({.part = i * step, .units = units, .gone = std::move(gone)});
   }
   return plans;
-}
-
-std::string fixed(double value, int digits) {
-  char text[64];
-  std::snprintf(text, sizeof text, "%.*f", digits, value);
-  return text;
 }
 
 double points_lost(const Accuracy& whole, const Accuracy& now) {
@@ -91,16 +75,13 @@ Sensitivity measure_sensitivity(const Graph& graph, const Coupling& coupling, co
                            .points = {},
                            .traits = traits[g]};
     for (const Plan& plan : plans[g]) {
-      Graph small = prune(graph, coupling, plan.gone);
-      const std::optional<Accuracy> pruned = judged(small, judge, options.stop);
-      if (pruned) recalibrate(small, calibration);
-      const std::optional<Accuracy> repaired =
-          pruned ? judged(small, judge, options.stop) : std::nullopt;
-      if (!repaired || is_set(options.stop)) {
+      const auto without =
+          judged_without(graph, coupling, plan.gone, judge, calibration, options.stop);
+      if (!without || is_set(options.stop)) {
         result.stopped = true;
         return result;
       }
-      group.points.push_back({plan.part, plan.units, *pruned, *repaired});
+      group.points.push_back({plan.part, plan.units, *without});
       advance();
     }
     result.groups.push_back(std::move(group));
@@ -119,8 +100,8 @@ const SensitivityPoint* point_at(const GroupSensitivity& group, double part) {
 std::string explain(const GroupSensitivity& group, const Accuracy& whole) {
   const SensitivityPoint* point = point_at(group, explained_part);
   if (point == nullptr) return "cannot lose a channel";
-  const double raw = points_lost(whole, point->pruned),
-               left = points_lost(whole, point->recalibrated);
+  const double raw = points_lost(whole, point->without.pruned),
+               left = points_lost(whole, point->without.recalibrated);
   std::string text = left < robust_points      ? "robust"
                      : left > sensitive_points ? "sensitive"
                                                : "middling";

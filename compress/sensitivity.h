@@ -3,32 +3,26 @@
 // lose nothing, and look robust.
 //
 // Nothing is trained. Every point is measured twice, as pruned and after recalibration of batch
-// norm (compress/recalibrate.h), since much of the first damage is only wrong statistics.
+// norm.
 #pragma once
 
-#include <array>
 #include <atomic>
 #include <functional>
-#include <optional>
 #include <span>
 #include <string>
 #include <vector>
 
 #include "compress/criterion.h"
+#include "compress/judge.h"
 #include "compress/traits.h"
 #include "data/loader.h"
 
 namespace bonsai {
 
-struct Accuracy {
-  double loss = 0, accuracy = 0;  // cross-entropy, share of pictures
-};
-
 struct SensitivityPoint {
-  double part = 0;        // of the group's units that was to go
-  int units = 0;          // that went, at least 1
-  Accuracy pruned;        // as it is then
-  Accuracy recalibrated;  // the same network with batch norm recalibrated
+  double part = 0;  // of the group's units that was to go
+  int units = 0;    // that went, at least 1
+  PrunedAccuracy without;
 };
 
 struct GroupSensitivity {
@@ -48,12 +42,6 @@ struct SensitivityOptions {
   double step = 0.1;                                       // parts are step, 2 step, ... below 1
   std::function<void(int done, int total)> progress = {};  // after each point
   const std::atomic<bool>* stop = nullptr;                 // true: return what there is
-};
-
-// What judges: pictures that are not calibration pictures, with the network's normalisation.
-struct Judge {
-  const Images& images;
-  std::array<float, 3> mean, deviation;
 };
 
 // `scores` say which units of a group go first. Throws Error on a step outside (0, 0.5], and when

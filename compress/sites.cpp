@@ -1,6 +1,7 @@
 #include "compress/sites.h"
 
 #include <algorithm>
+#include <cmath>
 
 namespace bonsai {
 
@@ -20,6 +21,18 @@ std::vector<Site> sites(const Graph& graph, const Coupling& coupling) {
     all.push_back(site);
   }
   return all;
+}
+
+double scale_at(const Graph& graph, const Site& site, int channel) {
+  if (site.norm < 0) return 1;
+  const Node& norm = graph.nodes[static_cast<size_t>(site.norm)];
+  const auto number = [&](size_t input) {
+    const Tensor& all = graph.values[static_cast<size_t>(norm.in[input])].parameter->value;
+    return double{all[static_cast<size_t>(channel)]};
+  };
+  constexpr size_t gamma = 1, var = 4;
+  const double eps = std::get<double>(norm.op->attributes().at("eps"));
+  return number(gamma) / std::sqrt(number(var) + eps);
 }
 
 std::vector<int> activated(const Graph& graph, const std::vector<Activation::Kind>& kinds) {

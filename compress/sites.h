@@ -17,6 +17,9 @@ struct Site {
 };
 std::vector<Site> sites(const Graph& graph, const Coupling& coupling);  // per producer
 
+// What the site's batch norm multiplies a channel by, gamma / sqrt(var + eps); 1 without one.
+double scale_at(const Graph& graph, const Site& site, int channel);
+
 // The results of activations of these kinds, in order of execution.
 std::vector<int> activated(const Graph& graph, const std::vector<Activation::Kind>& kinds);
 

@@ -60,6 +60,44 @@ TEST_CASE("sensitivity prints a row per group and leaves a report") {
   CHECK(json_of(folder, job + "--out again").at("groups") == found.at("groups"));
 }
 
+TEST_CASE("profile prints a row per layer and correlations, and leaves a report") {
+  const CommandFolder folder;
+  save_network(folder);
+  const Json found = json_of(folder, "profile net.bonsai --hold-out 40 --out run" + tiny);
+  REQUIRE(found.at("layers").size() == 7);
+  for (const Json& layer : found.at("layers"))
+    for (const char* key : {"name", "depth", "raw", "folded", "gamma", "zeros", "effective_rank"})
+      CHECK(layer.contains(key));
+  CHECK(found.at("layers")[6].at("points_lost").is_null());
+  for (const char* key : {"with_depth", "with_points_lost"})
+    CHECK(found.at(key)[0].contains("rho"));
+  const std::string page = folder.read("run/report.html");
+  for (const char* part : {"Norms of folded filters by depth", "Zeros and effective rank",
+                           "With depth", "With points lost"})
+    CHECK(page.find(part) != std::string::npos);
+}
+
+TEST_CASE("compare prints a row per criterion and leaves a report") {
+  const CommandFolder folder;
+  save_network(folder);
+  const Json found = json_of(
+      folder, "compare net.bonsai --hold-out 40 --channels 4 --oracle-images 16 --out run" + tiny);
+  CHECK(found.at("oracle_units") == 24);
+  REQUIRE(found.at("criteria").size() == 11);
+  for (const Json& criterion : found.at("criteria")) {
+    for (const char* key : {"name", "spearman", "kendall", "groups", "curve", "overlap"})
+      CHECK(criterion.contains(key));
+    CHECK(criterion.at("curve").size() == 7);
+    CHECK(criterion.at("overlap").at(criterion.at("name").get<std::string>()) == 1);
+  }
+  CHECK(found.at("l1_l2").size() == 6);
+  const std::string page = folder.read("run/report.html");
+  for (const char* part :
+       {"Agreement with the oracle", "Overlap of choices", "Accuracy after recalibration",
+        "L1 against L2", "closest to the oracle"})
+    CHECK(page.find(part) != std::string::npos);
+}
+
 TEST_CASE("sensitivity stopped by a signal ends in good order", "[slow]") {
   const CommandFolder folder;
   save_network(folder);

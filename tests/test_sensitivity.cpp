@@ -73,10 +73,10 @@ TEST_CASE("every point is the network pruned, tested, recalibrated and tested ag
       const Accuracy pruned = s.tested(small);
       recalibrate(small, s.calibration);
       const Accuracy repaired = s.tested(small);
-      CHECK(point.pruned.loss == Approx(pruned.loss).margin(1e-9));
-      CHECK(point.pruned.accuracy == pruned.accuracy);
-      CHECK(point.recalibrated.loss == Approx(repaired.loss).margin(1e-9));
-      CHECK(point.pruned.loss != sensitivity.whole.loss);
+      CHECK(point.without.pruned.loss == Approx(pruned.loss).margin(1e-9));
+      CHECK(point.without.pruned.accuracy == pruned.accuracy);
+      CHECK(point.without.recalibrated.loss == Approx(repaired.loss).margin(1e-9));
+      CHECK(point.without.pruned.loss != sensitivity.whole.loss);
     }
   }
 }
@@ -138,14 +138,14 @@ TEST_CASE("the sentence says what was lost and why it may be") {
   GroupSensitivity group{
       .group = "stage2.0.conv1",
       .units = 32,
-      .points = {{0.5, 16, {1.5, 0.6}, {1.0, 0.8}}},
+      .points = {{0.5, 16, {{1.5, 0.6}, {1.0, 0.8}}}},
       .traits = {
           .channels = 32, .effective_rank = 30, .layers = 1, .readers = 3, .stage_boundary = true}};
   CHECK(explain(group, {0.5, 0.9}) ==
         "sensitive: without 16 of 32 channels 30.0 points lost, 10.0 after "
         "recalibration; at a change of the map's size; read by 3 layers; activations fill as many "
         "as 30 of 32 directions");
-  group.points[0] = {0.5, 16, {0.5, 0.899}, {0.5, 0.9}};
+  group.points[0] = {0.5, 16, {{0.5, 0.899}, {0.5, 0.9}}};
   group.traits = {.channels = 32, .effective_rank = 9, .layers = 4, .readers = 1};
   CHECK(explain(group, {0.5, 0.9}) ==
         "robust: without 16 of 32 channels 0.1 points lost; shared by 4 layers; "

@@ -31,7 +31,7 @@ struct Arguments {
 };
 
 // Which of a point's two measurements.
-using Reading = Accuracy SensitivityPoint::*;
+using Reading = Accuracy PrunedAccuracy::*;
 
 std::vector<std::string> parts_of(double step) {
   std::vector<std::string> columns;
@@ -51,7 +51,7 @@ report::HeatMap map_of(const Sensitivity& sensitivity, double step, Reading read
     report::HeatMap::Row row{group.group, std::vector<std::optional<double>>(map.columns.size())};
     for (const SensitivityPoint& point : group.points) {
       const auto column = static_cast<size_t>(std::llround(point.part / step)) - 1;
-      row.values[column] = 100 * (sensitivity.whole.accuracy - (point.*reading).accuracy);
+      row.values[column] = 100 * (sensitivity.whole.accuracy - (point.without.*reading).accuracy);
     }
     map.rows.push_back(std::move(row));
   }
@@ -72,9 +72,8 @@ std::string text_of(const report::HeatMap& map) {
 
 std::vector<report::HeatMap> maps_of(const Sensitivity& sensitivity, double step) {
   std::vector<report::HeatMap> maps = {
-      map_of(sensitivity, step, &SensitivityPoint::pruned, "Points lost as pruned"),
-      map_of(sensitivity, step, &SensitivityPoint::recalibrated,
-             "Points lost after recalibration")};
+      map_of(sensitivity, step, &PrunedAccuracy::pruned, "Points lost as pruned"),
+      map_of(sensitivity, step, &PrunedAccuracy::recalibrated, "Points lost after recalibration")};
   const std::string whole = report::percent(sensitivity.whole.accuracy, 2);
   maps[0].note = "Of " + whole +
                  " accuracy, when the part of its channels on top is taken from one group alone. "
@@ -89,7 +88,8 @@ std::vector<report::HeatMap> maps_of(const Sensitivity& sensitivity, double step
 std::vector<report::Fact> reasons(const Sensitivity& sensitivity) {
   const auto lost = [&](const GroupSensitivity& group) {
     const SensitivityPoint* point = point_at(group, 0.5);
-    return point == nullptr ? -1 : sensitivity.whole.accuracy - point->recalibrated.accuracy;
+    return point == nullptr ? -1
+                            : sensitivity.whole.accuracy - point->without.recalibrated.accuracy;
   };
   std::vector<const GroupSensitivity*> order;
   for (const GroupSensitivity& group : sensitivity.groups) order.push_back(&group);
@@ -108,8 +108,8 @@ Json json_of(const GroupSensitivity& group, const Accuracy& whole) {
   for (const SensitivityPoint& point : group.points)
     points.push_back({{"part", point.part},
                       {"units", point.units},
-                      {"pruned", json_of(point.pruned)},
-                      {"recalibrated", json_of(point.recalibrated)}});
+                      {"pruned", json_of(point.without.pruned)},
+                      {"recalibrated", json_of(point.without.recalibrated)}});
   const GroupTraits& traits = group.traits;
   return {{"group", group.group},
           {"units", group.units},

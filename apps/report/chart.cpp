@@ -28,14 +28,16 @@ struct Range {
     high += room;
   }
   double place(double value) const { return (value - low) / (high - low); }
-  int digits() const {
-    const double span = high - low;
-    return span >= 20 ? 0 : span >= 2 ? 1 : span >= 0.2 ? 2 : 4;
-  }
 };
 
 bool is_finite(const std::array<double, 2>& point) {
   return std::isfinite(point[0]) && std::isfinite(point[1]);
+}
+
+// As many as tell one mark from the next.
+int digits_of(const std::vector<double>& marks) {
+  if (marks.size() < 2) return 2;
+  return std::clamp(static_cast<int>(std::ceil(-std::log10(marks[1] - marks[0]) - 1e-9)), 0, 6);
 }
 
 class Axes {
@@ -57,14 +59,16 @@ class Axes {
   }
 
   void draw(Svg& svg, const Chart& chart) const {
-    for (const double value : ticks(y_.low, y_.high, 6)) {
+    const std::vector<double> rows = ticks(y_.low, y_.high, 6),
+                              columns = ticks(x_.low, x_.high, 10);
+    for (const double value : rows) {
       const double y = at(x_.low, value).y;
       svg.line({left, y}, {width - right, y}, "grid");
-      svg.text({left - 7, y + 4}, fixed(value, y_.digits()), "tick", Anchor::end);
+      svg.text({left - 7, y + 4}, fixed(value, digits_of(rows)), "tick", Anchor::end);
     }
-    for (const double value : ticks(x_.low, x_.high, 10)) {
+    for (const double value : columns) {
       const double x = at(value, y_.low).x;
-      svg.text({x, height - bottom + 16}, fixed(value, x_.digits()), "tick", Anchor::middle);
+      svg.text({x, height - bottom + 16}, fixed(value, digits_of(columns)), "tick", Anchor::middle);
     }
     svg.text({(left + width - right) / 2, height - 6}, chart.x_label, "tick", Anchor::middle);
     svg.text({14, (top + height - bottom) / 2}, chart.y_label, "tick", Anchor::middle, -90);
