@@ -10,18 +10,23 @@
 namespace bonsai::report {
 namespace {
 
-constexpr double width = 940, row_height = 24, top = 22;
+constexpr double width = 940, row_height = 24, title_height = 16, letter = 6.8;
 constexpr size_t longest_name = 30;
 
 struct Grid {
-  double left, cell;  // where the cells begin, how wide one is
+  double left, top, cell;  // where the cells begin, how wide one is
+  bool staggered;          // titles too wide for their cells stand on two lines in turn
 
   explicit Grid(const HeatMap& map) {
     size_t longest = 0;
     for (const HeatMap::Row& row : map.rows) longest = std::max(longest, row.name.size());
-    left = 16 + 6.8 * static_cast<double>(std::min(longest, longest_name));
+    left = 16 + letter * static_cast<double>(std::min(longest, longest_name));
     const double columns = static_cast<double>(std::max<size_t>(map.columns.size(), 1));
     cell = std::min(90.0, (width - left) / columns);
+    size_t widest = 0;
+    for (const std::string& title : map.columns) widest = std::max(widest, title.size());
+    staggered = letter * static_cast<double>(widest) > cell;
+    top = (staggered ? 2 : 1) * title_height + 6;
   }
 };
 
@@ -48,10 +53,12 @@ std::string heat_map(const HeatMap& map) {
   const auto x_of = [&](size_t column) {
     return grid.left + grid.cell * static_cast<double>(column);
   };
-  Svg svg(width, top + row_height * static_cast<double>(map.rows.size()) + 4, map.title);
+  Svg svg(width, grid.top + row_height * static_cast<double>(map.rows.size()) + 4, map.title);
   for (size_t c = 0; c < map.columns.size(); ++c)
-    svg.text({x_of(c) + grid.cell / 2, top - 7}, map.columns[c], "tick", Anchor::middle);
-  double y = top;
+    svg.text(
+        {x_of(c) + grid.cell / 2, grid.top - 7 - (grid.staggered && c % 2 == 0 ? title_height : 0)},
+        map.columns[c], "tick", Anchor::middle);
+  double y = grid.top;
   for (const HeatMap::Row& row : map.rows) {
     svg.text({grid.left - 8, y + row_height / 2 + 4}, shortened(row.name, longest_name), "name",
              Anchor::end);
