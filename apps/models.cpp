@@ -44,6 +44,11 @@ Dataset load_for(const Graph& graph, const DataArguments& arguments) {
   return data;
 }
 
+Pictures picture_sample(const Graph& graph, const Dataset& data, int count, uint64_t seed) {
+  return sample_pictures(data.train, three(graph.info.mean, data.mean),
+                         three(graph.info.std, data.std), count, seed);
+}
+
 Evaluation evaluate_model(Graph& graph, const Dataset& data) {
   StatusLine status;
   EvaluateOptions options;

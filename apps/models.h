@@ -4,6 +4,7 @@
 #include <string>
 
 #include "apps/options.h"
+#include "compress/rerun.h"
 #include "data/dataset.h"
 #include "engine/graph.h"
 #include "layers/evaluate.h"
@@ -14,6 +15,10 @@ Graph open_model(const std::string& file);
 
 // The data in the size that the graph reads. Throws Error when their classes are not the graph's.
 Dataset load_for(const Graph& graph, const DataArguments& arguments);
+
+// A seeded sample of the training pictures (0: all), with the normalisation that the graph was
+// trained with.
+Pictures picture_sample(const Graph& graph, const Dataset& data, int count, uint64_t seed);
 
 // With a status line; with the normalisation that the graph was trained with. A signal ends it.
 Evaluation evaluate_model(Graph& graph, const Dataset& data);

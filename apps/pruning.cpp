@@ -1,6 +1,7 @@
 #include "apps/pruning.h"
 
 #include <algorithm>
+#include <utility>
 
 #include <CLI/CLI.hpp>
 
@@ -56,12 +57,18 @@ void add_pruning(CLI::App& parser, PruningArguments& pruning, const std::string&
       ->delimiter(',');
   parser.add_option("--round-to", pruning.round_to, "layers keep a multiple of so many channels")
       ->check(CLI::Range(1, 1024));
+  add_reconstruction(parser, pruning.reconstruction);
+  parser
+      .add_option("--calibration", pruning.calibration,
+                  "training pictures for --method lasso and --repair; 0: all")
+      ->check(CLI::NonNegativeNumber);
   ratio->excludes(aim);
   if (!target.empty()) aim->description(aim->get_description() + "; by default " + target);
 }
 
-void check(const PruningArguments& pruning) {
+void check(const PruningArguments& pruning, bool has_data) {
   require_one_of("--criterion", pruning.criterion, criterion_names());
+  check(pruning.reconstruction, has_data);
   if (!pruning.target.empty())
     require_one_of("--target", parse_ratio("--target", pruning.target).first, {"macs", "params"});
   require_usage(!pruning.ratio || (*pruning.ratio > 0 && *pruning.ratio <= 1), "--ratio is ",
@@ -71,11 +78,17 @@ void check(const PruningArguments& pruning) {
                 "how much is to go? Give --target macs=0.5, --ratio 0.5 or --ratios LAYER=0.5");
 }
 
-Graph pruned(const Graph& graph, const PruningArguments& pruning) {
+Graph pruned(const Graph& graph, const PruningArguments& pruning, const Dataset* data,
+             uint64_t seed, std::vector<ReconstructedLayer>* layers) {
   const Coupling coupling = couple(graph);
   require_layers(coupling, pruning, graph);
   const Scores scores = find_criterion(pruning.criterion).score({graph, coupling});
-  return prune(graph, coupling, choose(graph, coupling, scores, budget_of(pruning)));
+  const std::set<int> gone = choose(graph, coupling, scores, budget_of(pruning));
+  if (!pruning.reconstruction.is_asked()) return prune(graph, coupling, gone);
+  Reconstruction result = reconstructed(graph, coupling, gone, pruning.reconstruction, *data,
+                                        pruning.calibration, seed);
+  if (layers != nullptr) *layers = std::move(result.layers);
+  return prune(result.graph, coupling, result.gone);
 }
 
 std::string description(const PruningArguments& pruning) {
@@ -88,7 +101,11 @@ std::string description(const PruningArguments& pruning) {
   } else {
     aim = "in single layers";
   }
-  return aim + " by the criterion " + pruning.criterion +
+  const ReconstructionArguments& reconstruction = pruning.reconstruction;
+  return aim + " " +
+         (reconstruction.is_method() ? description(reconstruction)
+                                     : "by the criterion " + pruning.criterion) +
+         (reconstruction.repair ? ", " + description(reconstruction) : "") +
          (pruning.round_to > 1 ? join(", in multiples of ", pruning.round_to) : "");
 }
 

@@ -5,7 +5,9 @@
 #include <string>
 #include <vector>
 
+#include "apps/reconstruction.h"
 #include "compress/choose.h"
+#include "data/dataset.h"
 #include "engine/graph.h"
 
 namespace CLI {
@@ -20,14 +22,19 @@ struct PruningArguments {
   std::optional<double> ratio;      // part of its channels that every layer keeps
   std::vector<std::string> ratios;  // "features.0=0.5"
   int round_to = 1;
+  ReconstructionArguments reconstruction;
+  int calibration = 5000;  // training pictures that reconstruction looks at; 0: all
 };
 // `target`: what is aimed at when nothing is asked for; empty: something must be asked for.
 void add_pruning(CLI::App& parser, PruningArguments& pruning, const std::string& target);
 
-// Throws UsageError on a criterion that does not exist, a ratio outside 0 .. 1, or no aim at all.
-void check(const PruningArguments& pruning);
-// Throws UsageError when a layer does not exist.
-Graph pruned(const Graph& graph, const PruningArguments& pruning);
+// Throws UsageError on a criterion that does not exist, on what looks at pictures when there are
+// none, a ratio outside 0 .. 1, or no aim at all.
+void check(const PruningArguments& pruning, bool has_data);
+// `data`: null when there is none. The seed is of the choice of pictures. `layers`, if wanted,
+// receives what reconstruction found. Throws UsageError when a layer does not exist.
+Graph pruned(const Graph& graph, const PruningArguments& pruning, const Dataset* data,
+             uint64_t seed, std::vector<ReconstructedLayer>* layers = nullptr);
 std::string description(const PruningArguments& pruning);  // "to 50 % of its MACs by l1"
 
 }  // namespace bonsai::app

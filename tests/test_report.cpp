@@ -59,6 +59,9 @@ ReportData full_report() {
                  {"fine-tuning", {{0, {}, {}, 1.5, 0.5}, {1, 0.8, 0.8, 0.7, 0.85}}}};
   data.stage_mark = "pruned";
   data.layers = {{"features.0", 32, 20}, {"classifier", 3, 3}};
+  data.layer_errors = {
+      {"features.3", 32, 20, {1.5, 0.7, 0.1}, {{"lasso", {1.5, 0.7, 0.1}}, {"l1", {2, 0.9, 0}}}},
+      {"classifier", 64, 30, {0.2, 0.1, 0.001}, {}}};
   data.classes = {"cat", "dog", "owl"};
   data.confusion = {{9, 1, 0}, {0, 10, 0}, {2, 0, 8}};
   data.confusion_of = "pruned network";

@@ -20,26 +20,32 @@ struct Arguments {
   std::string file, out;
   PruningArguments pruning;
   DataArguments data{.where = ""};
+  uint64_t seed = 1;
   Common common;
 };
 
 void run(const Arguments& arguments, const Invocation& invocation) {
-  check(arguments.pruning);
+  check(arguments.pruning, !arguments.data.where.empty());
   apply(arguments.common);
   Graph before = open_model(arguments.file);
-  Graph after = pruned(before, arguments.pruning);
+  std::optional<Dataset> data;
+  if (!arguments.data.where.empty()) data = load_for(before, arguments.data);
+  std::vector<ReconstructedLayer> layers;
+  Graph after = pruned(before, arguments.pruning, data ? &*data : nullptr, arguments.seed, &layers);
   std::optional<double> accuracy_before, accuracy_after;
-  if (!arguments.data.where.empty()) {
-    const Dataset data = load_for(before, arguments.data);
-    accuracy_before = evaluate_model(before, data).accuracy;
-    accuracy_after = evaluate_model(after, data).accuracy;
+  if (data) {
+    accuracy_before = evaluate_model(before, *data).accuracy;
+    accuracy_after = evaluate_model(after, *data).accuracy;
   }
   save(arguments.out, after);
   const auto models = compared(before, accuracy_before, after, accuracy_after);
   if (arguments.common.json) {
-    print_json({{"before", figures(models[0])}, {"after", figures(models[1])}});
+    nlohmann::ordered_json result = {{"before", figures(models[0])}, {"after", figures(models[1])}};
+    if (!layers.empty()) result["layers"] = layer_error_json(layers);
+    print_json(result);
     return;
   }
+  if (!layers.empty()) print(layer_error_text(layers) + "\n");
   print(comparison_text(models));
   print("\nmodel: " + arguments.out + "\nnext:  " + quoted(invocation.program) + " train --net " +
         quoted(arguments.out) + " --lr 0.02 --epochs 4   (fine-tunes it)\n");
@@ -51,6 +57,7 @@ Job define(CLI::App& parser, const Invocation& invocation) {
   parser.add_option("--out", arguments->out, "the pruned model's file")->required();
   add_pruning(parser, arguments->pruning, "");
   add_data(parser, arguments->data);
+  parser.add_option("--seed", arguments->seed, "of the calibration pictures and positions");
   add_common(parser, arguments->common);
   return [arguments, &invocation] { run(*arguments, invocation); };
 }
@@ -60,7 +67,9 @@ Job define(CLI::App& parser, const Invocation& invocation) {
 const Command prune_command = {
     "prune", "take channels out of a model",
     "  bonsai prune model.bonsai --target macs=0.5 --out pruned.bonsai\n"
-    "  bonsai prune model.bonsai --ratio 0.7 --round-to 8 --data cifar10 --out pruned.bonsai\n",
+    "  bonsai prune model.bonsai --ratio 0.7 --round-to 8 --data cifar10 --out pruned.bonsai\n"
+    "  bonsai prune model.bonsai --method lasso --target macs=0.5 --data cifar10 --out "
+    "pruned.bonsai\n",
     define};
 
 }  // namespace bonsai::app

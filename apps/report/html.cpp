@@ -113,6 +113,7 @@ std::string render(const ReportData& data) {
                  comparison_table(data.models)) +
          section("Learning curves", learning_curves(data)) +
          section("Channels per layer", channel_bars(data)) +
+         section("Reconstruction", layer_error_dots(data)) +
          section("Test pictures and the guesses" + of, picture_strip(data)) +
          section("Confusion matrix" + of, confusion_matrix(data)) +
          section("How this was made", fact_table(data.facts) + command_list(data)) +
