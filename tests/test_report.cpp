@@ -83,7 +83,7 @@ TEST_CASE("the page holds every part and stands alone") {
   const std::string page = render(full_report());
   CHECK(unbalanced_tag(page).empty());
   for (const char* title : {"Before and after", "Learning curves", "Channels per layer",
-                            "Test pictures and the guesses", "Confusion matrix",
+                            "Reconstruction", "Test pictures and the guesses", "Confusion matrix",
                             "How this was made", "The same again", "Try next"})
     CHECK(has(page, title));
   for (const char* figure : {"38.7 M", "2.00x fewer", "1.24 MB", "262 kB", "2.00 ms (2.50 ms)",
