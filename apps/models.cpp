@@ -56,6 +56,11 @@ std::vector<Batch> calibration_pictures(const Graph& graph, const Dataset& data,
                              three(graph.info.std, data.std), {.images = count, .seed = seed});
 }
 
+Pictures picture_sample(const Graph& graph, const Dataset& data, int count, uint64_t seed) {
+  return sample_pictures(data.train, three(graph.info.mean, data.mean),
+                         three(graph.info.std, data.std), count, seed);
+}
+
 Evaluation evaluate_model(Graph& graph, const Dataset& data) {
   StatusLine status;
   EvaluateOptions options;

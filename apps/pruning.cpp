@@ -1,6 +1,7 @@
 #include "apps/pruning.h"
 
 #include <algorithm>
+#include <utility>
 
 #include <CLI/CLI.hpp>
 
@@ -16,6 +17,9 @@
 
 namespace bonsai::app {
 namespace {
+
+// Looked at by default.
+constexpr int criterion_pictures = 1024, reconstruction_pictures = 5000;
 
 std::vector<std::string> criterion_names() {
   std::vector<std::string> names;
@@ -77,15 +81,19 @@ void add_pruning(CLI::App& parser, PruningArguments& pruning, const std::string&
       .add_option("--ratios", pruning.ratios,
                   "what single layers keep: features.0=0.5,features.3=0.7")
       ->delimiter(',');
-  parser.add_option("--round-to", pruning.round_to, "layers keep a multiple of so many channels; 1: as many as the target leaves")
+  parser
+      .add_option("--round-to", pruning.round_to,
+                  "layers keep a multiple of so many channels; 1: as many as the target leaves")
       ->check(CLI::Range(1, 1024));
   parser.add_flag("--fold-constants", pruning.fold_constants,
                   "later layers keep the constants that removed channels leave");
   parser.add_flag("--recalibrate", pruning.recalibrate,
                   "estimate batch norm's statistics anew on training pictures");
+  add_reconstruction(parser, pruning.reconstruction);
   parser
       .add_option("--calibration", pruning.calibration,
-                  "training pictures for the criterion and --recalibrate; 0: all")
+                  join("training pictures to look at, 0: all; by default ", criterion_pictures,
+                       ", for --method lasso and --repair ", reconstruction_pictures))
       ->check(CLI::NonNegativeNumber);
   ratio->excludes(aim);
   if (!target.empty()) aim->description(aim->get_description() + "; by default " + target);
@@ -96,6 +104,9 @@ void check(const PruningArguments& pruning, bool has_data) {
   require_usage(has_data || !find_criterion(pruning.criterion).needs_pictures, "--criterion ",
                 pruning.criterion, " looks at pictures: give --data");
   require_usage(has_data || !pruning.recalibrate, "--recalibrate looks at pictures: give --data");
+  check(pruning.reconstruction, has_data);
+  require_usage(!pruning.fold_constants || !pruning.reconstruction.is_asked(),
+                "--fold-constants: reconstruction keeps constants already; leave it out");
   if (!pruning.target.empty())
     require_one_of("--target", parse_ratio("--target", pruning.target).first, {"macs", "params"});
   require_usage(!pruning.ratio || (*pruning.ratio > 0 && *pruning.ratio <= 1), "--ratio is ",
@@ -106,18 +117,28 @@ void check(const PruningArguments& pruning, bool has_data) {
 }
 
 Graph pruned(const Graph& graph, const PruningArguments& pruning, const Dataset* data,
-             uint64_t seed) {
+             uint64_t seed, std::vector<ReconstructedLayer>* layers) {
   const Coupling coupling = couple(graph);
   require_layers(coupling, pruning, graph);
   const Criterion& criterion = find_criterion(pruning.criterion);
   std::vector<Batch> pictures;
   if (criterion.needs_pictures || pruning.recalibrate) {
-    pictures = calibration_pictures(graph, *data, pruning.calibration, seed);
+    pictures =
+        calibration_pictures(graph, *data, pruning.calibration.value_or(criterion_pictures), seed);
   }
   const Scores scores = criterion.score(Evidence(graph, coupling, pictures, seed));
   const std::set<int> gone = choose(graph, coupling, scores, budget_of(pruning));
-  Graph small = pruning.fold_constants ? pruned_with_constants(graph, coupling, gone)
-                                       : prune(graph, coupling, gone);
+  Graph small;
+  if (pruning.reconstruction.is_asked()) {
+    Reconstruction result =
+        reconstructed(graph, coupling, gone, pruning.reconstruction, *data,
+                      pruning.calibration.value_or(reconstruction_pictures), seed);
+    if (layers != nullptr) *layers = std::move(result.layers);
+    small = prune(result.graph, coupling, result.gone);
+  } else {
+    small = pruning.fold_constants ? pruned_with_constants(graph, coupling, gone)
+                                   : prune(graph, coupling, gone);
+  }
   if (pruning.recalibrate) recalibrate(small, pictures);
   return small;
 }
@@ -132,7 +153,11 @@ std::string description(const PruningArguments& pruning) {
   } else {
     aim = "in single layers";
   }
-  return aim + " by the criterion " + pruning.criterion +
+  const ReconstructionArguments& reconstruction = pruning.reconstruction;
+  return aim + " " +
+         (reconstruction.is_method() ? description(reconstruction)
+                                     : "by the criterion " + pruning.criterion) +
+         (reconstruction.repair ? ", " + description(reconstruction) : "") +
          (pruning.round_to > 1 ? join(", in multiples of ", pruning.round_to) : "") +
          (pruning.fold_constants ? ", constants kept" : "") +
          (pruning.recalibrate ? ", batch norm recalibrated" : "");

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "apps/reconstruction.h"
 #include "compress/choose.h"
 #include "data/dataset.h"
 #include "engine/graph.h"
@@ -22,7 +23,8 @@ struct PruningArguments {
   std::vector<std::string> ratios;  // "features.0=0.5"
   int round_to = 8;                 // a vector of AVX, two of NEON
   bool fold_constants = false, recalibrate = false;
-  int calibration = 1024;  // training pictures for criteria and recalibration; 0: all
+  ReconstructionArguments reconstruction;
+  std::optional<int> calibration;  // training pictures to look at; 0: all
 };
 void add_criterion(CLI::App& parser, std::string& criterion);
 void require_criterion(const std::string& criterion);  // throws UsageError when it does not exist
@@ -34,9 +36,10 @@ void add_pruning(CLI::App& parser, PruningArguments& pruning, const std::string&
 // none, a ratio outside 0 .. 1, or no aim at all.
 void check(const PruningArguments& pruning, bool has_data);
 // `data`: null when there is none. The seed is of the choice of pictures and of random criteria.
-// Throws UsageError when a layer does not exist.
+// `layers`, if wanted, receives what reconstruction found. Throws UsageError when a layer does not
+// exist.
 Graph pruned(const Graph& graph, const PruningArguments& pruning, const Dataset* data,
-             uint64_t seed);
+             uint64_t seed, std::vector<ReconstructedLayer>* layers = nullptr);
 std::string description(const PruningArguments& pruning);  // "to 50 % of its MACs by l1"
 
 }  // namespace bonsai::app

@@ -7,11 +7,12 @@
 
 #include "engine/parallel.h"
 #include "engine/random.h"
+#include "engine/storage.h"
 
 namespace bonsai {
 namespace {
 
-constexpr size_t kept_bytes = size_t{192} << 20;  // of values, by each of the two networks
+constexpr size_t kept_bytes = size_t{96} << 20;  // of values, by each of the two networks
 
 // The values of one batch that a layer's samples are made of.
 struct View {
@@ -58,6 +59,7 @@ class LayerSum {
       block.taps = mixer.taps();
       block.channels = mixer.block_in();
       const auto columns = static_cast<size_t>(mixer.columns());
+      block.w.reserve(static_cast<size_t>(mixer.block_out()) * columns);
       for (int o = b * mixer.block_out(); o < (b + 1) * mixer.block_out(); ++o) {
         const Scalar* row = w.data() + static_cast<size_t>(o) * columns;
         for (size_t c = 0; c < columns; ++c) {
@@ -149,6 +151,9 @@ std::vector<std::vector<Regression>> Collector::collect(std::span<const Collecte
       sum.add(view, b * batch_, options_);
     }
   }
+  run_original_.advance();
+  run_changed_.advance();
+  release_cached_storage();  // what follows needs memory for matrices, not for activations
   std::vector<std::vector<Regression>> result;
   for (LayerSum& sum : sums) result.push_back(sum.finish(changed_));
   return result;

@@ -53,12 +53,14 @@ std::vector<int> others(int n, const std::vector<int>& kept) {
   return rest;
 }
 
-// L with L L' = A + ridge I; the ridge grows until there is one.
-std::vector<double> factor(const std::vector<double>& a, int n, double& ridge) {
+// Turns X_K'X_K into L with L L' = X_K'X_K + ridge I, in place; the ridge grows until there is one.
+void factor(const Moments& m, const std::vector<int>& columns, std::vector<double>& a,
+            double& ridge) {
+  const int n = static_cast<int>(columns.size());
   for (int attempt = 0; attempt < 12; ++attempt, ridge *= 10) {
-    std::vector<double> l = a;
-    for (int i = 0; i < n; ++i) l[at(i, i, n)] += ridge;
-    if (cholesky(n, l.data(), n)) return l;
+    if (attempt > 0) a = submatrix(m.xx, m.columns, columns, columns);
+    for (int i = 0; i < n; ++i) a[at(i, i, n)] += ridge;
+    if (cholesky(n, a.data(), n)) return;
   }
   throw Error("reconstruct: the samples of a layer are not finite");
 }
@@ -89,14 +91,11 @@ std::vector<double> mean_with(const Regression& regression, const std::vector<in
   return mean;
 }
 
-// The mean and variance of w' x_kept, w' [kept, outputs].
-void describe_outputs(const Regression& regression, const std::vector<double>& gram,
+// The mean and variance of w' x_kept, w' [kept, outputs]; gram_w = X_K'X_K w'.
+void describe_outputs(const Regression& regression, const std::vector<double>& gram_w,
                       const std::vector<double>& w, RegressionFit& fit) {
   const Moments& m = regression.moments;
   const int k = static_cast<int>(fit.columns.size()), outputs = m.outputs;
-  std::vector<double> gram_w(w.size());
-  dgemm(Transpose::no, Transpose::no, k, outputs, k, 1, gram.data(), k, w.data(), outputs, 0,
-        gram_w.data(), outputs);
   fit.mean.assign(static_cast<size_t>(outputs), 0);
   fit.variance.assign(static_cast<size_t>(outputs), 0);
   for (int i = 0; i < k; ++i) {
@@ -197,13 +196,16 @@ RegressionFit fit(const Regression& regression, const Contributions& c,
     dgemm(Transpose::no, Transpose::no, k, outputs, p, 1, cross.data(), p, w.data(), outputs, 1,
           right.data(), outputs);
   }
-  const std::vector<double> gram = submatrix(m.xx, m.columns, result.columns, result.columns);
+  std::vector<double> gram = submatrix(m.xx, m.columns, result.columns, result.columns);
+  std::vector<double> w = weights_of(regression, result.columns), gram_w(w.size());
+  dgemm(Transpose::no, Transpose::no, k, outputs, k, 1, gram.data(), k, w.data(), outputs, 0,
+        gram_w.data(), outputs);
   double trace = 0;
   for (int i = 0; i < k; ++i) trace += gram[at(i, i, k)];
   double weight = std::max(ridge * trace / k, 1e-30);
-  const std::vector<double> l = factor(gram, k, weight);
+  factor(m, result.columns, gram, weight);
   result.change = right;
-  solve_cholesky(k, l.data(), k, outputs, result.change.data(), outputs);
+  solve_cholesky(k, gram.data(), k, outputs, result.change.data(), outputs);
 
   std::vector<int> everything(static_cast<size_t>(regression.channels));
   std::iota(everything.begin(), everything.end(), 0);
@@ -215,9 +217,11 @@ RegressionFit fit(const Regression& regression, const Contributions& c,
                   .bias_only = before,
                   .least_squares = std::max(before - lowered, 0.0)};
 
-  std::vector<double> w = weights_of(regression, result.columns);
-  for (size_t i = 0; i < w.size(); ++i) w[i] += result.change[i];
-  describe_outputs(regression, gram, w, result);
+  for (size_t i = 0; i < w.size(); ++i) {
+    w[i] += result.change[i];
+    gram_w[i] += right[i] - weight * result.change[i];
+  }
+  describe_outputs(regression, gram_w, w, result);
   result.intercept.assign(static_cast<size_t>(outputs), 0);
   if (m.centred) {
     result.intercept = std::move(missing);

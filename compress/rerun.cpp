@@ -1,7 +1,7 @@
 #include "compress/rerun.h"
 
 #include <algorithm>
-#include <memory>
+#include <utility>
 
 #include "data/augment.h"
 #include "engine/error.h"
@@ -34,8 +34,7 @@ Rerun::Rerun(const Graph& graph, const Pictures& pictures, int batch, size_t byt
       batch_(batch),
       bytes_(bytes),
       maker_(graph.values.size(), -1),
-      last_read_(graph.values.size(), -1),
-      kept_(static_cast<size_t>((pictures.count + batch - 1) / batch)) {
+      last_read_(graph.values.size(), -1) {
   require(pictures.count > 0, "rerun: there are no pictures");
   for (size_t n = 0; n < graph.nodes.size(); ++n) {
     maker_[static_cast<size_t>(graph.nodes[n].out)] = static_cast<int>(n);
@@ -64,31 +63,60 @@ size_t Rerun::bytes_at(int node) const {
 }
 
 void Rerun::settle(int node) {
-  if (node > settled_ && bytes_at(node) <= bytes_) settled_ = node;
+  if (node > next_.node && bytes_at(node) <= bytes_) next_ = {.node = node};
 }
 
-std::vector<Tensor> Rerun::run(int batch, std::span<const int> values) {
-  Kept& kept = kept_[static_cast<size_t>(batch)];
+Tensor Rerun::part(const Tensor& all, int batch) const {
   const int first = batch * batch_;
+  Shape shape = all.shape();
+  const size_t size = all.size() / static_cast<size_t>(shape[0]);
+  shape[0] = std::min(batch_, pictures_.count - first);
+  return Tensor::view(all.data() + static_cast<size_t>(first) * size, std::move(shape));
+}
+
+// What stands before the first node of a run.
+std::vector<Tensor> Rerun::beginning(int batch) const {
   std::vector<Tensor> held(graph_.values.size());
-  if (kept.values.empty()) {
+  if (kept_.values.empty()) {
+    const int first = batch * batch_;
     held[static_cast<size_t>(graph_.input)] =
         pictures_.read(first, std::min(batch_, pictures_.count - first));
   }
-  for (const auto& [v, tensor] : kept.values) held[static_cast<size_t>(v)] = tensor;
+  for (const auto& [v, all] : kept_.values) held[static_cast<size_t>(v)] = part(all, batch);
+  return held;
+}
 
+void Rerun::keep(const std::vector<Tensor>& held, int batch) {
+  if (batch != next_.batches) return;
+  for (const int v : live_at(next_.node)) {
+    Tensor& all = next_.values[v];
+    if (!all.defined()) {
+      Shape shape = held[static_cast<size_t>(v)].shape();
+      shape[0] = pictures_.count;
+      all = Tensor::uninitialized(std::move(shape));
+    }
+    part(all, batch).copy_from(held[static_cast<size_t>(v)]);
+  }
+  ++next_.batches;
+}
+
+void Rerun::advance() {
+  if (next_.node > kept_.node && next_.batches == batches()) {
+    kept_ = std::exchange(next_, {.node = next_.node});
+  }
+}
+
+std::vector<Tensor> Rerun::run(int batch, std::span<const int> values) {
+  std::vector<Tensor> held = beginning(batch);
   std::vector<bool> is_wanted(held.size(), false);
-  int end = settled_;
+  int end = next_.node;
   for (const int v : values) {
     is_wanted[static_cast<size_t>(v)] = true;
     end = std::max(end, maker_[static_cast<size_t>(v)] + 1);
   }
-  for (int n = kept.node; n < end; ++n) {
+  for (int n = kept_.node; n < end; ++n) {
+    if (n == next_.node && n > kept_.node) keep(held, batch);
     const Node& node = graph_.nodes[static_cast<size_t>(n)];
-    if (n == settled_ && n > kept.node) {
-      kept = {.node = n, .values = {}};
-      for (const int v : live_at(n)) kept.values[v] = held[static_cast<size_t>(v)];
-    }
     std::vector<Tensor> in;
     std::vector<Shape> shapes;
     for (const int v : node.in) {
@@ -109,7 +137,8 @@ std::vector<Tensor> Rerun::run(int batch, std::span<const int> values) {
   std::vector<Tensor> result;
   for (const int v : values) {
     const Tensor& tensor = held[static_cast<size_t>(v)];
-    require(tensor.defined(), "rerun: value ", v, " was not kept, it lies before node ", kept.node);
+    require(tensor.defined(), "rerun: value ", v, " was not kept, it lies before node ",
+            kept_.node);
     result.push_back(tensor);
   }
   return result;

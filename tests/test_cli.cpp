@@ -98,6 +98,13 @@ TEST_CASE("train, eval, prune, classify and bench print the promised JSON") {
     json_of(folder, std::string("prune run/model.bonsai --ratio 0.5 --out other.bonsai") +
                         " --calibration 64 " + how + data);
 
+  const Json repaired = json_of(
+      folder, "prune run/model.bonsai --repair --target macs=0.5 --out repaired.bonsai" + data);
+  CHECK(repaired.at("after").at("macs") == after);
+  REQUIRE_FALSE(repaired.at("layers").empty());
+  for (const Json& layer : repaired.at("layers"))
+    require_keys(layer, {"name", "channels", "kept", "error"});
+
   require_keys(json_of(folder, "bench half.bonsai --batch 2 --threads 1 --seconds 0.05"),
                {"median_ms", "p90_ms", "images_per_s", "arena_bytes", "peak_rss_bytes"});
   require_keys(json_of(folder, "bench half.bonsai --train --batch 8 --seconds 0.05"),
@@ -138,6 +145,36 @@ TEST_CASE("compress does the whole job and leaves a report and a command that wo
                                 "--out again");
   CHECK(repeated.at("after").at("params").get<double>() <=
         repeated.at("before").at("params").get<double>() / 2);
+}
+
+TEST_CASE("prune and compress reconstruct, compare selections and show the errors") {
+  const CommandFolder folder;
+  REQUIRE(folder.run("train --epochs 1 --out run" + tiny).status == 0);
+  const std::string job =
+      " run/model.bonsai --method lasso --compare --target macs=0.5 "
+      "--calibration 100 --positions 4 --images 256 --test-images 64 ";
+  const Json pruned = json_of(folder, "prune" + job + "--data synthetic --out lasso.bonsai");
+  CHECK(pruned.at("after").at("macs").get<double>() <=
+        pruned.at("before").at("macs").get<double>() / 2);
+  const Json& layers = pruned.at("layers");
+  REQUIRE(layers.size() == 6);
+  for (const Json& layer : layers) {
+    require_keys(layer.at("lasso"), {"alpha", "sweeps", "violation", "gap"});
+    CHECK(layer.at("selections").size() == 6);
+    const Json& error = layer.at("error");
+    CHECK(error.at("least_squares") <= error.at("bias_only"));
+    CHECK(error.at("bias_only") <= error.at("naive"));
+  }
+  const Outcome shown =
+      folder.run("compress" + job + "--data synthetic --finetune 0 --out compressed");
+  INFO(shown.err);
+  REQUIRE(shown.status == 0);
+  CHECK(shown.out.find("as made") != std::string::npos);
+  CHECK(shown.out.find("greedy") != std::string::npos);
+  CHECK(folder.read("compressed/report.html").find("<h2>Reconstruction</h2>") != std::string::npos);
+  // The report is drawn again from what the run left.
+  CHECK(json_of(folder, "report compressed").at("report") == "compressed/report.html");
+  CHECK(folder.read("compressed/report.html").find("<h2>Reconstruction</h2>") != std::string::npos);
 }
 
 TEST_CASE("a run stopped by a signal and resumed equals one that was not stopped", "[slow]") {

@@ -68,6 +68,9 @@ ReportData full_report() {
        "norm",
        {{"largest", {{1, 0.5}, {2, 0.7}}, {}}, {"least", {{1, 0.1}, {2, 0.3}}, {"a", "b"}}}}};
   data.tables = {{"Layers", "one a row", {"layer", "weights"}, {{"features.0", "864"}}}};
+  data.layer_errors = {
+      {"features.3", 32, 20, {1.5, 0.7, 0.1}, {{"lasso", {1.5, 0.7, 0.1}}, {"l1", {2, 0.9, 0}}}},
+      {"classifier", 64, 30, {0.2, 0.1, 0.001}, {}}};
   data.classes = {"cat", "dog", "owl"};
   data.confusion = {{9, 1, 0}, {0, 10, 0}, {2, 0, 8}};
   data.confusion_of = "pruned network";
@@ -90,7 +93,7 @@ TEST_CASE("the page holds every part and stands alone") {
   CHECK(unbalanced_tag(page).empty());
   for (const char* title :
        {"What stands out", "Points lost", "Norms", "Layers", "Before and after", "Learning curves",
-        "Channels per layer", "Test pictures and the guesses", "Confusion matrix",
+        "Channels per layer", "Reconstruction", "Test pictures and the guesses", "Confusion matrix",
         "How this was made", "The same again", "Try next"})
     CHECK(has(page, title));
   for (const char* figure : {"38.7 M", "2.00x fewer", "1.24 MB", "262 kB", "2.00 ms (2.50 ms)",

@@ -44,6 +44,7 @@ struct Arguments {
 struct Run {
   StartingPoint start;  // its graph: the trained network
   Graph after;
+  std::vector<ReconstructedLayer> layers;  // empty unless pruned by reconstruction
   std::vector<EpochRecord> training, finetuning;
   Evaluation tested_before, tested_pruned, tested_after;
   TrainOptions train_options, finetune_options;
@@ -81,7 +82,8 @@ void train_stage(const Arguments& arguments, Run& run) {
 
 void prune_stage(const Arguments& arguments, Run& run) {
   stage("pruning " + description(arguments.pruning));
-  run.after = pruned(run.start.graph, arguments.pruning, &run.start.data, arguments.training.seed);
+  run.after = pruned(run.start.graph, arguments.pruning, &run.start.data, arguments.training.seed,
+                     &run.layers);
   run.tested_pruned = evaluate_model(run.after, run.start.data);
   say("accuracy after pruning, before fine-tuning: " +
       report::percent(run.tested_pruned.accuracy, 2));
@@ -137,6 +139,7 @@ report::ReportData findings(const Arguments& arguments, const Invocation& invoca
   report.stages = stages_of(run);
   report.stage_mark = "pruned";
   report.layers = channel_widths(run.start.graph, run.after);
+  report.layer_errors = layer_errors(run.layers);
   report.pictures = sample_pictures(run.after, data, run.tested_after);
   report.classes = data.classes;
   report.confusion = run.tested_after.confusion;
@@ -188,12 +191,15 @@ void run(const Arguments& given, const CLI::App& parser, const Invocation& invoc
   const std::string page = write_report(run.folder, report).string();
 
   if (arguments.common.json) {
-    print_json({{"before", figures(models[0])},
-                {"after", figures(models[1])},
-                {"model", run.pruned_model.string()},
-                {"report", page}});
+    nlohmann::ordered_json result = {{"before", figures(models[0])},
+                                     {"after", figures(models[1])},
+                                     {"model", run.pruned_model.string()},
+                                     {"report", page}};
+    if (!run.layers.empty()) result["layers"] = layer_error_json(run.layers);
+    print_json(result);
     return;
   }
+  if (!run.layers.empty()) print("\n" + layer_error_text(run.layers));
   print("\n" + comparison_text(models));
   const double speedup = report::speedup_one_thread(models);
   if (speedup > 0 && speedup < 1.1)

@@ -30,7 +30,8 @@ void run(const Arguments& arguments, const Invocation& invocation) {
   Graph before = open_model(arguments.file);
   std::optional<Dataset> data;
   if (!arguments.data.where.empty()) data = load_for(before, arguments.data);
-  Graph after = pruned(before, arguments.pruning, data ? &*data : nullptr, arguments.seed);
+  std::vector<ReconstructedLayer> layers;
+  Graph after = pruned(before, arguments.pruning, data ? &*data : nullptr, arguments.seed, &layers);
   std::optional<double> accuracy_before, accuracy_after;
   if (data) {
     accuracy_before = evaluate_model(before, *data).accuracy;
@@ -39,9 +40,12 @@ void run(const Arguments& arguments, const Invocation& invocation) {
   save(arguments.out, after);
   const auto models = compared(before, accuracy_before, after, accuracy_after);
   if (arguments.common.json) {
-    print_json({{"before", figures(models[0])}, {"after", figures(models[1])}});
+    nlohmann::ordered_json result = {{"before", figures(models[0])}, {"after", figures(models[1])}};
+    if (!layers.empty()) result["layers"] = layer_error_json(layers);
+    print_json(result);
     return;
   }
+  if (!layers.empty()) print(layer_error_text(layers) + "\n");
   print(comparison_text(models));
   print("\nmodel: " + arguments.out + "\nnext:  " + quoted(invocation.program) + " train --net " +
         quoted(arguments.out) + " --lr 0.02 --epochs 4   (fine-tunes it)\n");
@@ -54,7 +58,7 @@ Job define(CLI::App& parser, const Invocation& invocation) {
   add_pruning(parser, arguments->pruning, "");
   add_data(parser, arguments->data);
   parser.add_option("--seed", arguments->seed,
-                    "of the calibration pictures and of --criterion random");
+                    "of the calibration pictures and positions, and of --criterion random");
   add_common(parser, arguments->common);
   return [arguments, &invocation] { run(*arguments, invocation); };
 }
@@ -66,6 +70,8 @@ const Command prune_command = {
     "  bonsai prune model.bonsai --target macs=0.5 --out pruned.bonsai\n"
     "  bonsai prune model.bonsai --ratio 0.7 --round-to 16 --data cifar10 --out pruned.bonsai\n"
     "  bonsai prune model.bonsai --criterion taylor --data cifar10 --target params=0.5 --out "
+    "pruned.bonsai\n"
+    "  bonsai prune model.bonsai --method lasso --target macs=0.5 --data cifar10 --out "
     "pruned.bonsai\n",
     define};
 

@@ -40,6 +40,24 @@ struct LayerWidth {
   int before = 0, after = 0;
 };
 
+// Of a layer's response, as shares of its square.
+struct ResponseError {
+  double naive = 0;          // channels are removed
+  double bias_only = 0;      // and a constant is added
+  double least_squares = 0;  // and the remaining weights are solved for
+};
+
+struct LayerError {
+  struct Trial {
+    std::string selection;
+    ResponseError error;
+  };
+  std::string name;
+  int channels = 0, kept = 0;  // that the layer reads
+  ResponseError error;
+  std::vector<Trial> trials;  // of other ways to choose the channels
+};
+
 struct Guess {
   std::string label;
   double probability = 0;
@@ -99,6 +117,7 @@ struct ReportData {
   std::vector<HeatMap> heat_maps;
   std::vector<Chart> charts;
   std::vector<Table> tables;
+  std::vector<LayerError> layer_errors;
   std::vector<Picture> pictures;
   std::vector<std::string> classes;
   std::vector<std::vector<int>> confusion;  // [truth][guess]

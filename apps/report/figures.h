@@ -9,6 +9,7 @@ namespace bonsai::report {
 
 std::string learning_curves(const ReportData& data);   // curves.cpp
 std::string channel_bars(const ReportData& data);      // channels.cpp
+std::string layer_error_dots(const ReportData& data);  // layer_errors.cpp
 std::string confusion_matrix(const ReportData& data);  // confusion.cpp
 std::string picture_strip(const ReportData& data);     // pictures.cpp
 

@@ -143,7 +143,8 @@ std::string render(const ReportData& data) {
          section(data.models.size() > 1 ? "Before and after" : "The network",
                  comparison_table(data.models)) +
          section("Learning curves", learning_curves(data)) +
-         section("Channels per layer", channel_bars(data)) + analyses(data) +
+         section("Channels per layer", channel_bars(data)) +
+         section("Reconstruction", layer_error_dots(data)) + analyses(data) +
          section("Test pictures and the guesses" + of, picture_strip(data)) +
          section("Confusion matrix" + of, confusion_matrix(data)) +
          section("How this was made", fact_table(data.facts) + command_list(data)) +

@@ -89,6 +89,38 @@ void from_json(const Json& json, LayerWidth& x) {
   json.at("after").get_to(x.after);
 }
 
+void to_json(Json& json, const ResponseError& x) {
+  json = {{"naive", x.naive}, {"bias_only", x.bias_only}, {"least_squares", x.least_squares}};
+}
+void from_json(const Json& json, ResponseError& x) {
+  json.at("naive").get_to(x.naive);
+  json.at("bias_only").get_to(x.bias_only);
+  json.at("least_squares").get_to(x.least_squares);
+}
+
+void to_json(Json& json, const LayerError::Trial& x) {
+  json = {{"selection", x.selection}, {"error", x.error}};
+}
+void from_json(const Json& json, LayerError::Trial& x) {
+  json.at("selection").get_to(x.selection);
+  json.at("error").get_to(x.error);
+}
+
+void to_json(Json& json, const LayerError& x) {
+  json = {{"name", x.name},
+          {"channels", x.channels},
+          {"kept", x.kept},
+          {"error", x.error},
+          {"trials", x.trials}};
+}
+void from_json(const Json& json, LayerError& x) {
+  json.at("name").get_to(x.name);
+  json.at("channels").get_to(x.channels);
+  json.at("kept").get_to(x.kept);
+  json.at("error").get_to(x.error);
+  json.at("trials").get_to(x.trials);
+}
+
 void to_json(Json& json, const Guess& x) {
   json = {{"label", x.label}, {"probability", x.probability}};
 }
@@ -183,6 +215,7 @@ std::string to_json(const ReportData& data) {
                      {"heat_maps", data.heat_maps},
                      {"charts", data.charts},
                      {"tables", data.tables},
+                     {"layer_errors", data.layer_errors},
                      {"classes", data.classes},
                      {"confusion", data.confusion},
                      {"confusion_of", data.confusion_of},
@@ -208,6 +241,7 @@ ReportData from_json(const std::string& text) {
     json.at("heat_maps").get_to(data.heat_maps);
     json.at("charts").get_to(data.charts);
     json.at("tables").get_to(data.tables);
+    json.at("layer_errors").get_to(data.layer_errors);
     json.at("classes").get_to(data.classes);
     json.at("confusion").get_to(data.confusion);
     json.at("confusion_of").get_to(data.confusion_of);

@@ -54,6 +54,9 @@ th small { display: block; font-weight: 400; font-size: 12.5px; color: var(--fai
 .legend { display: flex; gap: 20px; font-size: 13px; color: var(--soft); margin: 0 0 10px; }
 .key { display: inline-block; width: 16px; height: 9px; border-radius: 2px; margin-right: 7px; }
 .key.train { background: var(--train); } .key.test { background: var(--test); }
+.key.removed, .key.constant, .key.solved { width: 9px; border-radius: 5px; }
+.key.removed { background: var(--before); } .key.constant { background: var(--train); }
+.key.solved { background: var(--leaf); }
 .key.bar-before { background: var(--before); } .key.bar-after { background: var(--after); }
 .pair { display: grid; grid-template-columns: repeat(auto-fit, minmax(330px, 1fr)); gap: 24px; }
 svg { display: block; width: 100%; height: auto; overflow: visible; }
@@ -67,6 +70,8 @@ svg .curve { fill: none; stroke-width: 2; stroke-linejoin: round; stroke-linecap
 svg .curve.train { stroke: var(--train); } svg .curve.test { stroke: var(--test); }
 svg .dot { stroke: var(--card); stroke-width: 1; }
 svg .dot.train { fill: var(--train); } svg .dot.test { fill: var(--test); }
+svg .dot.removed { fill: var(--before); } svg .dot.constant { fill: var(--train); }
+svg .dot.solved { fill: var(--leaf); }
 svg .bar-before { fill: var(--before); } svg .bar-after { fill: var(--after); }
 svg .cell { fill: var(--cell); } svg .hit { fill: var(--hit); } svg .miss { fill: var(--miss); }
 svg .count { fill: var(--ink); font-size: 12.5px; pointer-events: none; }

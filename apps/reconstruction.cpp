@@ -1,0 +1,168 @@
+#include "apps/reconstruction.h"
+
+#include <CLI/CLI.hpp>
+#include <nlohmann/json.hpp>
+
+#include "apps/console.h"
+#include "apps/models.h"
+#include "apps/options.h"
+#include "apps/report/text.h"
+#include "apps/signals.h"
+#include "apps/usage.h"
+#include "compress/choose.h"
+#include "compress/prune.h"
+#include "engine/error.h"
+
+namespace bonsai::app {
+namespace {
+
+std::vector<std::string> selection_names() {
+  std::vector<std::string> names;
+  for (const Selection& selection : selections()) names.push_back(selection.name);
+  return names;
+}
+
+report::ResponseError shares(const RegressionError& error) {
+  const double target = error.target > 0 ? error.target : 1;
+  return {error.naive / target, error.bias_only / target, error.least_squares / target};
+}
+
+nlohmann::ordered_json json_of(const report::ResponseError& error) {
+  return {{"naive", error.naive},
+          {"bias_only", error.bias_only},
+          {"least_squares", error.least_squares}};
+}
+
+std::string cell(const report::ResponseError& error) {
+  const auto three = [](double share) { return report::percent(share, share < 0.0995 ? 2 : 1); };
+  return three(error.naive) + " / " + three(error.bias_only) + " / " + three(error.least_squares);
+}
+
+}  // namespace
+
+void add_reconstruction(CLI::App& parser, ReconstructionArguments& reconstruction) {
+  parser.add_option("--method", reconstruction.method,
+                    "criterion, or lasso: channels by a LASSO on the next layer's response, its "
+                    "weights by least squares (He et al. 2017)");
+  std::string names;
+  for (const std::string& name : selection_names()) names += (names.empty() ? "" : ", ") + name;
+  parser.add_option("--select", reconstruction.select,
+                    "how --method lasso chooses channels: " + names);
+  parser.add_flag("--repair", reconstruction.repair,
+                  "after a criterion, solve for the remaining weights by least squares");
+  parser.add_flag("--compare", reconstruction.compare,
+                  "with --method lasso, try every way to choose on each layer");
+  parser
+      .add_option("--positions", reconstruction.positions,
+                  "places in each calibration picture where responses are sampled")
+      ->check(CLI::Range(1, 1 << 20));
+}
+
+void check(const ReconstructionArguments& reconstruction, bool has_data) {
+  require_one_of("--method", reconstruction.method, {"criterion", "lasso"});
+  require_one_of("--select", reconstruction.select, selection_names());
+  require_usage(!(reconstruction.is_method() && reconstruction.repair),
+                "--method lasso repairs by itself, --repair is for criteria");
+  require_usage(reconstruction.is_method() || !reconstruction.compare,
+                "--compare is for --method lasso");
+  require_usage(reconstruction.is_method() || reconstruction.select == "lasso",
+                "--select is for --method lasso, a criterion is chosen by --criterion");
+  require_usage(has_data || !reconstruction.is_asked(),
+                reconstruction.repair ? "--repair" : "--method lasso",
+                " looks at pictures: give --data");
+}
+
+Reconstruction reconstructed(const Graph& graph, const Coupling& coupling,
+                             const std::set<int>& gone,
+                             const ReconstructionArguments& reconstruction, const Dataset& data,
+                             int pictures, uint64_t seed) {
+  StatusLine status;
+  ReconstructOptions options;
+  options.positions = reconstruction.positions;
+  options.seed = seed;
+  options.compare = reconstruction.compare;
+  options.stop = &stop_requested();
+  options.progress = [&status](const std::string& layer, int done, int total) {
+    status.show(join("reconstructing ", layer, " (", done + 1, " of ", total, ")"));
+  };
+  const Pictures sample = picture_sample(graph, data, pictures, seed);
+  auto result =
+      reconstruction.is_method()
+          ? prune_by_reconstruction(graph, coupling, kept_units(coupling, gone),
+                                    find_selection(reconstruction.select), sample, options)
+          : repair(graph, coupling, gone, sample, options);
+  status.clear();
+  end_if_stopped();
+  const int64_t planned = pruned_cost(graph, coupling, gone).macs;
+  const int64_t macs = pruned_cost(graph, coupling, result->gone).macs;
+  if (macs > planned)
+    say(join("note: ", report::grouped(macs), " MACs are left and not ", report::grouped(planned),
+             ", because the groups of convolutions must stay equal"));
+  return std::move(*result);
+}
+
+std::string description(const ReconstructionArguments& reconstruction) {
+  if (reconstruction.repair) return "repaired by least squares";
+  return (reconstruction.select == "lasso" ? "by LASSO"
+                                           : "by the selection " + reconstruction.select) +
+         " and least squares";
+}
+
+std::vector<report::LayerError> layer_errors(const std::vector<ReconstructedLayer>& layers) {
+  std::vector<report::LayerError> errors;
+  for (const ReconstructedLayer& layer : layers) {
+    if (layer.too_large) continue;
+    report::LayerError& error = errors.emplace_back();
+    error.name = layer.name;
+    error.channels = layer.channels;
+    error.kept = layer.kept;
+    error.error = shares(layer.error);
+    for (const Trial& trial : layer.trials)
+      error.trials.push_back({trial.selection, shares(trial.error)});
+  }
+  return errors;
+}
+
+std::string layer_error_text(const std::vector<ReconstructedLayer>& layers) {
+  bool compared = false;
+  for (const ReconstructedLayer& layer : layers) compared = compared || !layer.trials.empty();
+  std::vector<std::string> head = {"layer", "inputs", "error"};
+  if (compared) {
+    head.back() = "as made";
+    for (const std::string& name : selection_names()) head.push_back(name);
+  }
+  std::vector<std::vector<std::string>> rows;
+  for (const ReconstructedLayer& layer : layers) {
+    std::vector<std::string> cells = {
+        layer.name, join(layer.kept, " of ", layer.channels),
+        layer.too_large ? "too large to be solved for" : cell(shares(layer.error))};
+    for (const Trial& trial : layer.trials) cells.push_back(cell(shares(trial.error)));
+    cells.resize(head.size());
+    rows.push_back(std::move(cells));
+  }
+  return table(head, rows) +
+         "error: of the layer's response, when channels only go / a constant is added / the\n"
+         "remaining weights are solved for\n";
+}
+
+nlohmann::ordered_json layer_error_json(const std::vector<ReconstructedLayer>& layers) {
+  auto list = nlohmann::ordered_json::array();
+  for (const ReconstructedLayer& layer : layers) {
+    nlohmann::ordered_json entry = {{"name", layer.name},
+                                    {"channels", layer.channels},
+                                    {"kept", layer.kept},
+                                    {"error", nullptr}};
+    if (!layer.too_large) entry["error"] = json_of(shares(layer.error));
+    if (layer.solution)
+      entry["lasso"] = {{"alpha", layer.solution->alpha},
+                        {"sweeps", layer.solution->sweeps},
+                        {"violation", layer.solution->violation},
+                        {"gap", layer.solution->gap}};
+    for (const Trial& trial : layer.trials)
+      entry["selections"][trial.selection] = json_of(shares(trial.error));
+    list.push_back(std::move(entry));
+  }
+  return list;
+}
+
+}  // namespace bonsai::app

@@ -1,0 +1,49 @@
+// The options of pruning by reconstruction, what they lead to, and how its errors are shown.
+#pragma once
+
+#include <nlohmann/json_fwd.hpp>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "apps/report/data.h"
+#include "compress/reconstruct.h"
+#include "data/dataset.h"
+
+namespace CLI {
+class App;
+}
+
+namespace bonsai::app {
+
+struct ReconstructionArguments {
+  std::string method = "criterion";  // or "lasso"
+  std::string select = "lasso";      // which channels --method lasso keeps
+  bool repair = false;               // least squares after a criterion
+  bool compare = false;
+  int positions = 10;
+
+  bool is_method() const { return method == "lasso"; }
+  bool is_asked() const { return is_method() || repair; }
+};
+void add_reconstruction(CLI::App& parser, ReconstructionArguments& reconstruction);
+
+// Throws UsageError on names that do not exist, on options that exclude each other, and on what
+// looks at pictures when there are none.
+void check(const ReconstructionArguments& reconstruction, bool has_data);
+
+// `gone`: what a criterion would remove; --method lasso keeps as many units of each group. Looks at
+// `pictures` training pictures (0: all). A signal ends it.
+Reconstruction reconstructed(const Graph& graph, const Coupling& coupling,
+                             const std::set<int>& gone,
+                             const ReconstructionArguments& reconstruction, const Dataset& data,
+                             int pictures, uint64_t seed);
+
+std::string description(const ReconstructionArguments& reconstruction);  // "by LASSO and ..."
+
+// Errors are shares of the square of the layer's response.
+std::string layer_error_text(const std::vector<ReconstructedLayer>& layers);  // for the terminal
+nlohmann::ordered_json layer_error_json(const std::vector<ReconstructedLayer>& layers);
+std::vector<report::LayerError> layer_errors(const std::vector<ReconstructedLayer>& layers);
+
+}  // namespace bonsai::app
