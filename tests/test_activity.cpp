@@ -17,6 +17,7 @@ namespace {
 
 std::vector<Batch> batches(const Graph& graph, int count, uint64_t seed = 3) {
   std::vector<Batch> all;
+  all.reserve(static_cast<size_t>(count));
   for (int i = 0; i < count; ++i) {
     all.push_back({.images = random_pictures(graph, 4, seed + static_cast<uint64_t>(i)),
                    .labels = Tensor({4})});

@@ -14,8 +14,10 @@ TEST_CASE("eigenvalues agree with an independent computation") {
   const std::vector<double> found = symmetric_eigenvalues(a, 4);
   for (size_t i = 0; i < 4; ++i) CHECK(found[i] == Approx(of_a[i]));
 
-  std::vector<double> hilbert;
-  for (int i = 0; i < 36; ++i) hilbert.push_back(1.0 / (i / 6 + i % 6 + 1));
+  std::vector<double> hilbert(36);
+  for (size_t i = 0; i < 6; ++i) {
+    for (size_t j = 0; j < 6; ++j) hilbert[6 * i + j] = 1.0 / static_cast<double>(i + j + 1);
+  }
   const std::vector<double> of_hilbert = {1.08279948e-07, 1.25707571e-05, 6.15748354e-04,
                                           1.63215213e-02, 2.42360871e-01, 1.61889986e+00};
   const std::vector<double> small = symmetric_eigenvalues(hilbert, 6);
@@ -46,8 +48,8 @@ TEST_CASE("eigenvalues agree with an independent computation") {
 TEST_CASE("the effective rank is that of the factors, whatever the mean") {
   Random random(4, Purpose::test);
   Covariance covariance;
-  std::vector<Scalar> loadings;
-  for (int i = 0; i < 3 * 12; ++i) loadings.push_back(random.normal());
+  std::vector<Scalar> loadings(36);
+  for (Scalar& loading : loadings) loading = random.normal();
   for (int batch = 0; batch < 2; ++batch) {
     Tensor values({50, 2, 2, 12});
     for (size_t row = 0; row < 200; ++row) {

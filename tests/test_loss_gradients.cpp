@@ -20,6 +20,7 @@ constexpr int pictures_per_batch = 4;
 
 std::vector<Batch> batches(const Graph& graph, int count) {
   std::vector<Batch> all;
+  all.reserve(static_cast<size_t>(count));
   for (int i = 0; i < count; ++i) {
     all.push_back(
         {.images = random_pictures(graph, pictures_per_batch, 3 + static_cast<uint64_t>(i)),

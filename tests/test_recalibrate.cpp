@@ -22,7 +22,8 @@ struct Moments {
 Moments moments(Graph& graph, const Tensor& x, int value, size_t channel) {
   const Tensor y = taps(graph, x, std::vector{value})[0];
   const size_t channels = static_cast<size_t>(y.dim(-1));
-  const double n = static_cast<double>(y.size() / channels);
+  const size_t rows = y.size() / channels;
+  const double n = static_cast<double>(rows);
   Moments m;
   for (size_t i = channel; i < y.size(); i += channels) m.mean += double{y[i]} / n;
   for (size_t i = channel; i < y.size(); i += channels) {

@@ -149,9 +149,9 @@ TEST_CASE("of two equal filters the geometric median gives up one, not both") {
 }
 
 TEST_CASE("the geometric median sees differences: a shift of all changes nothing, a sign does") {
-  std::vector<Scalar> filters;
+  std::vector<Scalar> filters(24);
   Random random(5, Purpose::test);
-  for (int i = 0; i < 24; ++i) filters.push_back(random.normal());
+  for (Scalar& w : filters) w = random.normal();
   const Scores scores = score("geometric_median", literal(6, 4, filters));
   std::vector<Scalar> shifted = filters, turned = filters;
   for (size_t i = 0; i < 24; ++i) shifted[i] += 0.5F * static_cast<Scalar>(i % 4);

@@ -99,7 +99,8 @@ std::string plain_table(const Table& table) {
     html += "<tr>";
     for (size_t i = 0; i < row.size(); ++i) {
       const std::string tag = i == 0 ? "th" : "td";
-      html += "<" + tag + ">" + escape(row[i]) + "</" + tag + ">";
+      html.append("<").append(tag).append(">").append(escape(row[i]));
+      html.append("</").append(tag).append(">");
     }
     html += "</tr>";
   }
