@@ -1,9 +1,8 @@
 #include "compress/remover.h"
 
 #include <algorithm>
-#include <limits>
+#include <functional>
 #include <map>
-#include <numeric>
 
 namespace bonsai {
 
@@ -11,7 +10,7 @@ Remover::Remover(const Coupling& coupling, const Scores& scores)
     : coupling_(coupling),
       scores_(scores),
       floors_(coupling.groups.size(), 1),
-      shares_(coupling.units.size()) {
+      kind_numbers_(coupling.units.size()) {
   for (const Group& group : coupling.groups) {
     kept_.push_back(static_cast<int>(group.units.size()));
   }
@@ -21,11 +20,18 @@ Remover::Remover(const Coupling& coupling, const Scores& scores)
 Remover::Remover(const Remover& other, const Scores& scores)
     : coupling_(other.coupling_),
       scores_(scores),
-      floors_(other.floors_),
       kept_(other.kept_),
       rules_(other.rules_),
-      shares_(other.shares_),
-      gone_(other.gone_) {}
+      kinds_(other.kinds_),
+      kind_numbers_(other.kind_numbers_),
+      gone_(other.gone_) {
+  set_floors(other.floors_);
+}
+
+void Remover::set_floors(std::vector<int> floors) {
+  floors_ = std::move(floors);
+  for (Kind& kind : kinds_) kind.failed = false;
+}
 
 void Remover::add_rules() {
   std::map<Axis, int> groups_of;
@@ -43,32 +49,57 @@ void Remover::add_rules() {
     }
   }
   std::set<std::pair<std::vector<int>, std::vector<std::pair<int, int>>>> known;
-  for (auto& [axis, list] : members) {
+  std::vector<std::vector<Share>> shares(coupling_.units.size());
+  for (const auto& [axis, list] : members) {
     const int blocks = blocks_of(axis), width = coupling_.widths.at(axis);
     std::vector<int> left(static_cast<size_t>(blocks), width / blocks);
     if (!known.emplace(left, list).second) continue;
     const int rule = static_cast<int>(rules_.size());
-    for (const auto& [unit, block] : list) add_share(unit, rule, block);
-    rules_.push_back({std::move(left), std::move(list)});
+    for (const auto& [u, block] : list) add_share(shares[static_cast<size_t>(u)], rule, block);
+    rules_.push_back({std::move(left), width, width / blocks, {}});
   }
+  add_kinds(std::move(shares));
 }
 
-void Remover::add_share(int unit, int rule, int block) {
-  for (Share& share : shares_[static_cast<size_t>(unit)]) {
+void Remover::add_share(std::vector<Share>& shares, int rule, int block) {
+  for (Share& share : shares) {
     if (share.rule != rule || share.block != block) continue;
     ++share.count;
     return;
   }
-  shares_[static_cast<size_t>(unit)].push_back({rule, block, 1});
+  shares.push_back({rule, block, 1});
+}
+
+void Remover::add_kinds(std::vector<std::vector<Share>> shares) {
+  std::map<std::vector<Share>, int> known;
+  for (size_t u = 0; u < shares.size(); ++u) {
+    std::sort(shares[u].begin(), shares[u].end());
+    const auto [entry, is_new] = known.emplace(shares[u], static_cast<int>(kinds_.size()));
+    if (is_new) {
+      for (const Share& share : shares[u]) {
+        rules_[static_cast<size_t>(share.rule)].members.emplace_back(entry->second, share.block);
+      }
+      kinds_.emplace_back().shares = std::move(shares[u]);
+    }
+    Kind& kind = kinds_[static_cast<size_t>(entry->second)];
+    kind.units.push_back(static_cast<int>(u));
+    ++kind.left;
+    kind_numbers_[u] = entry->second;
+  }
 }
 
 bool Remover::take(int unit) {
   gone_.insert(unit);
   const size_t group = static_cast<size_t>(coupling_.units[static_cast<size_t>(unit)].group);
   bool fine = --kept_[group] >= floors_[group];
-  for (const Share& share : shares_[static_cast<size_t>(unit)]) {
-    int& left = rules_[static_cast<size_t>(share.rule)].left[static_cast<size_t>(share.block)];
+  Kind& kind = kind_of(unit);
+  --kind.left;
+  for (const Share& share : kind.shares) {
+    Rule& rule = rules_[static_cast<size_t>(share.rule)];
+    int& left = rule.left[static_cast<size_t>(share.block)];
     left -= share.count;
+    rule.total -= share.count;
+    rule.smallest = std::min(rule.smallest, left);
     fine = fine && left > 0;
   }
   return fine;
@@ -77,32 +108,41 @@ bool Remover::take(int unit) {
 void Remover::give_back(int unit) {
   gone_.erase(unit);
   ++kept_[static_cast<size_t>(coupling_.units[static_cast<size_t>(unit)].group)];
-  for (const Share& share : shares_[static_cast<size_t>(unit)]) {
-    rules_[static_cast<size_t>(share.rule)].left[static_cast<size_t>(share.block)] += share.count;
+  Kind& kind = kind_of(unit);
+  ++kind.left;
+  for (const Share& share : kind.shares) {
+    Rule& rule = rules_[static_cast<size_t>(share.rule)];
+    rule.left[static_cast<size_t>(share.block)] += share.count;
+    rule.total += share.count;
+    rule.smallest = *std::min_element(rule.left.begin(), rule.left.end());
   }
 }
 
-// How many channels the blocks hold beyond the smallest of them.
-int Remover::excess(int rule) const {
-  const std::vector<int>& left = rules_[static_cast<size_t>(rule)].left;
-  const int smallest = *std::min_element(left.begin(), left.end());
-  return std::accumulate(left.begin(), left.end(), 0) - smallest * static_cast<int>(left.size());
+// A failure stands as long as the blocks with which the unit must be even are as they were.
+void Remover::allow_again(int unit) {
+  const Kind& kind = kind_of(unit);
+  for (const Share& share : kind.shares) {
+    const Rule& rule = rules_[static_cast<size_t>(share.rule)];
+    if (rule.left.size() == 1) continue;
+    for (const auto& [k, block] : rule.members) kinds_[static_cast<size_t>(k)].failed = false;
+  }
 }
 
-// By how much the excess of all rules would fall if the unit went.
-int Remover::relief(int unit) const {
-  int relief = 0;
-  std::map<int, std::vector<int>> changed;
-  for (const Share& share : shares_[static_cast<size_t>(unit)]) {
-    const std::vector<int>& left = rules_[static_cast<size_t>(share.rule)].left;
-    if (left.size() == 1) continue;
-    const auto entry = changed.try_emplace(share.rule, left).first;
-    entry->second[static_cast<size_t>(share.block)] -= share.count;
-  }
-  for (const auto& [rule, left] : changed) {
-    const int smallest = *std::min_element(left.begin(), left.end());
-    relief += excess(rule) - (std::accumulate(left.begin(), left.end(), 0) -
-                              smallest * static_cast<int>(left.size()));
+// By how much the unevenness of all rules would fall if a unit of the kind went, where that of a
+// rule with n blocks is n sum(left^2) - sum(left)^2: n^2 times the variance of its blocks.
+int64_t Remover::relief(const Kind& kind) const {
+  int64_t relief = 0;
+  for (size_t i = 0; i < kind.shares.size();) {
+    const int r = kind.shares[i].rule;
+    const Rule& rule = rules_[static_cast<size_t>(r)];
+    int64_t channels = 0, squares = 0;
+    for (; i < kind.shares.size() && kind.shares[i].rule == r; ++i) {
+      const auto& [_, block, count] = kind.shares[i];
+      channels += count;
+      squares += int64_t{count} * (2 * rule.left[static_cast<size_t>(block)] - count);
+    }
+    relief +=
+        static_cast<int64_t>(rule.left.size()) * squares - channels * (2 * rule.total - channels);
   }
   return relief;
 }
@@ -110,36 +150,46 @@ int Remover::relief(int unit) const {
 // Of all units in the fuller blocks of an uneven rule: the one that evens most, of these the
 // cheapest. -1: there is none, or all is even.
 int Remover::next_to_even() const {
-  int best = -1, best_relief = std::numeric_limits<int>::min();
-  for (size_t r = 0; r < rules_.size(); ++r) {
-    if (excess(static_cast<int>(r)) == 0) continue;
-    const Rule& rule = rules_[r];
-    const int smallest = *std::min_element(rule.left.begin(), rule.left.end());
-    for (const auto& [unit, block] : rule.members) {
-      if (is_gone(unit) || rule.left[static_cast<size_t>(block)] == smallest) continue;
-      const int relieved = relief(unit);
-      const bool cheaper = best >= 0 && relieved == best_relief &&
-                           scores_[static_cast<size_t>(unit)] < scores_[static_cast<size_t>(best)];
-      if (relieved > best_relief || cheaper) {
-        best = unit;
-        best_relief = relieved;
-      }
+  int best = -1;
+  int64_t best_relief = 0;
+  std::vector<bool> weighed(kinds_.size());
+  for (const Rule& rule : rules_) {
+    if (rule.is_even()) continue;
+    for (const auto& [k, block] : rule.members) {
+      const Kind& kind = kinds_[static_cast<size_t>(k)];
+      const bool is_fuller = rule.left[static_cast<size_t>(block)] > rule.smallest;
+      if (!is_fuller || kind.left == 0 || weighed[static_cast<size_t>(k)]) continue;
+      weighed[static_cast<size_t>(k)] = true;
+      const int64_t relieved = relief(kind);
+      if (best >= 0 && relieved < best_relief) continue;
+      const int unit = cheapest(kind);
+      if (best < 0 || relieved > best_relief || score(unit) < score(best)) best = unit;
+      best_relief = relieved;
     }
   }
   return best;
 }
 
+int Remover::cheapest(const Kind& kind) const {
+  int best = -1;
+  for (const int u : kind.units) {
+    if (!is_gone(u) && (best < 0 || score(u) < score(best))) best = u;
+  }
+  return best;
+}
+
 bool Remover::remove(int unit) {
+  Kind& kind = kind_of(unit);
+  if (kind.failed) return false;
   std::vector<int> taken;
   bool fine = true;
   for (int u = unit; fine && u >= 0; u = fine ? next_to_even() : -1) {
     taken.push_back(u);
     fine = take(u);
   }
-  for (size_t r = 0; fine && r < rules_.size(); ++r) fine = excess(static_cast<int>(r)) == 0;
-  if (!fine) {
-    for (const int u : taken) give_back(u);
-  }
+  fine = fine && std::all_of(rules_.begin(), rules_.end(), std::mem_fn(&Rule::is_even));
+  for (const int u : taken) fine ? allow_again(u) : give_back(u);
+  kind.failed = !fine;
   return fine;
 }
 

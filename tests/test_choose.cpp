@@ -126,6 +126,24 @@ TEST_CASE("a removal that cannot be evened is undone") {
   CHECK(remover.kept(1) == 6);
 }
 
+// 3120 units, of which those of all stages must be even in blocks that overlap.
+TEST_CASE("ShuffleNet at its full width loses half of its work, in every group") {
+  const auto net = zoo::make("shufflenet_g3", {.weights = false});
+  const Graph graph = trace(*net, {1, 32, 32, 3});
+  const Coupling coupling = couple(graph);
+  Random random(5, Purpose::test);
+  Scores scores(coupling.units.size());
+  for (double& score : scores) score = random.uniform();
+  const std::set<int> gone = choose(graph, coupling, scores, {.macs = 0.5});
+  const auto macs = static_cast<double>(pruned_cost(graph, coupling, gone).macs);
+  CHECK(macs <= 0.5 * static_cast<double>(total_cost(graph).macs));
+  CHECK(macs > 0.45 * static_cast<double>(total_cost(graph).macs));
+  const std::vector<int> kept = kept_units(coupling, gone);
+  for (size_t g = 0; g < kept.size(); ++g) {
+    CHECK(kept[g] < static_cast<int>(coupling.groups[g].units.size()));
+  }
+}
+
 TEST_CASE("kept numbers are the nearest multiples of round_to, of narrow groups of a part of it") {
   const Subject s(*chain());  // groups of 8 and 6: multiples of 2 and of 1
   CHECK(s.kept(s.random, {.keep = 0.9, .round_to = 4}) == std::vector<int>{8, 5});  // of 7, 5

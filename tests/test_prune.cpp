@@ -91,8 +91,7 @@ TEST_CASE("zeroed is removed in the zoo's networks, and another choice is notice
                                     {"resnet50_224", 0.125F},
                                     {"mobilenet", 0.125F},
                                     {"mobilenet_v2", 0.125F},
-                                    {"shufflenet_g3", 0.2F},
-                                    {"shufflenet_g8", 0.25F},
+                                    {"shufflenet_g3", 0.5F},
                                     {"shufflenet_v2", 0.125F}}) {
     INFO(name);
     const Graph graph = zoo_graph(name, width);

@@ -1,23 +1,32 @@
 // One training step of each family's narrow network against PyTorch, computed there in double
-// precision (tests/fixtures/stored_step.py), every number of it.
+// precision (tests/fixtures/training_step.py), every number of it.
+#include <algorithm>
 #include <functional>
-#include <map>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include "engine/graph.h"
 #include "engine/ops.h"
-#include "engine/tensor_file.h"
+#include "engine/passes.h"
 #include "tests/catch.h"
 #include "tests/compare_graphs.h"
+#include "tests/training_step.h"
 #include "zoo/densenet.h"
 #include "zoo/igc.h"
 #include "zoo/igcv3.h"
+#include "zoo/mobilenet.h"
+#include "zoo/mobilenet_v2.h"
 #include "zoo/preact_resnet.h"
 #include "zoo/resnet.h"
 #include "zoo/resnet9.h"
+#include "zoo/shufflenet.h"
+#include "zoo/shufflenet_v2.h"
+#include "zoo/vgg.h"
 
 using namespace bonsai;
+using namespace bonsai::testing;
 
 namespace {
 
@@ -30,6 +39,7 @@ struct Row {
 std::vector<Row> rows() {
   using zoo::Spec;
   return {
+      {"vgg16", 1 / 16.0F, [](const Spec& s) { return vgg(s, 16); }},
       {"resnet_a", 0.125F, [](const Spec& s) { return resnet_a(s, 20); }},
       {"resnet_preact", 0.25F, [](const Spec& s) { return preact_resnet(s, 11); }},
       {"resnet9", 1 / 32.0F, zoo::resnet9},
@@ -40,54 +50,37 @@ std::vector<Row> rows() {
       {"igcv3", 1 / 32.0F, [](const Spec& s) { return igcv3(s, 4); }},
       {"densenet", 1, [](const Spec& s) { return densenet(s, 10, 3); }},
       {"densenet_bc", 1, [](const Spec& s) { return densenet_bc(s, 16, 4); }},
+      {"mobilenet", 1 / 32.0F, zoo::mobilenet},
+      {"mobilenet_v2", 1 / 64.0F, zoo::mobilenet_v2},
+      {"shufflenet", 0.1F, [](const Spec& s) { return shufflenet(s, 3); }},
+      {"shufflenet_v2", 1 / 16.0F, zoo::shufflenet_v2},
   };
 }
 
 std::unique_ptr<Layer> build(const Row& row, const Shape& x) {
   Random init(1, Purpose::init);
-  return row.build({.name = row.fixture,
-                    .classes = 10,
-                    .width = row.width,
-                    .input = {x[1], x[2], x[3]},
-                    .init = init});
+  auto net = row.build({.name = row.fixture,
+                        .classes = 10,
+                        .width = row.width,
+                        .input = {x[1], x[2], x[3]},
+                        .init = init});
+  set_known_weights(*net);
+  return net;
 }
 
-// The numbers of a fixture that stand in a row, one tensor after the other.
-class Numbers {
- public:
-  explicit Numbers(const Tensor& all) : all_(all) {}
-  Tensor next(const Shape& shape) {
-    const size_t size = element_count(shape);
-    REQUIRE(begin_ + size <= all_.size());
-    const Tensor view = Tensor::view(all_.data() + begin_, shape);
-    begin_ += size;
-    return view;
-  }
-  bool at_end() const { return begin_ == all_.size(); }
-
- private:
-  const Tensor& all_;
-  size_t begin_ = 0;
-};
-
-void load_parameters(Layer& net, const Tensor& all) {
-  Numbers numbers(all);
-  for (Parameter* p : net.parameters()) {
-    if (p->trainable) p->value.copy_from(numbers.next(p->value.shape()));
-  }
-  REQUIRE(numbers.at_end());
+// Without dropout, whose choices PyTorch cannot know.
+Graph traced(Layer& net, const Shape& x) {
+  return drop_identities(trace(net, {1, x[1], x[2], x[3]}));
 }
-
-double magnitude(const Tensor& t) { return max_abs_difference(t, Tensor(t.shape())); }
 
 struct Step {
   Tensor logits, loss;
 };
 
-Step training_step(Layer& net, const Tensor& x, const Tensor& labels) {
+Step training_step(Layer& net, const StepInPyTorch& given) {
   Tape tape(Mode::training);
-  const Var logits = net.forward(tape.constant(x));
-  const Var loss = cross_entropy(logits, tape.constant(labels), 0.1F);
+  const Var logits = net.forward(tape.constant(given.pictures()));
+  const Var loss = cross_entropy(logits, tape.constant(given.labels()), 0.1F);
   Step step{logits.value().clone(), loss.value().clone()};
   tape.backward(loss);
   return step;
@@ -95,44 +88,72 @@ Step training_step(Layer& net, const Tensor& x, const Tensor& labels) {
 
 constexpr double tolerance = 1e-4;
 
+double magnitude(const Tensor& t) { return max_abs_difference(t, Tensor(t.shape())); }
+
+// largest: the magnitude of all gradients of the network.
+void check_gradient(const Tensor& found, const Tensor& expected, double largest) {
+  REQUIRE(found.shape() == expected.shape());
+  // What the next batch norm undoes has no influence, and a gradient of hardly more than rounding:
+  // a shift, and the scale of a filter, which is all that one weight can change.
+  const bool lone_weights =
+      expected.rank() == 4 && expected.size() == static_cast<size_t>(expected.dim(0));
+  if (lone_weights || magnitude(expected) < 1e-4 * largest) {
+    CHECK(max_abs_difference(found, expected) < 1e-5 * largest);
+  } else {
+    CHECK(relative_difference(found, expected) < tolerance);
+  }
+}
+
+double largest_gradient(Graph& graph) {
+  double largest = 0;
+  for (const Parameter* p : graph.parameters()) {
+    if (p->trainable) largest = std::max(largest, magnitude(p->grad));
+  }
+  return largest;
+}
+
 }  // namespace
 
 TEST_CASE("training steps agree with PyTorch's: logits, gradients, statistics, inference") {
   for (const Row& row : rows()) {
     INFO(row.fixture);
-    TensorFile file =
-        read_tensor_file(std::string(BONSAI_FIXTURES "/") + row.fixture + ".safetensors");
-    std::map<std::string, Tensor> fixture;
-    for (auto& [name, tensor] : file.tensors) fixture[name] = tensor;
-    const Tensor& x = fixture.at("x");
+    const StepInPyTorch expected(row.fixture);
+    const Tensor x = expected.pictures();
     const auto net = build(row, x.shape());
-    load_parameters(*net, fixture.at("params"));
-
-    const Step step = training_step(*net, x, fixture.at("labels"));
-    CHECK(relative_difference(step.logits, fixture.at("logits")) < tolerance);
-    CHECK(relative_difference(step.loss, fixture.at("loss")) < tolerance);
-    const double largest = magnitude(fixture.at("grads"));
-    Numbers grads(fixture.at("grads")), buffers(fixture.at("buffers"));
-    for (Parameter* p : net->parameters()) {
+    Graph graph = traced(*net, x.shape());
+    const Step step = training_step(graph, expected);
+    CHECK(relative_difference(step.logits, expected.get("logits")) < tolerance);
+    CHECK(relative_difference(step.loss, expected.get("loss")) < tolerance);
+    const double largest = largest_gradient(graph);
+    size_t gradients = 0, buffers = 0;
+    for (const Parameter* p : net->parameters()) {
       INFO(p->name);
-      const Tensor expected = (p->trainable ? grads : buffers).next(p->value.shape());
-      const Tensor& found = p->trainable ? p->grad : p->value;
-      // What the next batch norm undoes has no influence, and a gradient of hardly more than
-      // rounding: a shift, and the scale of a filter, which is all that one weight can change.
-      const bool lone_weights =
-          expected.rank() == 4 && expected.size() == static_cast<size_t>(expected.dim(0));
-      if (p->trainable && (lone_weights || magnitude(expected) < 1e-4 * largest)) {
-        CHECK(max_abs_difference(found, expected) < 1e-5 * largest);
+      const Parameter* after = graph.find(p->name);
+      REQUIRE(after != nullptr);
+      if (p->trainable) {
+        check_gradient(folded(after->grad, gradients), expected.get("grad", gradients), largest);
+        ++gradients;
       } else {
-        CHECK(relative_difference(found, expected) < tolerance);
+        CHECK(relative_difference(after->value, expected.get("buffer", buffers++)) < tolerance);
       }
     }
-    CHECK(grads.at_end());
-    CHECK(buffers.at_end());
-    CHECK(relative_difference(run(*net, x), fixture.at("logits_inference")) < tolerance);
+    CHECK(gradients + buffers + 4 == expected.tensors());  // x, loss, and logits twice
+    CHECK(relative_difference(run(graph, x), expected.get("logits_inference")) < tolerance);
 
-    net->parameters()[0]->value[0] *= 1.2F;  // a step that is off is noticed
-    const Step other = training_step(*net, x, fixture.at("labels"));
-    CHECK(relative_difference(other.logits, fixture.at("logits")) > tolerance);
+    graph.parameters()[0]->value[0] *= 1.2F;  // a step that is off is noticed
+    CHECK(relative_difference(training_step(graph, expected).logits, expected.get("logits")) >
+          tolerance);
   }
+}
+
+TEST_CASE("an error in one number of a gradient shows in what the fixtures hold of it") {
+  Tensor gradient({40, 3, 3, 2});
+  for (size_t i = 0; i < gradient.size(); ++i) gradient[i] = known_number(1, i);
+  const Tensor before = folded(gradient, 5);
+  CHECK(before.shape() == Shape{1, 3, 3, 2});
+  gradient[100] += 0.01F;
+  CHECK(relative_difference(folded(gradient, 5), before) > tolerance);
+  gradient[100] -= 0.01F;
+  std::swap(gradient[0], gradient[18]);  // of the first two filters
+  CHECK(relative_difference(folded(gradient, 5), before) > tolerance);
 }

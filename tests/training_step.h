@@ -57,12 +57,6 @@ inline void set_known_weights(Layer& net) {
   }
 }
 
-inline Tensor known_labels(int count, int classes) {
-  Tensor labels({count});
-  for (int i = 0; i < count; ++i) labels[static_cast<size_t>(i)] = static_cast<Scalar>(i % classes);
-  return labels;
-}
-
 // A gradient as the file holds it: sums over the outputs when there are many numbers.
 inline Tensor folded(const Tensor& gradient, size_t position) {
   if (gradient.rank() == 1 || gradient.size() <= 256) return gradient;
@@ -71,7 +65,8 @@ inline Tensor folded(const Tensor& gradient, size_t position) {
   shape[0] = 1;
   const Tensor sum(shape);
   for (int o = 0; o < out; ++o) {
-    const Scalar factor = known_number(2000 + position, static_cast<uint64_t>(o));
+    const Scalar number = known_number(2000 + position, static_cast<uint64_t>(o));
+    const Scalar factor = number < 0 ? number - 1 : number + 1;
     const Scalar* row = gradient.data() + static_cast<size_t>(o) * sum.size();
     for (size_t i = 0; i < sum.size(); ++i) sum[i] += factor * row[i];
   }
@@ -89,11 +84,21 @@ class StepInPyTorch {
     const std::string digits = std::to_string(position);
     return turned(get(kind + "." + std::string(3 - digits.size(), '0') + digits));
   }
-  Tensor pictures(int count, int size) const {
-    Tensor x({count, size, size, 3});
-    const auto stream = static_cast<uint64_t>(get("stream").item());
-    for (size_t i = 0; i < x.size(); ++i) x[i] = 1.5F * known_number(stream, i);
-    return x;
+  Tensor pictures() const {
+    const Tensor& x = get("x");
+    const int count = static_cast<int>(x[1]), size = static_cast<int>(x[2]);
+    Tensor pictures({count, size, size, 3});
+    for (size_t i = 0; i < pictures.size(); ++i) {
+      pictures[i] = 1.5F * known_number(static_cast<uint64_t>(x[0]), i);
+    }
+    return pictures;
+  }
+  // Picture i shows class i.
+  Tensor labels() const {
+    const int count = static_cast<int>(get("x")[1]);
+    Tensor labels({count});
+    for (int i = 0; i < count; ++i) labels[static_cast<size_t>(i)] = static_cast<Scalar>(i);
+    return labels;
   }
   size_t tensors() const { return file_.tensors.size(); }
 
