@@ -22,7 +22,9 @@ std::vector<std::string> selection_names() {
   return names;
 }
 
-report::ResponseError shares(const RegressionError& error) {
+// On pictures that were not solved for, where there are such.
+report::ResponseError shares(const RegressionError& solved_for, const RegressionError& held_out) {
+  const RegressionError& error = held_out.target > 0 ? held_out : solved_for;
   const double target = error.target > 0 ? error.target : 1;
   return {error.naive / target, error.bias_only / target, error.least_squares / target};
 }
@@ -116,9 +118,9 @@ std::vector<report::LayerError> layer_errors(const std::vector<ReconstructedLaye
     error.name = layer.name;
     error.channels = layer.channels;
     error.kept = layer.kept;
-    error.error = shares(layer.error);
+    error.error = shares(layer.error, layer.held_out);
     for (const Trial& trial : layer.trials)
-      error.trials.push_back({trial.selection, shares(trial.error)});
+      error.trials.push_back({trial.selection, shares(trial.error, trial.held_out)});
   }
   return errors;
 }
@@ -135,14 +137,16 @@ std::string layer_error_text(const std::vector<ReconstructedLayer>& layers) {
   for (const ReconstructedLayer& layer : layers) {
     std::vector<std::string> cells = {
         layer.name, join(layer.kept, " of ", layer.channels),
-        layer.too_large ? "too large to be solved for" : cell(shares(layer.error))};
-    for (const Trial& trial : layer.trials) cells.push_back(cell(shares(trial.error)));
+        layer.too_large ? "too large to be solved for" : cell(shares(layer.error, layer.held_out))};
+    for (const Trial& trial : layer.trials)
+      cells.push_back(cell(shares(trial.error, trial.held_out)));
     cells.resize(head.size());
     rows.push_back(std::move(cells));
   }
   return table(head, rows) +
-         "error: of the layer's response, when channels only go / a constant is added / the\n"
-         "remaining weights are solved for\n";
+         "error: of the layer's response on pictures held out, when channels only go / a constant "
+         "is\n"
+         "added / the remaining weights are solved for\n";
 }
 
 nlohmann::ordered_json layer_error_json(const std::vector<ReconstructedLayer>& layers) {
@@ -152,14 +156,14 @@ nlohmann::ordered_json layer_error_json(const std::vector<ReconstructedLayer>& l
                                     {"channels", layer.channels},
                                     {"kept", layer.kept},
                                     {"error", nullptr}};
-    if (!layer.too_large) entry["error"] = json_of(shares(layer.error));
+    if (!layer.too_large) entry["error"] = json_of(shares(layer.error, layer.held_out));
     if (layer.solution)
       entry["lasso"] = {{"alpha", layer.solution->alpha},
                         {"sweeps", layer.solution->sweeps},
                         {"violation", layer.solution->violation},
                         {"gap", layer.solution->gap}};
     for (const Trial& trial : layer.trials)
-      entry["selections"][trial.selection] = json_of(shares(trial.error));
+      entry["selections"][trial.selection] = json_of(shares(trial.error, trial.held_out));
     list.push_back(std::move(entry));
   }
   return list;

@@ -41,7 +41,8 @@ Reconstruction reconstructed(const Graph& graph, const Coupling& coupling,
 
 std::string description(const ReconstructionArguments& reconstruction);  // "by LASSO and ..."
 
-// Errors are shares of the square of the layer's response.
+// Errors are shares of the square of the layer's response, on pictures that were not solved for
+// where enough were given.
 std::string layer_error_text(const std::vector<ReconstructedLayer>& layers);  // for the terminal
 nlohmann::ordered_json layer_error_json(const std::vector<ReconstructedLayer>& layers);
 std::vector<report::LayerError> layer_errors(const std::vector<ReconstructedLayer>& layers);

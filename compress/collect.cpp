@@ -14,6 +14,9 @@ namespace {
 
 constexpr size_t kept_bytes = size_t{96} << 20;  // of values, by each of the two networks
 
+// Every tenth picture judges, until there are enough samples; too few pictures would not tell.
+constexpr int judging_period = 10, most_judging = 2048, fewest_pictures = 100;
+
 // The values of one batch that a layer's samples are made of.
 struct View {
   Tensor x, y, y_original;
@@ -24,29 +27,44 @@ struct View {
 class LayerSum {
  public:
   LayerSum(const Graph& graph, const Collected& layer)
-      : mixer(layer.mixer), other(earlier_operand(graph, layer.mixer)), scales_(layer.scales) {
+      : mixer(layer.mixer),
+        other(earlier_operand(graph, layer.mixer)),
+        scales_(layer.scales),
+        held_out_(static_cast<size_t>(layer.mixer.groups)) {
     for (int b = 0; b < mixer.groups; ++b) {
       sums_.emplace_back(mixer.columns(), mixer.block_out());
     }
   }
 
-  void add(const View& view, int first_picture, const CollectOptions& options) {
+  // `holds_out`: some pictures are for judging alone.
+  void add(const View& view, int first_picture, bool holds_out, const CollectOptions& options) {
     const int pictures = view.y.dim(0);
     const int samples = std::min(options.positions, mixer.positions);
-    const size_t rows = static_cast<size_t>(pictures) * static_cast<size_t>(samples);
-    x_.resize(rows * static_cast<size_t>(mixer.columns()));
-    d_.resize(rows * static_cast<size_t>(mixer.block_out()));
+    std::vector<int> order;  // pictures to solve for, then those that judge
+    int judging = 0;
+    for (int i = 0; i < pictures; ++i) {
+      const bool judges = holds_out && (first_picture + i) % judging_period == judging_period - 1 &&
+                          held_out_[0].rows + (judging + 1) * samples <= most_judging;
+      order.insert(judges ? order.end() : order.end() - judging, i);
+      judging += judges ? 1 : 0;
+    }
+    const int rows = (pictures - judging) * samples;
+    x_.resize(static_cast<size_t>(pictures * samples) * static_cast<size_t>(mixer.columns()));
+    d_.resize(static_cast<size_t>(pictures * samples) * static_cast<size_t>(mixer.block_out()));
     for (int block = 0; block < mixer.groups; ++block) {
       parallel_ranges(pictures, 1, [&](int64_t begin, int64_t end) {
-        for (int i = static_cast<int>(begin); i < static_cast<int>(end); ++i) {
+        for (int64_t k = begin; k < end; ++k) {
+          const int i = order[static_cast<size_t>(k)];
           const std::vector<int> positions =
               sample_positions(mixer.positions, samples, options.seed, first_picture + i);
           for (int s = 0; s < samples; ++s) {
-            write_row(view, block, i, positions[static_cast<size_t>(s)], i * samples + s);
+            write_row(view, block, i, positions[static_cast<size_t>(s)],
+                      static_cast<int>(k) * samples + s);
           }
         }
       });
-      sums_[static_cast<size_t>(block)].add(x_.data(), d_.data(), static_cast<int>(rows));
+      sums_[static_cast<size_t>(block)].add(x_.data(), d_.data(), rows);
+      hold_out(held_out_[static_cast<size_t>(block)], rows, judging * samples);
     }
   }
 
@@ -58,6 +76,7 @@ class LayerSum {
       block.moments = sums_[static_cast<size_t>(b)].finish(mixer.has_intercept());
       block.taps = mixer.taps();
       block.channels = mixer.block_in();
+      block.held_out = std::move(held_out_[static_cast<size_t>(b)]);
       const auto columns = static_cast<size_t>(mixer.columns());
       block.w.reserve(static_cast<size_t>(mixer.block_out()) * columns);
       for (int o = b * mixer.block_out(); o < (b + 1) * mixer.block_out(); ++o) {
@@ -74,6 +93,17 @@ class LayerSum {
   const int other;  // value; -1: none
 
  private:
+  // Rows of the batch from `first` on.
+  void hold_out(HeldOut& held, int first, int rows) const {
+    const auto begin = static_cast<size_t>(first), n = static_cast<size_t>(rows);
+    const auto columns = static_cast<size_t>(mixer.columns()),
+               outputs = static_cast<size_t>(mixer.block_out());
+    const Scalar *x = x_.data() + begin * columns, *d = d_.data() + begin * outputs;
+    held.x.insert(held.x.end(), x, x + n * columns);
+    held.d.insert(held.d.end(), d, d + n * outputs);
+    held.rows += rows;
+  }
+
   void write_row(const View& view, int block, int picture, int position, int row) {
     const size_t inputs = static_cast<size_t>(mixer.in_h) * static_cast<size_t>(mixer.in_w) *
                           static_cast<size_t>(mixer.in);
@@ -95,8 +125,9 @@ class LayerSum {
   }
 
   std::vector<double> scales_;
-  std::vector<MomentSum> sums_;  // per group of channels
-  std::vector<Scalar> x_, d_;    // the rows of one batch
+  std::vector<MomentSum> sums_;    // per group of channels
+  std::vector<HeldOut> held_out_;  // per group of channels
+  std::vector<Scalar> x_, d_;      // the rows of one batch
 };
 
 }  // namespace
@@ -148,7 +179,7 @@ std::vector<std::vector<Regression>> Collector::collect(std::span<const Collecte
         view.other = find(of_changed, changed, sum.other);
         view.other_original = find(of_original, original, sum.other);
       }
-      sum.add(view, b * batch_, options_);
+      sum.add(view, b * batch_, pictures_.count >= fewest_pictures, options_);
     }
   }
   run_original_.advance();

@@ -219,11 +219,13 @@ class Reconstructor {
     for (const Selection& selection : selections()) {
       const std::vector<int> order = selection.rank(candidates, remaining_.width(group)).order;
       const std::set<int> gone = remaining_.gone_after(group, named(units, order));
-      Trial trial{.selection = selection.name, .error = {}};
+      Trial trial{.selection = selection.name};
       for (size_t b = 0; b < candidates.readers.size(); ++b) {
         const Reader& reader = candidates.readers[b];
-        trial.error +=
-            fit(reader.regression, reader.contributions, kept_channels(mixer, b, gone)).error;
+        const RegressionFit found =
+            fit(reader.regression, reader.contributions, kept_channels(mixer, b, gone));
+        trial.error += found.error;
+        trial.held_out += found.held_out;
       }
       row.trials.push_back(std::move(trial));
     }
@@ -235,6 +237,7 @@ class Reconstructor {
       const RegressionFit solution = fit(readers[b].regression, readers[b].contributions,
                                          kept_channels(mixer, b, remaining_.gone()));
       row.error += solution.error;
+      row.held_out += solution.held_out;
       write_solution(solution, mixer, static_cast<int>(b), counts, graph_);
     }
   }

@@ -16,6 +16,8 @@
 // - A grouped convolution is solved for group by group. A depthwise one has nothing to solve for:
 //   each of its channels is made of one channel alone.
 // - A layer without bias and batch norm is solved for without a constant.
+// With 100 pictures or more, every tenth is held out until there are 2048 such samples; they judge
+// how strongly a layer's weights are held to what they were, and what the errors really are.
 // Layers that read more than 8192 numbers at once are left as they are: their moments would not
 // fit memory.
 #pragma once
@@ -29,7 +31,7 @@
 
 #include "compress/couple.h"
 #include "compress/criterion.h"
-#include "compress/regression.h"
+#include "compress/least_squares.h"
 #include "compress/rerun.h"
 #include "compress/selection.h"
 
@@ -46,13 +48,13 @@ struct ReconstructOptions {
 // What a rule would have led to at one layer.
 struct Trial {
   std::string selection;
-  RegressionError error;
+  RegressionError error = {}, held_out = {};  // as of RegressionFit
 };
 
 struct ReconstructedLayer {
   std::string name;
-  int channels = 0, kept = 0;  // of its input
-  RegressionError error = {};  // zeros when the layer was too large
+  int channels = 0, kept = 0;                 // of its input
+  RegressionError error = {}, held_out = {};  // as of RegressionFit; zeros when it was too large
   bool too_large = false;
   std::vector<Trial> trials = {};              // when compared, and channels were chosen here
   std::optional<LassoSolution> solution = {};  // of the LASSO that chose its channels

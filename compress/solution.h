@@ -3,8 +3,8 @@
 
 #include <vector>
 
+#include "compress/least_squares.h"
 #include "compress/mixer.h"
-#include "compress/regression.h"
 
 namespace bonsai {
 

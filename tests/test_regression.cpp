@@ -1,6 +1,6 @@
 // Sums over samples against sums written out, and the least squares that rest on them against
 // their optimality conditions.
-#include "compress/regression.h"
+#include "compress/least_squares.h"
 
 #include <cmath>
 #include <cstring>
@@ -397,4 +397,57 @@ TEST_CASE("the lasso's problem asks for what the candidates and the lack make to
   CHECK(distance(problem.gram, {dot(u, u) / scale, dot(u, v) / scale, dot(u, v) / scale,
                                 dot(v, v) / scale}) < 1e-10);
   CHECK(distance(problem.correlation, {dot(u, y) / scale, dot(v, y) / scale}) < 1e-10);
+}
+
+TEST_CASE("held-out samples tell a fit of noise, and the ridge that prevents it") {
+  // 60 weights for each output from 70 samples whose lack is noise.
+  Samples s = draw(70, 1, 60, 3, 0.5, 10);
+  Random random(11, Purpose::test);
+  for (Scalar& d : s.d) d = random.normal();
+  Regression regression = exact_regression(s);
+  const std::vector<int> kept = first(58);
+  const RegressionFit blind = fitted(regression, kept);
+  CHECK(blind.held_out.target == 0);
+
+  Samples others = draw(200, 1, 60, 3, 0.5, 12);
+  for (Scalar& d : others.d) d = random.normal();
+  others.w = s.w;
+  regression.held_out = {.rows = others.rows, .x = others.x, .d = others.d};
+  const RegressionFit judged = fitted(regression, kept);
+  // What each of them misses there.
+  double misses[2] = {0, 0};
+  for (int r = 0; r < others.rows; ++r) {
+    for (int o = 0; o < others.outputs; ++o) {
+      misses[0] += std::pow(remainder(others, blind, r, o), 2);
+      misses[1] += std::pow(remainder(others, judged, r, o), 2);
+    }
+  }
+  CHECK(judged.held_out.least_squares == Approx(misses[1]).epsilon(1e-4));
+  CHECK(misses[1] < 0.5 * misses[0]);
+  CHECK(judged.error.least_squares > blind.error.least_squares);
+  CHECK(judged.held_out.least_squares <= judged.held_out.bias_only);
+  CHECK(judged.held_out.target > 0);
+}
+
+TEST_CASE("where many samples say the same the ridge stays small") {
+  const Samples s = draw(600, 1, 8, 2, 0, 13), others = draw(100, 1, 8, 2, 0, 14);
+  Regression regression = exact_regression(s);
+  const RegressionFit blind = fitted(regression, first(5));
+  regression.held_out = {.rows = others.rows, .x = others.x, .d = others.d};
+  const RegressionFit judged = fitted(regression, first(5));
+  CHECK(judged.error.least_squares < 1.05 * blind.error.least_squares);
+  CHECK(judged.held_out.least_squares < 0.5 * judged.held_out.naive);
+  // The held-out target is that of these samples.
+  double square = 0;
+  for (int o = 0; o < others.outputs; ++o) {
+    double sum = 0, own = 0;
+    for (int r = 0; r < others.rows; ++r) {
+      double y = 0;
+      for (int c = 0; c < 8; ++c) y += others.at(r, c) * s.weight(o, c);
+      sum += y;
+      own += y * y;
+    }
+    square += own - sum * sum / others.rows;
+  }
+  CHECK(judged.held_out.target == Approx(square).epsilon(1e-4));
 }
