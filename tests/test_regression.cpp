@@ -152,8 +152,9 @@ TEST_CASE("moments are sums written out, however the samples arrive") {
     const Samples s = draw(1100, 3, 130, 3, 0.5, 1);
     const Regression found = regression_of(s, centred), expected = exact_regression(s, centred);
     CHECK(found.moments.rows == s.rows);
-    CHECK(distance(found.moments.xx, expected.moments.xx) < 1e-6);
-    CHECK(distance(found.moments.xd, expected.moments.xd) < 1e-6);
+    // A block's products are single precision, added in the order of the processor's kernel.
+    CHECK(distance(found.moments.xx, expected.moments.xx) < 1e-5);
+    CHECK(distance(found.moments.xd, expected.moments.xd) < 1e-5);
     CHECK(distance(found.moments.x_mean, expected.moments.x_mean) < 1e-12);
     CHECK(distance(found.moments.d_mean, expected.moments.d_mean) < 1e-12);
     CHECK(distance(found.moments.magnitudes, expected.moments.magnitudes) < 1e-12);
