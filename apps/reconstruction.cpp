@@ -35,9 +35,12 @@ nlohmann::ordered_json json_of(const report::ResponseError& error) {
           {"least_squares", error.least_squares}};
 }
 
+// In percent: "6.61/4.73/0.78".
 std::string cell(const report::ResponseError& error) {
-  const auto three = [](double share) { return report::percent(share, share < 0.0995 ? 2 : 1); };
-  return three(error.naive) + " / " + three(error.bias_only) + " / " + three(error.least_squares);
+  const auto three = [](double share) {
+    return report::fixed(100 * share, share < 0.0995 ? 2 : share < 0.995 ? 1 : 0);
+  };
+  return three(error.naive) + "/" + three(error.bias_only) + "/" + three(error.least_squares);
 }
 
 }  // namespace
@@ -128,9 +131,9 @@ std::vector<report::LayerError> layer_errors(const std::vector<ReconstructedLaye
 std::string layer_error_text(const std::vector<ReconstructedLayer>& layers) {
   bool compared = false;
   for (const ReconstructedLayer& layer : layers) compared = compared || !layer.trials.empty();
-  std::vector<std::string> head = {"layer", "inputs", "error"};
+  std::vector<std::string> head = {"layer", "inputs", "error, %"};
   if (compared) {
-    head.back() = "as made";
+    head.back() = "as made, %";
     for (const std::string& name : selection_names()) head.push_back(name);
   }
   std::vector<std::vector<std::string>> rows;

@@ -186,6 +186,7 @@ std::vector<std::vector<Regression>> Collector::collect(std::span<const Collecte
   run_changed_.advance();
   release_cached_storage();  // what follows needs memory for matrices, not for activations
   std::vector<std::vector<Regression>> result;
+  result.reserve(sums.size());
   for (LayerSum& sum : sums) result.push_back(sum.finish(changed_));
   return result;
 }

@@ -209,6 +209,7 @@ class Reconstructor {
 
   static std::vector<int> named(const std::vector<int>& units, const std::vector<int>& order) {
     std::vector<int> names;
+    names.reserve(order.size());
     for (const int i : order) names.push_back(units[static_cast<size_t>(i)]);
     return names;
   }

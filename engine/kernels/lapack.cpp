@@ -8,6 +8,7 @@
 #include "engine/parallel.h"
 
 // LAPACK's own interface: column-major, everything by address. OpenBLAS has no other.
+// NOLINTNEXTLINE(readability-identifier-naming): Fortran's name
 extern "C" int dpotrf_(const char* triangle, const int* n, double* a, const int* lda, int* info);
 
 namespace bonsai {
