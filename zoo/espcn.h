@@ -18,8 +18,8 @@ struct EspcnOptions {
 
 // [N, H, W, C] -> [N, H scale, W scale, C]: convolutions 5x5 to 16, 3x3 to 8 and 3x3 to C scale^2
 // channels with ReLU between: 3,252 parameters as it stands. Narrower than the paper's, and it adds
-// what it computes to the picture enlarged to its nearest pixels, which untrained it returns. Trained
-// by mean_squared_error, judged by psnr (layers/picture_metrics.h).
+// what it computes to the picture enlarged to its nearest pixels, which untrained it returns.
+// Trained by mean_squared_error, judged by psnr (layers/picture_metrics.h).
 std::unique_ptr<Layer> espcn(const EspcnOptions& options = {});
 
 }  // namespace bonsai::zoo
