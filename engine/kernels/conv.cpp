@@ -35,8 +35,9 @@ const ConvKernel<Call>& first_fit(const std::array<ConvKernel<Call>, rows>& tabl
 // The order is measured (make bench). Forward, the direct row beats a product on every layer shape
 // of the zoo, 1x1 included: nothing is copied, and few channels do not starve it. Backward-weights
 // it is even with one, but behind it on 1x1. Products serve processors without vector FMA.
-constexpr std::array<ConvKernel<ConvForward>, 5> forward_table = {{
+constexpr std::array<ConvKernel<ConvForward>, 6> forward_table = {{
     {"depthwise", depthwise, conv_forward_depthwise},
+    {"winograd", conv_winograd_fits, conv_forward_winograd, conv_pack_winograd},
     {"direct", conv_direct_fits, conv_forward_direct, conv_pack_direct},
     {"pointwise", pointwise, conv_forward_pointwise},
     {"im2col", anything, conv_forward_im2col},
@@ -51,8 +52,9 @@ constexpr std::array<ConvKernel<ConvBackwardData>, 5> backward_data_table = {{
     {"plain", anything, conv_backward_data_plain},
 }};
 
-constexpr std::array<ConvKernel<ConvBackwardWeights>, 5> backward_weights_table = {{
+constexpr std::array<ConvKernel<ConvBackwardWeights>, 6> backward_weights_table = {{
     {"depthwise", depthwise, conv_backward_weights_depthwise},
+    {"winograd", conv_winograd_fits, conv_backward_weights_winograd},
     {"pointwise", pointwise, conv_backward_weights_pointwise},
     {"direct", conv_direct_fits, conv_backward_weights_direct},
     {"im2col", anything, conv_backward_weights_im2col},

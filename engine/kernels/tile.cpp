@@ -3,27 +3,10 @@
 // keeps both arithmetic units of a core busy; AVX-512 has registers for 12 x 2, NEON for 8 x 2.
 #include "engine/kernels/tile.h"
 
-#include <cstring>
+#include "engine/kernels/vector.h"
 
 namespace bonsai {
 namespace {
-
-template <int bytes>
-struct VectorOf {
-  typedef Scalar Type __attribute__((vector_size(bytes)));
-};
-
-// Unaligned; the compiler makes one instruction of each copy. Vectors travel by reference, since
-// passing one by value would mean another calling convention per instruction set.
-template <class Vector>
-[[gnu::always_inline]] inline void load(Vector& v, const Scalar* from) {
-  std::memcpy(&v, from, sizeof v);
-}
-
-template <class Vector>
-[[gnu::always_inline]] inline void store(Scalar* to, const Vector& v) {
-  std::memcpy(to, &v, sizeof v);
-}
 
 template <int bytes, int pixels, int vectors>
 [[gnu::always_inline]] inline void forward_tile(const Scalar* const* x, int taps, int in,

@@ -1,0 +1,175 @@
+// With points p_j, F(m, r) computes A^T [(G g) * (B^T d)]: row j of A^T holds the powers of p_j,
+// row j of G the powers of p_j over N_j = prod_{i != j} (p_j - p_i), row j of B^T the
+// coefficients of prod_{i != j} (x - p_i). For points that come in pairs +-a the sums over even
+// and odd powers are shared.
+#include "engine/kernels/winograd.h"
+
+#include <string_view>
+
+#include "engine/kernels/tile.h"
+#include "engine/kernels/vector.h"
+
+namespace bonsai {
+namespace {
+
+constexpr Scalar a = Scalar(0.70710678118654752440), b = Scalar(1.41421356237309504880);
+constexpr Scalar a2 = Scalar(0.5), b2 = Scalar(2), a3 = a * a2, b3 = b * b2;
+constexpr Scalar n_a = 2 * a2 * (a2 - b2), n_b = 2 * b2 * (b2 - a2);  // N of +-a and of +-b
+
+// One axis of each transform.
+struct Input {
+  static constexpr int from = 6, to = 6;
+  template <class V>
+  [[gnu::always_inline]] static void apply(const V* d, V* t) {
+    const V even_a = d[4] - b2 * d[2], odd_a = a * (d[3] - b2 * d[1]);
+    const V even_b = d[4] - a2 * d[2], odd_b = b * (d[3] - a2 * d[1]);
+    t[0] = d[0] - (a2 + b2) * d[2] + d[4];
+    t[1] = even_a + odd_a;
+    t[2] = even_a - odd_a;
+    t[3] = even_b + odd_b;
+    t[4] = even_b - odd_b;
+    t[5] = d[1] - (a2 + b2) * d[3] + d[5];
+  }
+};
+
+struct Weights {
+  static constexpr int from = 3, to = 6;
+  template <class V>
+  [[gnu::always_inline]] static void apply(const V* g, V* t) {
+    const V even_a = (g[0] + a2 * g[2]) / n_a, odd_a = (a / n_a) * g[1];
+    const V even_b = (g[0] + b2 * g[2]) / n_b, odd_b = (b / n_b) * g[1];
+    t[0] = g[0];
+    t[1] = even_a + odd_a;
+    t[2] = even_a - odd_a;
+    t[3] = even_b + odd_b;
+    t[4] = even_b - odd_b;
+    t[5] = g[2];
+  }
+};
+
+struct Output {
+  static constexpr int from = 6, to = 4;
+  template <class V>
+  [[gnu::always_inline]] static void apply(const V* m, V* t) {
+    const V even_a = m[1] + m[2], odd_a = m[1] - m[2];
+    const V even_b = m[3] + m[4], odd_b = m[3] - m[4];
+    t[0] = m[0] + even_a + even_b;
+    t[1] = a * odd_a + b * odd_b;
+    t[2] = a2 * even_a + b2 * even_b;
+    t[3] = a3 * odd_a + b3 * odd_b + m[5];
+  }
+};
+
+struct Error {
+  static constexpr int from = 4, to = 6;
+  template <class V>
+  [[gnu::always_inline]] static void apply(const V* g, V* t) {
+    const V even_a = (1 / n_a) * g[0] + (a2 / n_a) * g[2];
+    const V odd_a = (a / n_a) * g[1] + (a3 / n_a) * g[3];
+    const V even_b = (1 / n_b) * g[0] + (b2 / n_b) * g[2];
+    const V odd_b = (b / n_b) * g[1] + (b3 / n_b) * g[3];
+    t[0] = g[0];
+    t[1] = even_a + odd_a;
+    t[2] = even_a - odd_a;
+    t[3] = even_b + odd_b;
+    t[4] = even_b - odd_b;
+    t[5] = g[3];
+  }
+};
+
+struct Gradient {
+  static constexpr int from = 6, to = 3;
+  template <class V>
+  [[gnu::always_inline]] static void apply(const V* m, V* t) {
+    const V even_a = m[1] + m[2], odd_a = m[1] - m[2];
+    const V even_b = m[3] + m[4], odd_b = m[3] - m[4];
+    t[0] = m[0] + even_a + even_b;
+    t[1] = a * odd_a + b * odd_b;
+    t[2] = a2 * even_a + b2 * even_b + m[5];
+  }
+};
+
+// Both axes, for the channels from c on that fill one vector.
+template <class Axis, class V>
+[[gnu::always_inline]] inline void transform_vector(const Scalar* const* from, Scalar* const* to,
+                                                    int c, bool add) {
+  V half[Axis::from][Axis::to];  // the columns' transform, turned around
+  for (int j = 0; j < Axis::from; ++j) {
+    V column[Axis::from];
+#pragma GCC unroll 6
+    for (int i = 0; i < Axis::from; ++i) load(column[i], from[i * Axis::from + j] + c);
+    Axis::apply(column, half[j]);
+  }
+  for (int i = 0; i < Axis::to; ++i) {
+    V row[Axis::from], result[Axis::to];
+#pragma GCC unroll 6
+    for (int j = 0; j < Axis::from; ++j) row[j] = half[j][i];
+    Axis::apply(row, result);
+#pragma GCC unroll 6
+    for (int j = 0; j < Axis::to; ++j) {
+      Scalar* target = to[i * Axis::to + j] + c;
+      if (add) {
+        V old;
+        load(old, target);
+        result[j] += old;
+      }
+      store(target, result[j]);
+    }
+  }
+}
+
+// Whole vectors, then halves of them, down to single channels.
+template <class Axis, int bytes>
+[[gnu::always_inline]] inline void transform(const Scalar* const* from, Scalar* const* to, int c,
+                                             int channels, bool add) {
+  constexpr int lanes = bytes / static_cast<int>(sizeof(Scalar));
+  for (; c + lanes <= channels; c += lanes) {
+    transform_vector<Axis, typename VectorOf<bytes>::Type>(from, to, c, add);
+  }
+  if constexpr (bytes > 16) {
+    transform<Axis, bytes / 2>(from, to, c, channels, add);
+  } else {
+    for (; c < channels; ++c) {
+      transform_vector<Axis, typename VectorOf<sizeof(Scalar)>::Type>(from, to, c, add);
+    }
+  }
+}
+
+#define BONSAI_TRANSFORM(name, Axis, set, attribute, bytes)                               \
+  attribute void name##_##set(const Scalar* const* from, Scalar* const* to, int channels, \
+                              bool add) {                                                 \
+    transform<Axis, bytes>(from, to, 0, channels, add);                                   \
+  }
+#define BONSAI_WINOGRAD_KERNELS(set, attribute, bytes)                                 \
+  BONSAI_TRANSFORM(input, Input, set, attribute, bytes)                                \
+  BONSAI_TRANSFORM(weights, Weights, set, attribute, bytes)                            \
+  BONSAI_TRANSFORM(output, Output, set, attribute, bytes)                              \
+  BONSAI_TRANSFORM(error, Error, set, attribute, bytes)                                \
+  BONSAI_TRANSFORM(gradient, Gradient, set, attribute, bytes)                          \
+  constexpr WinogradKernels kernels_##set = {input_##set, weights_##set, output_##set, \
+                                             error_##set, gradient_##set};
+
+#if defined(__x86_64__)
+BONSAI_WINOGRAD_KERNELS(avx2, __attribute__((target("avx2,fma"))), 32)
+BONSAI_WINOGRAD_KERNELS(avx512, __attribute__((target("avx512f,avx2,fma"))), 64)
+#elif defined(__aarch64__)
+BONSAI_WINOGRAD_KERNELS(neon, , 16)
+#endif
+#undef BONSAI_WINOGRAD_KERNELS
+#undef BONSAI_TRANSFORM
+
+}  // namespace
+
+const WinogradKernels* winograd_kernels() {
+  const TileKernels* tile = tile_kernels();
+  if (tile == nullptr) return nullptr;
+#if defined(__x86_64__)
+  return std::string_view(tile->name) == "avx512" ? &kernels_avx512 : &kernels_avx2;
+#elif defined(__aarch64__)
+  return &kernels_neon;
+#else
+  return nullptr;
+#endif
+}
+
+}  // namespace bonsai

@@ -1,0 +1,33 @@
+// The transforms of Winograd's minimal filtering F(4x4, 3x3) (Lavin and Gray 2016, "Fast
+// Algorithms for Convolutional Neural Networks", section 4): a 3x3 convolution that yields 4x4
+// outputs from 6x6 inputs takes 36 products per pair of channels instead of 144. The points are
+// 0, +-1/sqrt(2), +-sqrt(2) and infinity, whose rounding errors are smaller than those of the
+// paper's 0, +-1, +-2. Backward-weights is F(3x3, 4x4) at the same points: the error is its
+// filter.
+#pragma once
+
+#include "engine/tensor.h"
+
+namespace bonsai {
+
+constexpr int winograd_tile = 4;   // outputs along an axis
+constexpr int winograd_reach = 6;  // inputs along an axis
+constexpr int winograd_planes = winograd_reach * winograd_reach;
+
+// For c < channels: to[.][c] = the transform of from[.][c], both tables of rows of channels in
+// line order; `add`: to[.][c] += it.
+using WinogradTransform = void (*)(const Scalar* const* from, Scalar* const* to, int channels,
+                                   bool add);
+
+struct WinogradKernels {
+  WinogradTransform input;     // 6x6 inputs  -> 36 planes
+  WinogradTransform weights;   // 3x3 weights -> 36 planes
+  WinogradTransform output;    // 36 planes -> 4x4 outputs
+  WinogradTransform error;     // 4x4 errors -> 36 planes
+  WinogradTransform gradient;  // 36 planes -> 3x3 weights' gradient
+};
+
+// For the instruction set of tile_kernels(); null where that is null.
+const WinogradKernels* winograd_kernels();
+
+}  // namespace bonsai
