@@ -35,8 +35,9 @@ const ConvKernel<Call>& first_fit(const std::array<ConvKernel<Call>, rows>& tabl
 // The order is measured (make bench). Forward, the direct row beats a product on every layer shape
 // of the zoo, 1x1 included: nothing is copied, and few channels do not starve it. Backward-weights
 // it is even with one, but behind it on 1x1. Products serve processors without vector FMA.
-constexpr std::array<ConvKernel<ConvForward>, 6> forward_table = {{
+constexpr std::array<ConvKernel<ConvForward>, 7> forward_table = {{
     {"depthwise", depthwise, conv_forward_depthwise},
+    {"stem", conv_stem_fits, conv_forward_stem, conv_pack_stem},
     {"winograd", conv_winograd_fits, conv_forward_winograd, conv_pack_winograd},
     {"direct", conv_direct_fits, conv_forward_direct, conv_pack_direct},
     {"pointwise", pointwise, conv_forward_pointwise},
@@ -52,8 +53,9 @@ constexpr std::array<ConvKernel<ConvBackwardData>, 5> backward_data_table = {{
     {"plain", anything, conv_backward_data_plain},
 }};
 
-constexpr std::array<ConvKernel<ConvBackwardWeights>, 6> backward_weights_table = {{
+constexpr std::array<ConvKernel<ConvBackwardWeights>, 7> backward_weights_table = {{
     {"depthwise", depthwise, conv_backward_weights_depthwise},
+    {"stem", conv_stem_fits, conv_backward_weights_stem},
     {"winograd", conv_winograd_fits, conv_backward_weights_winograd},
     {"pointwise", pointwise, conv_backward_weights_pointwise},
     {"direct", conv_direct_fits, conv_backward_weights_direct},
