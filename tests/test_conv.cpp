@@ -1,11 +1,13 @@
 // Every row of the convolution tables against the plain loop, over random shapes, strides,
 // paddings, dilations, groups and odd widths.
+#include <algorithm>
 #include <cmath>
 #include <string>
 #include <vector>
 
 #include "engine/error.h"
 #include "engine/kernels/conv.h"
+#include "engine/kernels/tile.h"
 #include "engine/parallel.h"
 #include "engine/random.h"
 #include "tests/catch.h"
@@ -146,6 +148,53 @@ TEST_CASE("convolution: every kernel agrees with the plain loop on random shapes
     Random random(1, Purpose::test, trial);
     check_all(random_shape(random), random);
   }
+}
+
+TEST_CASE("convolution: Winograd's rows agree with the plain loop on odd widths and borders") {
+  for (uint32_t trial = 0; trial < 24; ++trial) {
+    Random random(6, Purpose::test, trial);
+    ConvShape s{};
+    s.n = random.between(4, 5);
+    s.h = random.between(13, 18);
+    s.w = random.between(13, 18);
+    s.in = random.between(16, 40);
+    s.out = random.between(16, 72);
+    s.kh = s.kw = 3;
+    s.stride = s.dilation = s.groups = 1;
+    s.padding = random.between(0, 2);
+    s.out_h = s.h + 2 * s.padding - 2;
+    s.out_w = s.w + 2 * s.padding - 2;
+    if (tile_kernels() != nullptr) REQUIRE(conv_winograd_fits(s));
+    check_all(s, random);
+  }
+}
+
+// What F(4x4, 3x3) costs in accuracy, measured against sums in double precision: the terms that
+// cancel in its transforms leave their rounding errors behind.
+TEST_CASE("convolution: Winograd's error stays below 1e-5 of the largest output") {
+  Random random(7, Purpose::test);
+  const ConvShape s{8, 8, 8, 256, 8, 8, 32, 3, 3, 1, 1, 1, 1};
+  if (!conv_winograd_fits(s)) return skip("this processor has no row for Winograd");
+  const Operands o(s, random);
+  conv_forward_winograd({s, o.x.data(), o.w.data(), nullptr, o.y.data(), false, {}});
+  double worst = 0, largest = 0;
+  for (int oh = 0; oh < s.out_h; ++oh) {
+    for (int out = 0; out < s.out; ++out) {
+      double sum = 0;
+      for (int tap = 0; tap < 9; ++tap) {
+        const int h = oh + tap / 3 - 1, w = 3 + tap % 3 - 1;
+        if (h < 0 || h >= s.h) continue;
+        for (int i = 0; i < s.in; ++i) {
+          sum += static_cast<double>(o.x[static_cast<size_t>((h * s.w + w) * s.in + i)]) *
+                 static_cast<double>(o.w[static_cast<size_t>((out * 9 + tap) * s.in + i)]);
+        }
+      }
+      const double got = o.y[static_cast<size_t>((oh * s.out_w + 3) * s.out + out)];
+      worst = std::max(worst, std::abs(got - sum));
+      largest = std::max(largest, std::abs(sum));
+    }
+  }
+  CHECK(worst < 1e-5 * largest);
 }
 
 TEST_CASE("convolution: every kernel agrees with the plain loop on several blocks", "[slow]") {

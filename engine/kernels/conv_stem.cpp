@@ -24,12 +24,13 @@ ConvShape windows_shape(const ConvShape& s) {
   return windows;
 }
 
-Tensor padded_copy(const ConvShape& s, const Scalar* x) {
+// In scratch of the calling thread; chunks on other threads only read it.
+const Scalar* padded_copy(const ConvShape& s, const Scalar* x) {
   const int high = s.h + 2 * s.padding, wide = s.w + 2 * s.padding;
-  const Tensor copy = Tensor::uninitialized({s.n, high, wide, s.in});
+  auto* copy = thread_scratch<Scalar>(3, static_cast<size_t>(int64_t{s.n} * high * wide) * s.in);
   parallel_ranges(int64_t{s.n} * high, 64, [&](int64_t begin, int64_t end) {
     for (int64_t line = begin; line < end; ++line) {
-      Scalar* to = copy.data() + line * wide * s.in;
+      Scalar* to = copy + line * wide * s.in;
       const auto h = static_cast<int>(line % high) - s.padding;
       if (h < 0 || h >= s.h) {
         std::fill_n(to, int64_t{wide} * s.in, Scalar{0});
@@ -55,18 +56,16 @@ Tensor conv_pack_stem(const ConvShape& s, const Scalar* w) {
 }
 
 void conv_forward_stem(const ConvForward& c) {
-  const Tensor copy = padded_copy(c.shape, c.x);
   ConvForward windows = c;
   windows.shape = windows_shape(c.shape);
-  windows.x = copy.data();
+  windows.x = padded_copy(c.shape, c.x);
   conv_forward_windows(windows, c.shape.in);
 }
 
 void conv_backward_weights_stem(const ConvBackwardWeights& c) {
-  const Tensor copy = padded_copy(c.shape, c.x);
   ConvBackwardWeights windows = c;
   windows.shape = windows_shape(c.shape);
-  windows.x = copy.data();
+  windows.x = padded_copy(c.shape, c.x);
   conv_backward_weights_windows(windows, c.shape.in);
 }
 

@@ -1,10 +1,11 @@
 // Backward-weights by Winograd's F(3x3, 4x4). In rounds of tiles whose planes stay in cache, the
 // inputs and the errors are transformed, then each plane adds its products, inputs^T errors, to
-// its own sums [in][out]: planes share the work, so that no sums are held twice. The sums are
-// transformed once, at the end.
+// its own sums [in][out]. Threads share a round plane by plane, so that large sums are held once.
+// The sums are transformed at the end.
 #include <algorithm>
 
 #include "engine/kernels/conv_winograd.h"
+#include "engine/kernels/finish.h"
 #include "engine/kernels/tile.h"
 #include "engine/parallel.h"
 
@@ -61,8 +62,9 @@ void transform_tiles(const ConvBackwardWeights& c, const WinogradTiles& tiles, c
 }
 
 // sums [plane][in][out padded] += inputs^T errors.
-void add_products(const ConvShape& s, const TileKernels& t, const Blocks& blocks,
-                  const Round& round, const Scalar* inputs, const Scalar* errors, Scalar* sums) {
+void add_products(const ConvShape& s, const Blocks& blocks, const Round& round,
+                  const Scalar* inputs, const Scalar* errors, Scalar* sums) {
+  const TileKernels& t = *tile_kernels();
   parallel_chunks(int64_t{winograd_planes} * blocks.count, [&](int64_t chunk) {
     const int64_t plane = chunk / blocks.count;
     const int block = static_cast<int>(chunk % blocks.count), o = blocks.first(block);
@@ -109,29 +111,49 @@ void transform_sums(const ConvBackwardWeights& c, const Blocks& blocks, const Sc
   });
 }
 
+Shape planes_of(int64_t rows, int channels) {
+  return {winograd_planes, static_cast<int>(plane_stride(rows, channels))};
+}
+
+// sums = those of the tiles [first, last).
+void sum_tiles(const ConvBackwardWeights& c, const WinogradTiles& tiles, const Blocks& blocks,
+               int64_t first, int64_t last, Scalar* sums) {
+  constexpr int64_t cache = int64_t{1} << 20;
+  const ConvShape& s = c.shape;
+  const int64_t tile_bytes =
+      int64_t{winograd_planes} * (s.in + blocks.padded) * int64_t{sizeof(Scalar)};
+  const int64_t per_round = std::min(last - first, std::max<int64_t>(96, cache / tile_bytes));
+  const Tensor inputs = Tensor::uninitialized(planes_of(per_round, s.in));
+  const Tensor errors = Tensor::uninitialized(planes_of(per_round, blocks.padded));
+  const Tensor zeros({std::max(s.in, s.out)});
+  std::fill_n(sums, winograd_planes * plane_stride(s.in, blocks.padded), Scalar{0});
+  for (int64_t begin = first; begin < last; begin += per_round) {
+    const Round round{begin, static_cast<int>(std::min(per_round, last - begin))};
+    transform_tiles(c, tiles, blocks, round, zeros.data(), inputs.data(), errors.data());
+    add_products(s, blocks, round, inputs.data(), errors.data(), sums);
+  }
+}
+
 }  // namespace
 
 void conv_backward_weights_winograd(const ConvBackwardWeights& c) {
-  const TileKernels& t = *tile_kernels();
   const ConvShape& s = c.shape;
   const WinogradTiles tiles(s);
-  const Blocks blocks(s, t);
-  constexpr int64_t cache = int64_t{4} << 20;
-  const int64_t tile_bytes =
-      int64_t{winograd_planes} * (s.in + blocks.padded) * int64_t{sizeof(Scalar)};
-  const int64_t per_round = std::min(tiles.count, std::max<int64_t>(96, cache / tile_bytes));
-  auto planes = [](int64_t rows, int channels) {
-    return Shape{winograd_planes, static_cast<int>(plane_stride(rows, channels))};
-  };
-  const Tensor inputs = Tensor::uninitialized(planes(per_round, s.in));
-  const Tensor errors = Tensor::uninitialized(planes(per_round, blocks.padded));
-  const Tensor sums(planes(s.in, blocks.padded));
-  const Tensor zeros({std::max(s.in, s.out)});
-  for (int64_t first = 0; first < tiles.count; first += per_round) {
-    const Round round{first, static_cast<int>(std::min(per_round, tiles.count - first))};
-    transform_tiles(c, tiles, blocks, round, zeros.data(), inputs.data(), errors.data());
-    add_products(s, t, blocks, round, inputs.data(), errors.data(), sums.data());
-  }
+  const Blocks blocks(s, *tile_kernels());
+  // Where the sums are small, a round is too short to be shared: each part of the tiles has sums of
+  // its own, which are added in order. Inside a part nothing is shared any more.
+  constexpr int64_t most_scalars = int64_t{1} << 20;
+  constexpr int most_parts = 16;
+  const int64_t size = winograd_planes * plane_stride(s.in, blocks.padded);
+  const int64_t share =
+      size * most_parts <= most_scalars ? (tiles.count + most_parts - 1) / most_parts : tiles.count;
+  const int parts = static_cast<int>((tiles.count + share - 1) / share);
+  const Tensor sums = Tensor::uninitialized({parts, static_cast<int>(size)});
+  parallel_chunks(parts, [&](int64_t part) {
+    sum_tiles(c, tiles, blocks, part * share, std::min(tiles.count, (part + 1) * share),
+              sums.data() + part * size);
+  });
+  add_parts(sums.data() + size, parts - 1, size, sums.data(), true);
   transform_sums(c, blocks, sums.data());
 }
 
