@@ -142,11 +142,11 @@ void conv_backward_weights_winograd(const ConvBackwardWeights& c) {
   const Blocks blocks(s, *tile_kernels());
   // Where the sums are small, a round is too short to be shared: each part of the tiles has sums of
   // its own, which are added in order. Inside a part nothing is shared any more.
-  constexpr int64_t most_scalars = int64_t{1} << 20;
-  constexpr int most_parts = 16;
+  constexpr int64_t most_scalars = int64_t{1} << 22, most_parts = 16, fewest_parts = 4;
   const int64_t size = winograd_planes * plane_stride(s.in, blocks.padded);
-  const int64_t share =
-      size * most_parts <= most_scalars ? (tiles.count + most_parts - 1) / most_parts : tiles.count;
+  const int64_t affordable = std::min(most_parts, most_scalars / size);
+  const int64_t wanted = affordable < fewest_parts ? 1 : affordable;
+  const int64_t share = (tiles.count + wanted - 1) / wanted;
   const int parts = static_cast<int>((tiles.count + share - 1) / share);
   const Tensor sums = Tensor::uninitialized({parts, static_cast<int>(size)});
   parallel_chunks(parts, [&](int64_t part) {
