@@ -120,6 +120,13 @@ void activate(const Activation& f, const Scalar* x, Scalar* y, int64_t n) {
   }
 }
 
+bool follows_from_result(Activation::Kind kind) {
+  return kind == Activation::none || kind == Activation::relu || kind == Activation::relu6 ||
+         kind == Activation::sigmoid;
+}
+
+bool follows_from_input(Activation::Kind kind) { return kind != Activation::sigmoid; }
+
 void activate_backward(const Activation& f, const Scalar* x, const Scalar* y, const Scalar* dy,
                        Scalar* dx, int64_t n, bool add) {
   switch (f.kind) {

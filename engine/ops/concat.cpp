@@ -63,6 +63,9 @@ class Concat : public Op {
     });
   }
 
+  bool backward_reads(size_t) const override { return false; }
+  bool backward_reads_result() const override { return false; }
+
   void ties(const Node& node, std::span<const Shape> shapes, Channels& channels_) const override {
     int offset = 0;
     for (const int value : node.in) {
