@@ -97,8 +97,12 @@ class Op {
   virtual OpPtr followed_by(const Op& reader, size_t which) const;
 
   // Whether input number `which`, and its gradient, may be a block of columns of a wider tensor.
-  // A concat also writes its result as one.
   virtual bool takes_columns(size_t which) const;
+
+  // Whether the result begins with the columns of input 0 as they are (concat). Such an operation
+  // writes its result, and reads the gradient of it, also as a block of columns, and leaves alone
+  // what stands in its place already.
+  virtual bool extends_input() const;
 
   // shapes[v] is the shape of value v of the graph in which the node stands. An operation that
   // mixes channels within an axis in an unknown way must not inherit this: it throws by name.

@@ -1,6 +1,6 @@
 #include "engine/steps.h"
 
-#include <map>
+#include <set>
 #include <utility>
 
 namespace bonsai {
@@ -45,6 +45,23 @@ std::vector<Step> plan_steps(std::span<const Node> nodes, size_t first,
   }
   std::erase_if(steps, [](const Step& step) { return step.op == nullptr; });
   return steps;
+}
+
+std::map<int, int> plan_hosts(std::span<const Step> steps,
+                              const std::function<bool(int value)>& is_visible) {
+  std::set<int> movable;  // results of concats, as long as nothing speaks against it
+  std::map<int, int> hosts;
+  for (const Step& step : steps) {
+    if (step.op->extends_input() && !is_visible(step.out)) movable.insert(step.out);
+    for (size_t i = 0; i < step.in.size(); ++i) {
+      const int v = step.in[i];
+      const bool extends = i == 0 && step.op->extends_input();
+      if (!step.op->takes_columns(i) || (extends && hosts.count(v) > 0)) movable.erase(v);
+      if (extends && movable.count(v) > 0) hosts.emplace(v, step.out);
+    }
+  }
+  std::erase_if(hosts, [&](const auto& entry) { return movable.count(entry.first) == 0; });
+  return hosts;
 }
 
 }  // namespace bonsai

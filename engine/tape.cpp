@@ -6,6 +6,31 @@
 #include "engine/error.h"
 
 namespace bonsai {
+namespace {
+
+// Memory for results: each its own, or columns of its host's, which is made with the first of them.
+class Places {
+ public:
+  Places(const std::deque<Tape::Value>& values, std::map<int, int> hosts)
+      : values_(values), hosts_(std::move(hosts)) {}
+
+  Tensor take(int v) {
+    if (auto made = made_.extract(v)) return std::move(made.mapped());
+    const Shape& shape = values_[static_cast<size_t>(v)].shape;
+    const auto host = hosts_.find(v);
+    if (host == hosts_.end()) return Tensor::uninitialized(shape);
+    const Tensor whole = take(host->second);
+    made_[host->second] = whole;
+    return whole.columns(0, shape.back());
+  }
+
+ private:
+  const std::deque<Tape::Value>& values_;
+  std::map<int, int> hosts_;
+  std::map<int, Tensor> made_;
+};
+
+}  // namespace
 
 const Shape& Var::shape() const { return tape().values()[static_cast<size_t>(index())].shape; }
 
@@ -97,17 +122,21 @@ void Tape::compute() {
   }
   std::vector<std::vector<int>> ends(steps.size());
   for (const auto& [v, s] : last_use) ends[s].push_back(v);
+  std::map<int, int> hosts = plan_hosts(steps, [this](int index) { return is_visible(index); });
+  for (const auto& [v, host] : hosts) value(v).in_columns = true;
+  Places places(values_, std::move(hosts));
   for (size_t s = 0; s < steps.size(); ++s) {
-    run(std::move(steps[s]));
+    Tensor place = places.take(steps[s].out);
+    run(std::move(steps[s]), std::move(place));
     for (const int v : ends[s]) release(v);
   }
 }
 
-void Tape::run(Step step) {
+void Tape::run(Step step, Tensor place) {
   std::vector<Tensor> in;
   for (const int v : step.in) in.push_back(tensor(v));
   Value& out = value(step.out);
-  out.data = Tensor::uninitialized(out.shape);
+  out.data = std::move(place);
   Done done;
   step.op->forward(in, out.data,
                    {.training = mode_ == Mode::training,
@@ -146,24 +175,30 @@ void Tape::backward(Var loss) {
   }
 }
 
+// Where the step puts its share of the derivative of its input number `which`.
+Gradient Tape::gradient_of(const Step& step, size_t which) {
+  Value& input = value(step.in[which]);
+  if (!input.wants_grad) return {};
+  Tensor& target = input.parameter != nullptr ? input.parameter->grad : input.grad;
+  // When an op reads one value twice (x + x), its second share is added to its first.
+  const bool fresh = !target.defined();
+  if (fresh && which == 0 && input.in_columns && step.op->extends_input()) {
+    target = value(step.out).grad.columns(0, input.shape.back());  // it stands there already
+    return {};
+  }
+  if (fresh) target = Tensor::uninitialized(input.shape);
+  return {.tensor = &target, .fresh = fresh};
+}
+
 void Tape::step_back(Done& done) {
   const Step& step = done.step;
   Value& out = value(step.out);
   if (!out.grad.defined()) return;  // the loss does not depend on it
   std::vector<Tensor> in;
   std::vector<Gradient> grads;
-  for (const int v : step.in) {
-    Value& input = value(v);
-    in.push_back(tensor(v));
-    if (!input.wants_grad) {
-      grads.push_back({});
-      continue;
-    }
-    Tensor& target = input.parameter != nullptr ? input.parameter->grad : input.grad;
-    // When an op reads one value twice (x + x), its second share is added to its first.
-    const bool fresh = !target.defined();
-    if (fresh) target = Tensor::uninitialized(input.shape);
-    grads.push_back({.tensor = &target, .fresh = fresh});
+  for (size_t i = 0; i < step.in.size(); ++i) {
+    in.push_back(tensor(step.in[i]));
+    grads.push_back(gradient_of(step, i));
   }
   step.op->backward(in, tensor(step.out), done.saved, out.grad, grads);
   out.grad = {};

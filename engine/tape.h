@@ -95,6 +95,7 @@ class Tape {
     Parameter* parameter = nullptr;  // null: an input, a constant, or a result
     bool wants_grad = false;
     bool read_by_backward = false;
+    bool in_columns = false;  // the first columns of a wider value, as is its gradient
     std::weak_ptr<const Var::Place> place{};  // of the Vars that name it
   };
   const std::deque<Value>& values() const { return values_; }
@@ -114,8 +115,9 @@ class Tape {
   bool records_gradients() const { return mode_ == Mode::training || mode_ == Mode::frozen; }
   bool is_visible(int index) { return keeps_all_ || !value(index).place.expired(); }
   std::vector<Step> plan();
-  void run(Step step);
+  void run(Step step, Tensor place);
   void release(int index);
+  Gradient gradient_of(const Step& step, size_t which);
   void step_back(Done& done);
 
   Mode mode_;

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "engine/kernels/columns.h"
+#include "engine/kernels/norm_loops.h"
 #include "engine/kernels/per_channel.h"
 #include "engine/parallel.h"
 #include "engine/simd.h"
@@ -22,13 +23,9 @@ BONSAI_SIMD void merge_moments(double na, double nb, const Scalar* chunk_mean,
   }
 }
 
-template <class Sum>
-[[gnu::always_inline]] inline void add_each(const Scalar* part, int64_t n, Sum* __restrict sums) {
-  for (int64_t i = 0; i < n; ++i) sums[i] += part[i];
+BONSAI_SIMD void add_to(const Scalar* part, int n, double* sums) {
+  for (int i = 0; i < n; ++i) sums[i] += part[i];
 }
-
-BONSAI_SIMD void add_to(const Scalar* part, int64_t n, double* sums) { add_each(part, n, sums); }
-BONSAI_SIMD void add_terms(const Scalar* x, int64_t n, Scalar* y) { add_each(x, n, y); }
 
 // Vectors of C channels, repeated for the loops of per_channel.h, in scratch of the calling
 // thread; chunks on other threads only read them.
@@ -56,82 +53,37 @@ class Repeated {
 int64_t piece_rows(int channels) { return 1 + (1 << 15) / channels; }
 
 // Rows that stay in the first-level cache with what is computed of them: whole turns of the loops
-// of per_channel.h, so that sums are added up in the order that the chunk's size alone decides.
+// over repeated vectors, so that sums are added up as they are without gaps.
 int64_t block_rows(int channels) {
   const int64_t repeats = row_repeats(channels);
   return std::max<int64_t>(repeats, 2048 / channels / repeats * repeats);
 }
 
-// body(first row, its number of rows) over the blocks of a chunk.
+int64_t block_size(int channels) { return block_rows(channels) * channels; }
+
+bool is_dense(int64_t step, int channels) { return step == channels; }
+
+// body(first row, its number of rows) over a chunk: all at once when x and dx have no gaps between
+// their rows, else in blocks, through memory that stays in the cache.
 template <class Body>
-void each_block(int64_t begin, int64_t end, int channels, const Body& body) {
-  const int64_t step = block_rows(channels);
+void each_block(int64_t begin, int64_t end, int channels, bool dense, const Body& body) {
+  const int64_t step = dense ? end - begin : block_rows(channels);
   for (int64_t row = begin; row < end; row += step) body(row, std::min(step, end - row));
 }
-
-int64_t block_size(int channels) { return block_rows(channels) * channels; }
 
 // `rows` rows of x from `row` on without gaps: where they are, or copied to `memory`.
 const Scalar* dense_rows(const Rows& x, int64_t row, int64_t rows, Scalar* memory) {
   const Scalar* first = x.data + row * x.step;
-  if (x.step == x.channels) return first;
+  if (is_dense(x.step, x.channels)) return first;
   copy_columns(first, x.step, memory, x.channels, rows, x.channels, false);
   return memory;
 }
 
-// The vectors of a normalisation, repeated.
-struct RepeatedNormalisation {
-  const Scalar *mean, *scale, *shift;
-  const Activation& activation;
-  int tile;
-
-  RepeatedNormalisation(Repeated& repeated, const Normalisation& f)
-      : mean(repeated.vector(0, f.mean)),
-        scale(repeated.vector(1, f.scale)),
-        shift(repeated.vector(2, f.shift)),
-        activation(f.activation),
-        tile(repeated.tile()) {}
-};
-
-// Blocks of dz, in scratch of the thread that asks.
-class DzBlocks {
- public:
-  DzBlocks(const NormalisedBack& back, const RepeatedNormalisation& f)
-      : back_(back),
-        f_(f),
-        size_(block_size(back.x.channels)),
-        memory_(thread_scratch<Scalar>(0, static_cast<size_t>(3 * size_))) {}
-
-  struct Block {
-    const Scalar *x, *dz;
-    Scalar* free;  // memory of the size of a block
-  };
-
-  Block at(int64_t row, int64_t rows) const {
-    const int c = back_.x.channels;
-    const int64_t n = rows * c;
-    const Scalar* x = dense_rows(back_.x, row, rows, memory_);
-    const Scalar* dy = back_.dy + row * c;
-    Scalar *dz = memory_ + size_, *z = dz + size_;
-    if (f_.activation.kind == Activation::none) return {x, dy, z};
-    const Scalar* known = back_.y + row * c;
-    if (back_.y == nullptr) {
-      normalize(x, n, f_.tile, f_.mean, f_.scale, f_.shift, z);
-      known = z;
-    }
-    activate_backward(f_.activation, known, known, dy, dz, n, false);
-    return {x, dz, z};
-  }
-
- private:
-  const NormalisedBack& back_;
-  const RepeatedNormalisation& f_;
-  int64_t size_;
-  Scalar* memory_;
-};
-
-void store(const Scalar* block, const RowsGradient& to, int64_t row, int64_t rows, int channels) {
-  copy_columns(block, channels, to.data + row * to.step, to.step, rows, channels, to.add);
+NormVectors repeat(Repeated& repeated, const Normalisation& f) {
+  return {.tile = repeated.tile(),
+          .mean = repeated.vector(0, f.mean),
+          .scale = repeated.vector(1, f.scale),
+          .shift = repeated.vector(2, f.shift)};
 }
 
 }  // namespace
@@ -168,39 +120,39 @@ void channel_moments(const Rows& x, double* mean, double* squares) {
   }
 }
 
-void normalize_rows(const Rows& x, const Normalisation& normalisation, const Scalar* added,
-                    Scalar* y) {
+void normalize_rows(const Rows& x, const Normalisation& f, const Scalar* added, Scalar* y) {
   const int channels = x.channels;
+  const bool dense = is_dense(x.step, channels);
   Repeated repeated(channels, 3);
-  const RepeatedNormalisation f(repeated, normalisation);
+  const NormVectors vectors = repeat(repeated, f);
   parallel_ranges(x.count, piece_rows(channels), [&](int64_t begin, int64_t end) {
     Scalar* memory = thread_scratch<Scalar>(0, static_cast<size_t>(block_size(channels)));
-    each_block(begin, end, channels, [&](int64_t row, int64_t rows) {
-      const int64_t n = rows * channels;
-      Scalar* result = y + row * channels;
-      normalize(dense_rows(x, row, rows, memory), n, f.tile, f.mean, f.scale, f.shift, result);
-      if (added != nullptr) add_terms(added + row * channels, n, result);
-      activate(f.activation, result, result, n);
+    each_block(begin, end, channels, dense, [&](int64_t row, int64_t rows) {
+      normalize(dense_rows(x, row, rows, memory), rows * channels, vectors,
+                added != nullptr ? added + row * channels : nullptr, f.activation,
+                y + row * channels);
     });
   });
 }
 
-void gradient_sums(const NormalisedBack& back, double* plain, double* centred) {
-  const int channels = back.x.channels, repeats = row_repeats(channels);
+void gradient_sums(const Rows& x, const Normalisation& f, const Scalar* dy, double* plain,
+                   double* centred) {
+  const int channels = x.channels, repeats = row_repeats(channels);
   const int tile = channels * repeats;
   const int64_t grain = reduction_rows(channels);
-  const int chunks = static_cast<int>((back.x.count + grain - 1) / grain);
+  const int chunks = static_cast<int>((x.count + grain - 1) / grain);
   const Tensor parts = Tensor::uninitialized({chunks, 2, channels});
+  const bool dense = is_dense(x.step, channels);
   Repeated repeated(channels, 3);
-  const RepeatedNormalisation f(repeated, back.f);
-  parallel_ranges(back.x.count, grain, [&](int64_t begin, int64_t end) {
+  const NormVectors vectors = repeat(repeated, f);
+  parallel_ranges(x.count, grain, [&](int64_t begin, int64_t end) {
     Scalar* part = parts.data() + begin / grain * 2 * channels;
     Scalar* sums = thread_scratch<Scalar>(1, static_cast<size_t>(tile) * 2);
     std::fill_n(sums, 2 * tile, Scalar{0});
-    const DzBlocks blocks(back, f);
-    each_block(begin, end, channels, [&](int64_t row, int64_t rows) {
-      const auto block = blocks.at(row, rows);
-      sum_gradients(block.x, block.dz, rows * channels, tile, f.mean, sums, sums + tile);
+    Scalar* memory = thread_scratch<Scalar>(0, static_cast<size_t>(block_size(channels)));
+    each_block(begin, end, channels, dense, [&](int64_t row, int64_t rows) {
+      sum_gradients(dense_rows(x, row, rows, memory), dy + row * channels, rows * channels, vectors,
+                    f.activation, sums, sums + tile);
     });
     fold_channels(sums, channels, repeats, part);
     fold_channels(sums + tile, channels, repeats, part + channels);
@@ -214,25 +166,25 @@ void gradient_sums(const NormalisedBack& back, double* plain, double* centred) {
   }
 }
 
-void normalize_rows_back(const NormalisedBack& back, const Scalar* a, const Scalar* b,
-                         const Scalar* c, const RowsGradient& dx, const RowsGradient& added) {
-  const int channels = back.x.channels;
+void normalize_rows_back(const Rows& x, const Normalisation& f, const Scalar* dy, const Scalar* a,
+                         const Scalar* b, const Scalar* c, const Rows& dx, bool add) {
+  const int channels = x.channels;
+  const bool dense_dx = is_dense(dx.step, channels);
+  const bool dense = dense_dx && is_dense(x.step, channels);
   Repeated repeated(channels, 6);
-  const RepeatedNormalisation f(repeated, back.f);
+  const NormVectors vectors = repeat(repeated, f);
   const Scalar* tiled_a = repeated.vector(3, a);
   const Scalar* tiled_b = repeated.vector(4, b);
   const Scalar* tiled_c = repeated.vector(5, c);
-  parallel_ranges(back.x.count, piece_rows(channels), [&](int64_t begin, int64_t end) {
-    const DzBlocks blocks(back, f);
-    each_block(begin, end, channels, [&](int64_t row, int64_t rows) {
-      const auto [x, dz, free] = blocks.at(row, rows);
-      const int64_t n = rows * channels;
-      if (added.data != nullptr) store(dz, added, row, rows, channels);
-      if (dx.data == nullptr) return;
-      const bool dense = dx.step == channels;
-      Scalar* to = dense ? dx.data + row * channels : free;
-      normalize_back(x, dz, n, f.tile, f.mean, tiled_a, tiled_b, tiled_c, to, dense && dx.add);
-      if (!dense) store(free, dx, row, rows, channels);
+  parallel_ranges(x.count, piece_rows(channels), [&](int64_t begin, int64_t end) {
+    Scalar* memory = thread_scratch<Scalar>(0, static_cast<size_t>(2 * block_size(channels)));
+    Scalar* result = memory + block_size(channels);
+    each_block(begin, end, channels, dense, [&](int64_t row, int64_t rows) {
+      Scalar* to = dx.data + row * dx.step;
+      normalize_back(dense_rows(x, row, rows, memory), dy + row * channels, rows * channels,
+                     vectors, f.activation, tiled_a, tiled_b, tiled_c, dense_dx ? to : result,
+                     dense_dx && add);
+      if (!dense_dx) copy_columns(result, channels, to, dx.step, rows, channels, add);
     });
   });
 }

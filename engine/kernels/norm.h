@@ -1,8 +1,5 @@
 // Batch normalisation's passes over memory: one for the statistics, one to normalise, and one of
-// each on the way back. What follows a batch norm at once, an addition and an activation, is done
-// in the same passes: rows are taken in blocks that stay in the first-level cache, and every
-// operation runs over the block with the loops that it has on its own, so that the bits are the
-// same as in separate passes.
+// each on the way back. An addition and an activation that follow it at once are part of them.
 #pragma once
 
 #include <cstdint>
@@ -35,27 +32,15 @@ struct Normalisation {
 // y [rows, C]; added [rows, C] or null.
 void normalize_rows(const Rows& x, const Normalisation& f, const Scalar* added, Scalar* y);
 
-// In the following, dz = dy f'(z) is the derivative by what the activation took. With `y` null, z
-// is computed anew from x, so that nothing was kept of it; where something had been added, y is the
-// result, from which f' follows (relu, relu6). dy [rows, C].
-struct NormalisedBack {
-  Rows x;
-  Normalisation f;
-  const Scalar* y;
-  const Scalar* dy;
-};
+// In the following, dz = dy f'(z) is the derivative by z, what the activation took. z is computed
+// anew from x, which has to be read anyway, so nothing is kept of it. dy [rows, C].
 
 // plain[c] = the sum of dz, centred[c] = the sum of dz (x - mean), over the rows.
-void gradient_sums(const NormalisedBack& back, double* plain, double* centred);
+void gradient_sums(const Rows& x, const Normalisation& f, const Scalar* dy, double* plain,
+                   double* centred);
 
-// dx = dz * a + (x - mean) * b + c, or added to dx (whose data is null when nobody wants it), and
-// dz to `added`, or added to it, likewise.
-struct RowsGradient {
-  Scalar* data;
-  int64_t step;
-  bool add;
-};
-void normalize_rows_back(const NormalisedBack& back, const Scalar* a, const Scalar* b,
-                         const Scalar* c, const RowsGradient& dx, const RowsGradient& added);
+// dx = dz * a + (x - mean) * b + c, or added to dx
+void normalize_rows_back(const Rows& x, const Normalisation& f, const Scalar* dy, const Scalar* a,
+                         const Scalar* b, const Scalar* c, const Rows& dx, bool add);
 
 }  // namespace bonsai

@@ -21,6 +21,7 @@
 namespace bonsai {
 namespace {
 
+constexpr int64_t grain = 1 << 15;
 constexpr std::string_view vector_names[] = {"x", "gamma", "beta", "the mean", "the variance"};
 
 class BatchNorm : public Op {
@@ -77,14 +78,19 @@ class BatchNorm : public Op {
     } else {
       inverse_deviation(in[4].data(), c, inverse);
     }
-    const NormalisedBack back{.x = rows_of(in[0]),
-                              .f = normalisation(in, mean, inverse, scale),
-                              .y = adds_ ? out.data() : nullptr,
-                              .dy = grad_out.data()};
+    const Rows x = rows_of(in[0]);
+    Normalisation f = normalisation(in, mean, inverse, scale);
+    Tensor dz = grad_out;
+    if (adds_) {
+      dz = before_activation(out, grad_out, grad[5]);
+      f.activation = {};
+    }
     std::vector<double> sums(static_cast<size_t>(c) * 2);
     double *plain = sums.data(), *centred = plain + c;
-    if (training || grad[1].wanted() || grad[2].wanted()) gradient_sums(back, plain, centred);
-    const double share = training ? 1.0 / static_cast<double>(back.x.count) : 0.0;
+    if (training || grad[1].wanted() || grad[2].wanted()) {
+      gradient_sums(x, f, dz.data(), plain, centred);
+    }
+    const double share = training ? 1.0 / static_cast<double>(x.count) : 0.0;
     for (int i = 0; i < c; ++i) {
       const double slope = double{inverse[i]} * double{in[1].data()[i]};
       a[i] = static_cast<Scalar>(slope);
@@ -92,11 +98,10 @@ class BatchNorm : public Op {
       d[i] = static_cast<Scalar>(-slope * plain[i] * share);
       centred[i] *= inverse[i];
     }
-    const RowsGradient dx = rows_of(grad[0]);
-    const RowsGradient added = adds_ ? rows_of(grad[5]) : RowsGradient{};
-    if (dx.data != nullptr || added.data != nullptr) {
-      normalize_rows_back(back, a, b, d, dx, added);
+    if (grad[0].wanted()) {
+      normalize_rows_back(x, f, dz.data(), a, b, d, rows_of(*grad[0].tensor), !grad[0].fresh);
     }
+    if (adds_) give_sum(grad[5], dz);
     give(grad[1], centred, c);
     give(grad[2], plain, c);
   }
@@ -152,9 +157,26 @@ class BatchNorm : public Op {
         .data = x.data(), .count = rows(x), .channels = channels(x.shape()), .step = x.row_step()};
   }
 
-  static RowsGradient rows_of(const Gradient& gradient) {
-    if (!gradient.wanted()) return {};
-    return {.data = gradient.data(), .step = gradient.tensor->row_step(), .add = !gradient.fresh};
+  // The derivative by the sum that the activation took: in the memory of the added input's, if
+  // that is unwritten.
+  Tensor before_activation(const Tensor& out, const Tensor& grad_out, const Gradient& added) const {
+    if (activation_.kind == Activation::none) return grad_out;
+    const bool in_place = added.wanted() && added.fresh;
+    const Tensor dz = in_place ? *added.tensor : Tensor::uninitialized(out.shape());
+    parallel_ranges(static_cast<int64_t>(out.size()), grain, [&](int64_t begin, int64_t end) {
+      const Scalar* y = out.data() + begin;
+      activate_backward(activation_, y, y, grad_out.data() + begin, dz.data() + begin, end - begin,
+                        false);
+    });
+    return dz;
+  }
+
+  static void give_sum(const Gradient& added, const Tensor& dz) {
+    if (!added.wanted() || added.data() == dz.data()) return;
+    parallel_ranges(static_cast<int64_t>(dz.size()), grain, [&](int64_t begin, int64_t end) {
+      const Scalar* share = dz.data() + begin;
+      activate_backward({}, share, share, share, added.data() + begin, end - begin, !added.fresh);
+    });
   }
 
   // `scale` is written.
