@@ -52,35 +52,21 @@ class Repeated {
 // Rows per piece of the passes that write: a multiple of nothing in particular, about 128 KiB.
 int64_t piece_rows(int channels) { return 1 + (1 << 15) / channels; }
 
-// Rows that stay in the first-level cache with what is computed of them: whole turns of the loops
-// over repeated vectors, so that sums are added up as they are without gaps.
-int64_t block_rows(int channels) {
-  const int64_t repeats = row_repeats(channels);
-  return std::max<int64_t>(repeats, 2048 / channels / repeats * repeats);
-}
-
-int64_t block_size(int channels) { return block_rows(channels) * channels; }
-
-bool is_dense(int64_t step, int channels) { return step == channels; }
-
-// body(first row, its number of rows) over a chunk: all at once when x and dx have no gaps between
-// their rows, else in blocks, through memory that stays in the cache.
-template <class Body>
-void each_block(int64_t begin, int64_t end, int channels, bool dense, const Body& body) {
-  const int64_t step = dense ? end - begin : block_rows(channels);
-  for (int64_t row = begin; row < end; row += step) body(row, std::min(step, end - row));
-}
+bool is_dense(const Rows& x) { return x.step == x.channels; }
 
 // `rows` rows of x from `row` on without gaps: where they are, or copied to `memory`.
 const Scalar* dense_rows(const Rows& x, int64_t row, int64_t rows, Scalar* memory) {
   const Scalar* first = x.data + row * x.step;
-  if (is_dense(x.step, x.channels)) return first;
+  if (is_dense(x)) return first;
   copy_columns(first, x.step, memory, x.channels, rows, x.channels, false);
   return memory;
 }
 
-NormVectors repeat(Repeated& repeated, const Normalisation& f) {
+// For loops over x, row by row unless neither x nor what is written has gaps.
+NormVectors repeat(Repeated& repeated, const Normalisation& f, const Rows& x, bool dense) {
   return {.tile = repeated.tile(),
+          .run = dense ? repeated.tile() : x.channels,
+          .step = dense ? repeated.tile() : x.step,
           .mean = repeated.vector(0, f.mean),
           .scale = repeated.vector(1, f.scale),
           .shift = repeated.vector(2, f.shift)};
@@ -122,16 +108,12 @@ void channel_moments(const Rows& x, double* mean, double* squares) {
 
 void normalize_rows(const Rows& x, const Normalisation& f, const Scalar* added, Scalar* y) {
   const int channels = x.channels;
-  const bool dense = is_dense(x.step, channels);
   Repeated repeated(channels, 3);
-  const NormVectors vectors = repeat(repeated, f);
+  const NormVectors vectors = repeat(repeated, f, x, is_dense(x));
   parallel_ranges(x.count, piece_rows(channels), [&](int64_t begin, int64_t end) {
-    Scalar* memory = thread_scratch<Scalar>(0, static_cast<size_t>(block_size(channels)));
-    each_block(begin, end, channels, dense, [&](int64_t row, int64_t rows) {
-      normalize(dense_rows(x, row, rows, memory), rows * channels, vectors,
-                added != nullptr ? added + row * channels : nullptr, f.activation,
-                y + row * channels);
-    });
+    normalize(x.data + begin * x.step, (end - begin) * channels, vectors,
+              added != nullptr ? added + begin * channels : nullptr, f.activation,
+              y + begin * channels);
   });
 }
 
@@ -142,18 +124,14 @@ void gradient_sums(const Rows& x, const Normalisation& f, const Scalar* dy, doub
   const int64_t grain = reduction_rows(channels);
   const int chunks = static_cast<int>((x.count + grain - 1) / grain);
   const Tensor parts = Tensor::uninitialized({chunks, 2, channels});
-  const bool dense = is_dense(x.step, channels);
   Repeated repeated(channels, 3);
-  const NormVectors vectors = repeat(repeated, f);
+  const NormVectors vectors = repeat(repeated, f, x, is_dense(x));
   parallel_ranges(x.count, grain, [&](int64_t begin, int64_t end) {
     Scalar* part = parts.data() + begin / grain * 2 * channels;
-    Scalar* sums = thread_scratch<Scalar>(1, static_cast<size_t>(tile) * 2);
+    Scalar* sums = thread_scratch<Scalar>(0, static_cast<size_t>(tile) * 2);
     std::fill_n(sums, 2 * tile, Scalar{0});
-    Scalar* memory = thread_scratch<Scalar>(0, static_cast<size_t>(block_size(channels)));
-    each_block(begin, end, channels, dense, [&](int64_t row, int64_t rows) {
-      sum_gradients(dense_rows(x, row, rows, memory), dy + row * channels, rows * channels, vectors,
-                    f.activation, sums, sums + tile);
-    });
+    sum_gradients(x.data + begin * x.step, dy + begin * channels, (end - begin) * channels, vectors,
+                  f.activation, sums, sums + tile);
     fold_channels(sums, channels, repeats, part);
     fold_channels(sums + tile, channels, repeats, part + channels);
   });
@@ -169,23 +147,15 @@ void gradient_sums(const Rows& x, const Normalisation& f, const Scalar* dy, doub
 void normalize_rows_back(const Rows& x, const Normalisation& f, const Scalar* dy, const Scalar* a,
                          const Scalar* b, const Scalar* c, const Rows& dx, bool add) {
   const int channels = x.channels;
-  const bool dense_dx = is_dense(dx.step, channels);
-  const bool dense = dense_dx && is_dense(x.step, channels);
+  const bool dense = is_dense(x) && is_dense(dx);
   Repeated repeated(channels, 6);
-  const NormVectors vectors = repeat(repeated, f);
-  const Scalar* tiled_a = repeated.vector(3, a);
-  const Scalar* tiled_b = repeated.vector(4, b);
-  const Scalar* tiled_c = repeated.vector(5, c);
+  const NormVectors vectors = repeat(repeated, f, x, dense);
+  const BackVectors back{
+      .a = repeated.vector(3, a), .b = repeated.vector(4, b), .c = repeated.vector(5, c)};
   parallel_ranges(x.count, piece_rows(channels), [&](int64_t begin, int64_t end) {
-    Scalar* memory = thread_scratch<Scalar>(0, static_cast<size_t>(2 * block_size(channels)));
-    Scalar* result = memory + block_size(channels);
-    each_block(begin, end, channels, dense, [&](int64_t row, int64_t rows) {
-      Scalar* to = dx.data + row * dx.step;
-      normalize_back(dense_rows(x, row, rows, memory), dy + row * channels, rows * channels,
-                     vectors, f.activation, tiled_a, tiled_b, tiled_c, dense_dx ? to : result,
-                     dense_dx && add);
-      if (!dense_dx) copy_columns(result, channels, to, dx.step, rows, channels, add);
-    });
+    normalize_back(x.data + begin * x.step, dy + begin * channels, (end - begin) * channels,
+                   vectors, f.activation, back, dx.data + begin * dx.step,
+                   dense ? vectors.tile : dx.step, add);
   });
 }
 

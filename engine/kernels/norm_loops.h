@@ -9,9 +9,12 @@
 
 namespace bonsai {
 
-// z = (x - mean) * scale + shift
+// z = (x - mean) * scale + shift, with vectors repeated to a length of `tile`. x has n elements in
+// runs, which begin `step` elements apart: as many as `tile` when there are no gaps between rows,
+// else rows.
 struct NormVectors {
-  int tile;
+  int tile, run;
+  int64_t step;
   const Scalar *mean, *scale, *shift;
 };
 
@@ -23,9 +26,12 @@ void normalize(const Scalar* x, int64_t n, const NormVectors& v, const Scalar* a
 void sum_gradients(const Scalar* x, const Scalar* dy, int64_t n, const NormVectors& v,
                    const Activation& f, Scalar* plain, Scalar* centred);
 
-// dx [n] = dz * a + (x - mean) * b + c, or added to dx
+// dx = dz * a + (x - mean) * b + c, or added to dx, whose runs begin dx_step elements apart
+struct BackVectors {
+  const Scalar *a, *b, *c;
+};
 void normalize_back(const Scalar* x, const Scalar* dy, int64_t n, const NormVectors& v,
-                    const Activation& f, const Scalar* a, const Scalar* b, const Scalar* c,
-                    Scalar* dx, bool add);
+                    const Activation& f, const BackVectors& w, Scalar* dx, int64_t dx_step,
+                    bool add);
 
 }  // namespace bonsai
