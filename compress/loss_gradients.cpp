@@ -43,8 +43,8 @@ class Collector {
       gates.emplace(value, gate);
       return channel_scale(result, gate);
     };
-    const std::vector<Var> vars = replay(graph_, tape.constant(batch.images), gated);
-    const Var logits = vars[static_cast<size_t>(graph_.output)];
+    const Var logits =
+        replay(graph_, tape.constant(batch.images), gated)[static_cast<size_t>(graph_.output)];
     tape.backward(cross_entropy(logits, tape.constant(batch.labels)));
     for (const auto& [value, gate] : gates) {
       const Tensor& all = result_.gates[producer_at_.at(value)];

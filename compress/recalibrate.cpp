@@ -39,7 +39,7 @@ void recalibrate(Graph& graph, std::span<const Batch> pictures) {
   for (const Batch& batch : pictures) {
     const double n = batch.images.dim(0);
     Tape tape(Mode::training);
-    copy.forward(tape.constant(batch.images));
+    copy.forward(tape.constant(batch.images)).value();
     for (auto& [value, sum] : sums) {
       const Tensor& statistic = copy.values[static_cast<size_t>(value)].parameter->value;
       sum.resize(statistic.size());

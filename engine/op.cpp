@@ -2,6 +2,16 @@
 
 namespace bonsai {
 
+bool Op::backward_reads(size_t) const { return true; }
+
+bool Op::backward_reads_result() const { return true; }
+
+OpPtr Op::followed_by(const Op&, size_t) const { return nullptr; }
+
+bool Op::takes_columns(size_t) const { return false; }
+
+bool Op::extends_input() const { return false; }
+
 OpPtr Op::shrunk(const Node&, std::span<const Shape>, const Keep&) const { return nullptr; }
 
 int64_t Op::macs(std::span<const Shape>, const Shape&) const { return 0; }

@@ -86,6 +86,24 @@ class Op {
                         std::span<const Tensor> saved, const Tensor& grad_out,
                         std::span<const Gradient> grad) const = 0;
 
+  // Whether backward looks at the numbers of input number `which`, and of the result. Those that no
+  // backward looks at come to it as shapes without memory, which was given back.
+  virtual bool backward_reads(size_t which) const;
+  virtual bool backward_reads_result() const;
+
+  // This operation and then `reader`, which takes its result as input number `which`, as one op
+  // with the same derivative; null when there is none. Its inputs are this one's, then the other
+  // inputs of the reader. Nothing is written between the two, and nothing kept for backward.
+  virtual OpPtr followed_by(const Op& reader, size_t which) const;
+
+  // Whether input number `which`, and its gradient, may be a block of columns of a wider tensor.
+  virtual bool takes_columns(size_t which) const;
+
+  // Whether the result begins with the columns of input 0 as they are (concat). Such an operation
+  // writes its result, and reads the gradient of it, also as a block of columns, and leaves alone
+  // what stands in its place already.
+  virtual bool extends_input() const;
+
   // shapes[v] is the shape of value v of the graph in which the node stands. An operation that
   // mixes channels within an axis in an unknown way must not inherit this: it throws by name.
   virtual void ties(const Node& node, std::span<const Shape> shapes, Channels& channels) const = 0;

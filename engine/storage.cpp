@@ -4,9 +4,9 @@
 #include <bit>
 #include <cstdlib>
 #include <limits>
+#include <map>
 #include <mutex>
 #include <new>
-#include <unordered_map>
 #include <vector>
 
 #ifdef __linux__
@@ -44,15 +44,21 @@ void* system_allocate(size_t bytes) {
 
 class Cache {
  public:
-  void* take(size_t bytes) {
+  // Sets `bytes` to the size of what is found, which may be up to a quarter larger: the gradients of
+  // a step then take the place of values that are freed before them, though a dense network's all
+  // differ in width.
+  void* take(size_t& bytes) {
     {
       const std::lock_guard lock(mutex_);
+      auto list = free_.lower_bound(bytes);
+      while (list != free_.end() && list->second.empty()) ++list;
+      const bool found = list != free_.end() && list->first <= bytes + bytes / 4;
+      if (found) bytes = list->first;
       stats_.live_bytes += bytes;
       stats_.peak_bytes = std::max(stats_.peak_bytes, stats_.live_bytes);
-      auto& list = free_[bytes];
-      if (!list.empty()) {
-        void* memory = list.back();
-        list.pop_back();
+      if (found) {
+        void* memory = list->second.back();
+        list->second.pop_back();
         stats_.cached_bytes -= bytes;
         return memory;
       }
@@ -102,7 +108,7 @@ class Cache {
 
  private:
   std::mutex mutex_;
-  std::unordered_map<size_t, std::vector<void*>> free_;
+  std::map<size_t, std::vector<void*>> free_;  // by size
   StorageStats stats_;
 };
 
@@ -115,7 +121,7 @@ Cache& cache() {
 }  // namespace
 
 std::shared_ptr<void> allocate_storage(size_t bytes) {
-  const size_t rounded = size_class(bytes);
+  size_t rounded = size_class(bytes);
   void* memory = rounded < bytes ? nullptr : cache().take(rounded);
   require(memory != nullptr, "out of memory: a buffer of ", bytes, " bytes was asked for");
   return {memory, [rounded](void* buffer) { cache().give_back(buffer, rounded); }};

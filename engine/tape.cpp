@@ -1,26 +1,63 @@
 #include "engine/tape.h"
 
+#include <map>
 #include <utility>
 
 #include "engine/error.h"
 
 namespace bonsai {
+namespace {
 
-const Shape& Var::shape() const { return tape_->values()[static_cast<size_t>(index_)].shape; }
+// Memory for results: each its own, or columns of its host's, which is made with the first of them.
+class Places {
+ public:
+  Places(const std::deque<Tape::Value>& values, std::map<int, int> hosts)
+      : values_(values), hosts_(std::move(hosts)) {}
+
+  Tensor take(int v) {
+    if (auto made = made_.extract(v)) return std::move(made.mapped());
+    const Shape& shape = values_[static_cast<size_t>(v)].shape;
+    const auto host = hosts_.find(v);
+    if (host == hosts_.end()) return Tensor::uninitialized(shape);
+    const Tensor whole = take(host->second);
+    made_[host->second] = whole;
+    return whole.columns(0, shape.back());
+  }
+
+ private:
+  const std::deque<Tape::Value>& values_;
+  std::map<int, int> hosts_;
+  std::map<int, Tensor> made_;
+};
+
+}  // namespace
+
+const Shape& Var::shape() const { return tape().values()[static_cast<size_t>(index())].shape; }
 
 const Tensor& Var::value() const {
-  const Tensor& data = tape_->values()[static_cast<size_t>(index_)].data;
-  require(data.defined(), "tape: value ", index_, " holds no data (a trace, or after backward)");
+  const Tensor& data = tape().values()[static_cast<size_t>(index())].data;
+  if (!data.defined()) tape().compute();
+  require(data.defined(), "tape: value ", index(), " holds no data (a trace, or after backward)");
   return data;
 }
 
-const Tensor& Var::grad() const { return tape_->values()[static_cast<size_t>(index_)].grad; }
+const Tensor& Var::grad() const { return tape().values()[static_cast<size_t>(index())].grad; }
 
 Tape::Tape(Mode mode, uint64_t seed, uint64_t step) : mode_(mode), seed_(seed), step_(step) {}
 
 Var Tape::add(Value value) {
   values_.push_back(std::move(value));
-  return {this, static_cast<int>(values_.size()) - 1};
+  return name(values_.size() - 1);
+}
+
+Var Tape::name(size_t index) {
+  std::weak_ptr<const Var::Place>& known = values_[index].place;
+  std::shared_ptr<const Var::Place> place = known.lock();
+  if (place == nullptr) {
+    place = std::make_shared<Var::Place>(Var::Place{this, static_cast<int>(index)});
+    known = place;
+  }
+  return Var(std::move(place));
 }
 
 Var Tape::constant(Tensor value) { return add({.shape = value.shape(), .data = std::move(value)}); }
@@ -33,7 +70,7 @@ Var Tape::variable(Tensor value) {
 // as one parameter.
 Var Tape::use(Parameter& parameter) {
   for (size_t i = 0; i < values_.size(); ++i) {
-    if (values_[i].parameter == &parameter) return {this, static_cast<int>(i)};
+    if (values_[i].parameter == &parameter) return name(i);
   }
   return add({.shape = parameter.value.shape(),
               .data = parameter.value,
@@ -45,33 +82,83 @@ Var Tape::placeholder(Shape shape) { return add({.shape = std::move(shape)}); }
 
 Var Tape::apply(OpPtr op, std::vector<Var> in) {
   std::vector<Shape> shapes;
-  std::vector<Tensor> tensors;
   Node node{.op = std::move(op)};
   bool wanted = false;
   for (const Var& var : in) {
     require(var && &var.tape() == this, node.op->name(), ": an input belongs to another tape");
-    const Value& value = values_[static_cast<size_t>(var.index())];
-    shapes.push_back(value.shape);
-    tensors.push_back(value.data);
+    const Value& input = value(var.index());
+    shapes.push_back(input.shape);
     node.in.push_back(var.index());
-    wanted = wanted || value.wants_grad;
+    wanted = wanted || input.wants_grad;
   }
-  Value result{.shape = node.op->infer(shapes), .wants_grad = wanted};
-  std::vector<Tensor> saved;
-  if (mode_ != Mode::shapes) {
-    result.data = Tensor::uninitialized(result.shape);
-    node.op->forward(tensors, result.data,
-                     {.training = mode_ == Mode::training,
-                      .save = wanted ? &saved : nullptr,
-                      .seed = seed_,
-                      .step = step_,
-                      .node = static_cast<int>(nodes_.size())});
-  }
-  const Var out = add(std::move(result));
+  const Var out = add({.shape = node.op->infer(shapes), .wants_grad = wanted});
   node.out = out.index();
   nodes_.push_back(std::move(node));
-  saved_.push_back(std::move(saved));
   return out;
+}
+
+// Plans the nodes that are not computed yet, and notes which values backward will read.
+std::vector<Step> Tape::plan() {
+  std::vector<Step> steps =
+      plan_steps(nodes_, computed_, [this](int index) { return is_visible(index); });
+  for (const Step& step : steps) {
+    if (!value(step.out).wants_grad) continue;
+    if (step.op->backward_reads_result()) value(step.out).read_by_backward = true;
+    for (size_t i = 0; i < step.in.size(); ++i) {
+      if (step.op->backward_reads(i)) value(step.in[i]).read_by_backward = true;
+    }
+  }
+  return steps;
+}
+
+void Tape::compute() {
+  if (mode_ == Mode::shapes) return;
+  std::vector<Step> steps = plan();
+  computed_ = nodes_.size();  // also when a step fails: none is done twice
+  std::map<int, size_t> last_use;
+  for (size_t s = 0; s < steps.size(); ++s) {
+    last_use[steps[s].out] = s;
+    for (const int v : steps[s].in) last_use[v] = s;
+  }
+  std::vector<std::vector<int>> ends(steps.size());
+  for (const auto& [v, s] : last_use) ends[s].push_back(v);
+  std::map<int, int> hosts = plan_hosts(steps, [this](int index) { return is_visible(index); });
+  for (const auto& [v, host] : hosts) value(v).in_columns = true;
+  Places places(values_, std::move(hosts));
+  for (size_t s = 0; s < steps.size(); ++s) {
+    Tensor place = places.take(steps[s].out);
+    run(std::move(steps[s]), std::move(place));
+    for (const int v : ends[s]) release(v);
+  }
+}
+
+void Tape::run(Step step, Tensor place) {
+  std::vector<Tensor> in;
+  for (const int v : step.in) in.push_back(tensor(v));
+  Value& out = value(step.out);
+  out.data = std::move(place);
+  Done done;
+  step.op->forward(in, out.data,
+                   {.training = mode_ == Mode::training,
+                    .save = out.wants_grad ? &done.saved : nullptr,
+                    .seed = seed_,
+                    .step = step_,
+                    .node = step.node});
+  if (!out.wants_grad) return;
+  done.step = std::move(step);
+  done_.push_back(std::move(done));
+}
+
+// A value's memory, or its shape alone when it was given back.
+Tensor Tape::tensor(int index) {
+  const Value& held = value(index);
+  return held.data.defined() ? held.data : Tensor::view(nullptr, held.shape);
+}
+
+void Tape::release(int index) {
+  Value& held = value(index);
+  const bool kept = held.parameter != nullptr || held.read_by_backward || is_visible(index);
+  if (!kept) held.data = {};
 }
 
 void Tape::backward(Var loss) {
@@ -79,33 +166,41 @@ void Tape::backward(Var loss) {
   require(&loss.tape() == this && loss.value().size() == 1, "backward: the loss has shape ",
           loss.shape(), ", should be a single number");
   require(!std::exchange(consumed_, true), "backward: this tape has been walked before");
-  Value& end = values_[static_cast<size_t>(loss.index())];
+  Value& end = value(loss.index());
   require(end.wants_grad, "backward: the loss depends on no parameter");
   end.grad = Tensor(end.shape, 1);
-  for (size_t node = nodes_.size(); node-- > 0;) step_back(node);
+  while (!done_.empty()) {
+    step_back(done_.back());
+    done_.pop_back();
+  }
 }
 
-void Tape::step_back(size_t index) {
-  const Node& node = nodes_[index];
-  Value& out = values_[static_cast<size_t>(node.out)];
+// Where the step puts its share of the derivative of its input number `which`.
+Gradient Tape::gradient_of(const Step& step, size_t which) {
+  Value& input = value(step.in[which]);
+  if (!input.wants_grad) return {};
+  Tensor& target = input.parameter != nullptr ? input.parameter->grad : input.grad;
+  // When an op reads one value twice (x + x), its second share is added to its first.
+  const bool fresh = !target.defined();
+  if (fresh && which == 0 && input.in_columns && step.op->extends_input()) {
+    target = value(step.out).grad.columns(0, input.shape.back());  // it stands there already
+    return {};
+  }
+  if (fresh) target = Tensor::uninitialized(input.shape);
+  return {.tensor = &target, .fresh = fresh};
+}
+
+void Tape::step_back(Done& done) {
+  const Step& step = done.step;
+  Value& out = value(step.out);
   if (!out.grad.defined()) return;  // the loss does not depend on it
   std::vector<Tensor> in;
   std::vector<Gradient> grads;
-  for (size_t i = 0; i < node.in.size(); ++i) {
-    Value& value = values_[static_cast<size_t>(node.in[i])];
-    in.push_back(value.data);
-    if (!value.wants_grad) {
-      grads.push_back({});
-      continue;
-    }
-    Tensor& target = value.parameter != nullptr ? value.parameter->grad : value.grad;
-    // When an op reads one value twice (x + x), its second share is added to its first.
-    const bool fresh = !target.defined();
-    if (fresh) target = Tensor::uninitialized(value.shape);
-    grads.push_back({.tensor = &target, .fresh = fresh});
+  for (size_t i = 0; i < step.in.size(); ++i) {
+    in.push_back(tensor(step.in[i]));
+    grads.push_back(gradient_of(step, i));
   }
-  node.op->backward(in, out.data, saved_[index], out.grad, grads);
-  saved_[index].clear();
+  step.op->backward(in, tensor(step.out), done.saved, out.grad, grads);
   out.grad = {};
   if (&out != &values_.back()) out.data = {};
 }

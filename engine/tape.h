@@ -1,14 +1,22 @@
 // Tape: records a forward pass as a list of nodes and walks it backwards for the derivatives.
 // The list is the whole of autograd: every value comes from an earlier node, so no sorting and
 // no recursion. The same list, without memory, is the graph (engine/graph.h).
+//
+// Recording computes nothing: that is done when a value is asked for, or by backward. By then it is
+// known who reads what, so that nodes are computed together where an operation can
+// (engine/steps.h), and a value's memory is given back as soon as its last reader is done, unless
+// backward will look at it or somebody holds a Var of it.
 #pragma once
 
 #include <cstdint>
 #include <deque>
+#include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "engine/op.h"
+#include "engine/steps.h"
 
 namespace bonsai {
 
@@ -23,22 +31,27 @@ struct Parameter {
 
 class Tape;
 
-// A handle to a value on a tape; cheap to copy. A default one stands for "none" (no bias).
+// A handle to a value on a tape; cheap to copy. A default one stands for "none" (no bias). While
+// one exists, its value is kept for it.
 class Var {
  public:
-  Var() = default;
-  Var(Tape* tape, int index) : tape_(tape), index_(index) {}
+  struct Place {
+    Tape* tape;
+    int index;
+  };
 
-  explicit operator bool() const { return tape_ != nullptr; }
-  Tape& tape() const { return *tape_; }
-  int index() const { return index_; }
+  Var() = default;
+  explicit Var(std::shared_ptr<const Place> place) : place_(std::move(place)) {}
+
+  explicit operator bool() const { return place_ != nullptr; }
+  Tape& tape() const { return *place_->tape; }
+  int index() const { return place_->index; }
   const Shape& shape() const;
-  const Tensor& value() const;
-  const Tensor& grad() const;  // of a variable, after backward
+  const Tensor& value() const;  // computes what has been recorded so far
+  const Tensor& grad() const;   // of a variable, after backward
 
  private:
-  Tape* tape_ = nullptr;
-  int index_ = 0;
+  std::shared_ptr<const Place> place_;
 };
 
 enum class Mode {
@@ -63,6 +76,13 @@ class Tape {
   Var placeholder(Shape shape);   // Mode::shapes: an input without memory
   Var apply(OpPtr op, std::vector<Var> in);
 
+  // Computes what has been recorded since the last time. Side effects (running statistics) happen
+  // here.
+  void compute();
+
+  // Every value is kept, and every node computed on its own, for those who look at values().
+  void keep_all() { keeps_all_ = true; }
+
   // d loss / d every variable and trainable parameter; `loss` holds a single number. Consumes
   // the tape: intermediate values and their gradients are freed as the walk passes them (which
   // is what keeps a step's memory low), so read the logits before. One call per tape.
@@ -74,21 +94,39 @@ class Tape {
     Tensor grad{};
     Parameter* parameter = nullptr;  // null: an input, a constant, or a result
     bool wants_grad = false;
+    bool read_by_backward = false;
+    bool in_columns = false;  // the first columns of a wider value, as is its gradient
+    std::weak_ptr<const Var::Place> place{};  // of the Vars that name it
   };
   const std::deque<Value>& values() const { return values_; }
   const std::vector<Node>& nodes() const { return nodes_; }
 
  private:
+  // A step that was computed, and what backward wants of it.
+  struct Done {
+    Step step{};
+    std::vector<Tensor> saved{};
+  };
+
   Var add(Value value);
+  Var name(size_t index);
+  Value& value(int index) { return values_[static_cast<size_t>(index)]; }
+  Tensor tensor(int index);
   bool records_gradients() const { return mode_ == Mode::training || mode_ == Mode::frozen; }
-  void step_back(size_t node);
+  bool is_visible(int index) { return keeps_all_ || !value(index).place.expired(); }
+  std::vector<Step> plan();
+  void run(Step step, Tensor place);
+  void release(int index);
+  Gradient gradient_of(const Step& step, size_t which);
+  void step_back(Done& done);
 
   Mode mode_;
   uint64_t seed_, step_;
   std::deque<Value> values_;  // what Var::value() refers to stays where it is
   std::vector<Node> nodes_;
-  std::vector<std::vector<Tensor>> saved_;  // per node
-  bool consumed_ = false;
+  size_t computed_ = 0;  // of the nodes
+  std::vector<Done> done_;
+  bool keeps_all_ = false, consumed_ = false;
 };
 
 }  // namespace bonsai

@@ -60,23 +60,39 @@ Scalar Tensor::item() const {
 }
 
 Tensor Tensor::reshape(Shape shape) const {
-  require(element_count(shape) == size_, "reshape: ", shape_, " does not hold as many elements as ",
-          shape);
+  require(is_dense() && element_count(shape) == size_, "reshape: ", shape_,
+          " does not hold as many elements as ", shape);
   Tensor t = *this;
   t.shape_ = std::move(shape);
   return t;
 }
 
+Tensor Tensor::columns(int first, int count) const {
+  require(rank() > 0 && first >= 0 && count >= 0 && count <= dim(-1) - first, "columns: ", count,
+          " from ", first, " on of ", shape_);
+  Tensor t = *this;
+  t.row_step_ = row_step();
+  t.shape_.back() = count;
+  t.size_ = element_count(t.shape_);
+  t.data_ = data_ + first;
+  return t;
+}
+
 Tensor Tensor::clone() const {
   if (!defined()) return {};
+  require(is_dense(), "clone: ", shape_, " is a block of columns");
   Tensor t = uninitialized(shape_);
   std::memcpy(t.data_, data_, size_ * sizeof(Scalar));
   return t;
 }
 
-void Tensor::fill(Scalar value) const { std::fill_n(data_, size_, value); }
+void Tensor::fill(Scalar value) const {
+  require(is_dense(), "fill: ", shape_, " is a block of columns");
+  std::fill_n(data_, size_, value);
+}
 
 void Tensor::copy_from(const Tensor& other) const {
+  require(is_dense() && other.is_dense(), "copy: ", shape_, " or its source is a block of columns");
   require(shape_ == other.shape_, "copy: shape ", other.shape_, " into ", shape_);
   std::memcpy(data_, other.data_, size_ * sizeof(Scalar));
 }

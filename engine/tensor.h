@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <vector>
@@ -42,13 +43,21 @@ class Tensor {
   Scalar item() const;  // the only element
 
   Tensor reshape(Shape shape) const;  // the same memory; the sizes must agree
+
+  // A block of the last axis, in the same memory: its rows lie row_step() elements apart. Only
+  // operations that say so take such tensors (Op::takes_columns).
+  Tensor columns(int first, int count) const;
+  int64_t row_step() const { return row_step_ > 0 ? row_step_ : int64_t{shape_.back()}; }
+  bool is_dense() const { return row_step_ == 0; }
+
   Tensor clone() const;
-  void fill(Scalar value) const;
+  void fill(Scalar value) const;              // of a dense tensor, as the following
   void copy_from(const Tensor& other) const;  // the shapes must agree
 
  private:
   Shape shape_;
   size_t size_ = 0;
+  int64_t row_step_ = 0;  // 0: as long as a row
   Scalar* data_ = nullptr;
   std::shared_ptr<void> storage_;
 };

@@ -104,8 +104,9 @@ Var record(Tape& tape, Layer& net, const Batch& batch, float smoothing, Var& log
 // The pass is repeated, for backward has freed its values. Its random numbers are the same.
 [[noreturn]] void diagnose(Layer& net, const Batch& batch, const StepOptions& options) {
   Tape tape(Mode::training, options.seed, static_cast<uint64_t>(options.step));
+  tape.keep_all();
   Var logits;
-  record(tape, net, batch, options.label_smoothing, logits);
+  record(tape, net, batch, options.label_smoothing, logits).value();
   std::string fault;
   if (!is_finite(batch.images)) {
     fault = join("pictures: ", count_text(batch.images));

@@ -28,6 +28,23 @@ TEST_CASE("memory is aligned, counted and used again") {
   CHECK(storage_stats().system_allocations <= before.system_allocations + 1);
 }
 
+TEST_CASE("a buffer that is a little larger serves as well, one that is much larger does not") {
+  release_cached_storage();
+  const void* address = nullptr;
+  {
+    const auto memory = allocate_storage(120000);
+    address = memory.get();
+  }
+  const size_t live = storage_stats().live_bytes;
+  {
+    const auto smaller = allocate_storage(100000);
+    CHECK(smaller.get() == address);
+    CHECK(storage_stats().live_bytes >= live + 120000);  // counted as what it is
+  }
+  CHECK(storage_stats().live_bytes == live);
+  CHECK(allocate_storage(80000).get() != address);
+}
+
 TEST_CASE("the peak is the most that was held at once") {
   reset_storage_peak();
   const size_t start = storage_stats().live_bytes;

@@ -73,15 +73,15 @@ Graph traced(Layer& net, const Shape& x) {
   return drop_identities(trace(net, {1, x[1], x[2], x[3]}));
 }
 
-struct Step {
+struct Results {
   Tensor logits, loss;
 };
 
-Step training_step(Layer& net, const StepInPyTorch& given) {
+Results training_step(Layer& net, const StepInPyTorch& given) {
   Tape tape(Mode::training);
   const Var logits = net.forward(tape.constant(given.pictures()));
   const Var loss = cross_entropy(logits, tape.constant(given.labels()), 0.1F);
-  Step step{logits.value().clone(), loss.value().clone()};
+  Results step{logits.value().clone(), loss.value().clone()};
   tape.backward(loss);
   return step;
 }
@@ -121,7 +121,7 @@ TEST_CASE("training steps agree with PyTorch's: logits, gradients, statistics, i
     const Tensor x = expected.pictures();
     const auto net = build(row, x.shape());
     Graph graph = traced(*net, x.shape());
-    const Step step = training_step(graph, expected);
+    const Results step = training_step(graph, expected);
     CHECK(relative_difference(step.logits, expected.get("logits")) < tolerance);
     CHECK(relative_difference(step.loss, expected.get("loss")) < tolerance);
     const double largest = largest_gradient(graph);

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "engine/kernels/columns.h"
+#include "engine/kernels/norm_loops.h"
 #include "engine/kernels/per_channel.h"
 #include "engine/parallel.h"
 #include "engine/simd.h"
@@ -50,53 +52,88 @@ class Repeated {
 // Rows per piece of the passes that write: a multiple of nothing in particular, about 128 KiB.
 int64_t piece_rows(int channels) { return 1 + (1 << 15) / channels; }
 
+bool is_dense(const Rows& x) { return x.step == x.channels; }
+
+// `rows` rows of x from `row` on without gaps: where they are, or copied to `memory`.
+const Scalar* dense_rows(const Rows& x, int64_t row, int64_t rows, Scalar* memory) {
+  const Scalar* first = x.data + row * x.step;
+  if (is_dense(x)) return first;
+  copy_columns(first, x.step, memory, x.channels, rows, x.channels, false);
+  return memory;
+}
+
+// For loops over x, row by row unless neither x nor what is written has gaps.
+NormVectors repeat(Repeated& repeated, const Normalisation& f, const Rows& x, bool dense) {
+  return {.tile = repeated.tile(),
+          .run = dense ? repeated.tile() : x.channels,
+          .step = dense ? repeated.tile() : x.step,
+          .mean = repeated.vector(0, f.mean),
+          .scale = repeated.vector(1, f.scale),
+          .shift = repeated.vector(2, f.shift)};
+}
+
 }  // namespace
 
-void channel_moments(const Scalar* x, int64_t rows, int channels, double* mean, double* squares) {
-  const int repeats = row_repeats(channels), tile = channels * repeats;
+void channel_moments(const Rows& x, double* mean, double* squares) {
+  const int channels = x.channels, repeats = row_repeats(channels), tile = channels * repeats;
   const int64_t grain = reduction_rows(channels);
-  const int chunks = static_cast<int>((rows + grain - 1) / grain);
+  const int chunks = static_cast<int>((x.count + grain - 1) / grain);
   const Tensor parts = Tensor::uninitialized({chunks, 2, channels});
-  parallel_ranges(rows, grain, [&](int64_t begin, int64_t end) {
-    const int64_t n = (end - begin) * channels;
+  parallel_ranges(x.count, grain, [&](int64_t begin, int64_t end) {
+    const int64_t rows = end - begin, n = rows * channels;
+    Scalar* memory = thread_scratch<Scalar>(0, static_cast<size_t>(grain * channels));
+    const Scalar* block = dense_rows(x, begin, rows, memory);
     Scalar* chunk_mean = parts.data() + begin / grain * 2 * channels;
     Scalar* chunk_squares = chunk_mean + channels;
     Scalar* sums = thread_scratch<Scalar>(2, static_cast<size_t>(tile) * 2);
     Scalar* means = sums + tile;
     std::fill_n(sums, tile, Scalar{0});
-    sum_channels(x + begin * channels, n, tile, sums);
+    sum_channels(block, n, tile, sums);
     fold_channels(sums, channels, repeats, chunk_mean);
-    for (int c = 0; c < channels; ++c) chunk_mean[c] /= static_cast<Scalar>(end - begin);
+    for (int c = 0; c < channels; ++c) chunk_mean[c] /= static_cast<Scalar>(rows);
     repeat_channels(chunk_mean, channels, repeats, means);
     std::fill_n(sums, tile, Scalar{0});
-    sum_squares(x + begin * channels, n, tile, means, sums);
+    sum_squares(block, n, tile, means, sums);
     fold_channels(sums, channels, repeats, chunk_squares);
   });
   std::fill_n(mean, channels, 0.0);
   std::fill_n(squares, channels, 0.0);
   for (int chunk = 0; chunk < chunks; ++chunk) {
-    const int64_t before = chunk * grain, n = std::min(grain, rows - before);
+    const int64_t before = chunk * grain, n = std::min(grain, x.count - before);
     const Scalar* part = parts.data() + int64_t{chunk} * 2 * channels;
     merge_moments(static_cast<double>(before), static_cast<double>(n), part, part + channels,
                   channels, mean, squares);
   }
 }
 
-void gradient_sums(const Scalar* x, const Scalar* dy, int64_t rows, int channels,
-                   const Scalar* mean, double* plain, double* centred) {
-  const int repeats = row_repeats(channels), tile = channels * repeats;
+void normalize_rows(const Rows& x, const Normalisation& f, const Scalar* added, Scalar* y) {
+  const int channels = x.channels;
+  Repeated repeated(channels, 3);
+  const NormVectors vectors = repeat(repeated, f, x, is_dense(x));
+  parallel_ranges(x.count, piece_rows(channels), [&](int64_t begin, int64_t end) {
+    normalize(x.data + begin * x.step, (end - begin) * channels, vectors,
+              added != nullptr ? added + begin * channels : nullptr, f.activation,
+              y + begin * channels);
+  });
+}
+
+void gradient_sums(const Rows& x, const Normalisation& f, const Scalar* dy, double* plain,
+                   double* centred) {
+  const int channels = x.channels, repeats = row_repeats(channels);
+  const int tile = channels * repeats;
   const int64_t grain = reduction_rows(channels);
-  const int chunks = static_cast<int>((rows + grain - 1) / grain);
+  const int chunks = static_cast<int>((x.count + grain - 1) / grain);
   const Tensor parts = Tensor::uninitialized({chunks, 2, channels});
-  parallel_ranges(rows, grain, [&](int64_t begin, int64_t end) {
+  Repeated repeated(channels, 3);
+  const NormVectors vectors = repeat(repeated, f, x, is_dense(x));
+  parallel_ranges(x.count, grain, [&](int64_t begin, int64_t end) {
     Scalar* part = parts.data() + begin / grain * 2 * channels;
-    Scalar* means = thread_scratch<Scalar>(2, static_cast<size_t>(tile) * 3);
-    repeat_channels(mean, channels, repeats, means);
-    std::fill_n(means + tile, 2 * tile, Scalar{0});
-    sum_gradients(x + begin * channels, dy + begin * channels, (end - begin) * channels, tile,
-                  means, means + tile, means + 2 * tile);
-    fold_channels(means + tile, channels, repeats, part);
-    fold_channels(means + 2 * tile, channels, repeats, part + channels);
+    Scalar* sums = thread_scratch<Scalar>(0, static_cast<size_t>(tile) * 2);
+    std::fill_n(sums, 2 * tile, Scalar{0});
+    sum_gradients(x.data + begin * x.step, dy + begin * channels, (end - begin) * channels, vectors,
+                  f.activation, sums, sums + tile);
+    fold_channels(sums, channels, repeats, part);
+    fold_channels(sums + tile, channels, repeats, part + channels);
   });
   std::fill_n(plain, channels, 0.0);
   std::fill_n(centred, channels, 0.0);
@@ -107,30 +144,18 @@ void gradient_sums(const Scalar* x, const Scalar* dy, int64_t rows, int channels
   }
 }
 
-void normalize_rows(const Scalar* x, int64_t rows, int channels, const Scalar* mean,
-                    const Scalar* scale, const Scalar* shift, Scalar* y) {
-  Repeated repeated(channels, 3);
-  const Scalar* m = repeated.vector(0, mean);
-  const Scalar* s = repeated.vector(1, scale);
-  const Scalar* b = repeated.vector(2, shift);
-  parallel_ranges(rows, piece_rows(channels), [&](int64_t begin, int64_t end) {
-    normalize(x + begin * channels, (end - begin) * channels, repeated.tile(), m, s, b,
-              y + begin * channels);
-  });
-}
-
-void normalize_rows_back(const Scalar* x, const Scalar* dy, int64_t rows, int channels,
-                         const Scalar* mean, const Scalar* a, const Scalar* b, const Scalar* c,
-                         Scalar* dx, bool add) {
-  Repeated repeated(channels, 4);
-  const Scalar* tiled_mean = repeated.vector(0, mean);
-  const Scalar* tiled_a = repeated.vector(1, a);
-  const Scalar* tiled_b = repeated.vector(2, b);
-  const Scalar* tiled_c = repeated.vector(3, c);
-  parallel_ranges(rows, piece_rows(channels), [&](int64_t begin, int64_t end) {
-    normalize_back(x + begin * channels, dy + begin * channels, (end - begin) * channels,
-                   repeated.tile(), tiled_mean, tiled_a, tiled_b, tiled_c, dx + begin * channels,
-                   add);
+void normalize_rows_back(const Rows& x, const Normalisation& f, const Scalar* dy, const Scalar* a,
+                         const Scalar* b, const Scalar* c, const Rows& dx, bool add) {
+  const int channels = x.channels;
+  const bool dense = is_dense(x) && is_dense(dx);
+  Repeated repeated(channels, 6);
+  const NormVectors vectors = repeat(repeated, f, x, dense);
+  const BackVectors back{
+      .a = repeated.vector(3, a), .b = repeated.vector(4, b), .c = repeated.vector(5, c)};
+  parallel_ranges(x.count, piece_rows(channels), [&](int64_t begin, int64_t end) {
+    normalize_back(x.data + begin * x.step, dy + begin * channels, (end - begin) * channels,
+                   vectors, f.activation, back, dx.data + begin * dx.step,
+                   dense ? vectors.tile : dx.step, add);
   });
 }
 

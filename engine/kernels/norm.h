@@ -1,30 +1,46 @@
 // Batch normalisation's passes over memory: one for the statistics, one to normalise, and one of
-// each on the way back.
+// each on the way back. An addition and an activation that follow it at once are part of them.
 #pragma once
 
 #include <cstdint>
 
+#include "engine/kernels/activation.h"
 #include "engine/tensor.h"
 
 namespace bonsai {
 
-// The mean and the sum of squared deviations of each channel of x [rows, C]: per cache-sized
-// chunk in two sweeps, then merged in chunk order in double precision (Chan, Golub, LeVeque 1979,
-// "Updating Formulae and a Pairwise Algorithm for Computing Sample Variances"), which neither
-// loses digits to a large mean nor depends on the number of threads.
-void channel_moments(const Scalar* x, int64_t rows, int channels, double* mean, double* squares);
+// x [rows, C], whose rows lie `step` elements apart.
+struct Rows {
+  Scalar* data;
+  int64_t count;
+  int channels;
+  int64_t step;
+};
 
-// plain[c] = the sum of dy, centred[c] = the sum of dy (x - mean), over the rows.
-void gradient_sums(const Scalar* x, const Scalar* dy, int64_t rows, int channels,
-                   const Scalar* mean, double* plain, double* centred);
+// The mean and the sum of squared deviations of each channel of x: per cache-sized chunk in two
+// sweeps, then merged in chunk order in double precision (Chan, Golub, LeVeque 1979, "Updating
+// Formulae and a Pairwise Algorithm for Computing Sample Variances"), which neither loses digits to
+// a large mean nor depends on the number of threads.
+void channel_moments(const Rows& x, double* mean, double* squares);
 
-// y = (x - mean) * scale + shift
-void normalize_rows(const Scalar* x, int64_t rows, int channels, const Scalar* mean,
-                    const Scalar* scale, const Scalar* shift, Scalar* y);
+// y = f((x - mean) * scale + shift + added), with vectors of C
+struct Normalisation {
+  const Scalar *mean, *scale, *shift;
+  Activation activation{};
+};
 
-// dx = dy * a + (x - mean) * b + c, or added to dx
-void normalize_rows_back(const Scalar* x, const Scalar* dy, int64_t rows, int channels,
-                         const Scalar* mean, const Scalar* a, const Scalar* b, const Scalar* c,
-                         Scalar* dx, bool add);
+// y [rows, C]; added [rows, C] or null.
+void normalize_rows(const Rows& x, const Normalisation& f, const Scalar* added, Scalar* y);
+
+// In the following, dz = dy f'(z) is the derivative by z, what the activation took. z is computed
+// anew from x, which has to be read anyway, so nothing is kept of it. dy [rows, C].
+
+// plain[c] = the sum of dz, centred[c] = the sum of dz (x - mean), over the rows.
+void gradient_sums(const Rows& x, const Normalisation& f, const Scalar* dy, double* plain,
+                   double* centred);
+
+// dx = dz * a + (x - mean) * b + c, or added to dx
+void normalize_rows_back(const Rows& x, const Normalisation& f, const Scalar* dy, const Scalar* a,
+                         const Scalar* b, const Scalar* c, const Rows& dx, bool add);
 
 }  // namespace bonsai

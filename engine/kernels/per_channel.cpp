@@ -23,14 +23,6 @@ void fold_channels(const Scalar* tiled, int channels, int repeats, Scalar* v) {
   }
 }
 
-BONSAI_SIMD void normalize(const Scalar* x, int64_t n, int tile, const Scalar* mean,
-                           const Scalar* scale, const Scalar* shift, Scalar* __restrict y) {
-  for (int64_t i = 0; i < n; i += tile) {
-    const int64_t end = std::min<int64_t>(tile, n - i);
-    for (int64_t j = 0; j < end; ++j) y[i + j] = (x[i + j] - mean[j]) * scale[j] + shift[j];
-  }
-}
-
 BONSAI_SIMD void scale_channels(const Scalar* x, int64_t n, int tile, const Scalar* scale,
                                 Scalar* __restrict y, bool add) {
   for (int64_t i = 0; i < n; i += tile) {
@@ -49,23 +41,6 @@ BONSAI_SIMD void scale_all(const Scalar* x, int64_t n, Scalar scale, Scalar* __r
     for (int64_t i = 0; i < n; ++i) y[i] += x[i] * scale;
   } else {
     for (int64_t i = 0; i < n; ++i) y[i] = x[i] * scale;
-  }
-}
-
-BONSAI_SIMD void normalize_back(const Scalar* x, const Scalar* dy, int64_t n, int tile,
-                                const Scalar* mean, const Scalar* a, const Scalar* b,
-                                const Scalar* c, Scalar* __restrict dx, bool add) {
-  for (int64_t i = 0; i < n; i += tile) {
-    const int64_t end = std::min<int64_t>(tile, n - i);
-    if (add) {
-      for (int64_t j = 0; j < end; ++j) {
-        dx[i + j] += dy[i + j] * a[j] + (x[i + j] - mean[j]) * b[j] + c[j];
-      }
-    } else {
-      for (int64_t j = 0; j < end; ++j) {
-        dx[i + j] = dy[i + j] * a[j] + (x[i + j] - mean[j]) * b[j] + c[j];
-      }
-    }
   }
 }
 
@@ -92,18 +67,6 @@ BONSAI_SIMD void sum_products(const Scalar* x, const Scalar* y, int64_t n, int t
   for (int64_t i = 0; i < n; i += tile) {
     const int64_t end = std::min<int64_t>(tile, n - i);
     for (int64_t j = 0; j < end; ++j) sums[j] += x[i + j] * y[i + j];
-  }
-}
-
-BONSAI_SIMD void sum_gradients(const Scalar* x, const Scalar* dy, int64_t n, int tile,
-                               const Scalar* mean, Scalar* __restrict plain,
-                               Scalar* __restrict centred) {
-  for (int64_t i = 0; i < n; i += tile) {
-    const int64_t end = std::min<int64_t>(tile, n - i);
-    for (int64_t j = 0; j < end; ++j) {
-      plain[j] += dy[i + j];
-      centred[j] += dy[i + j] * (x[i + j] - mean[j]);
-    }
   }
 }
 

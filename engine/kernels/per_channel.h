@@ -26,19 +26,11 @@ void fold_channels(const Scalar* tiled, int channels, int repeats, Scalar* v);
 // In the following, x, y, ... hold n = rows * C elements, and `tile` = repeats * C is the length
 // of the repeated vectors.
 
-// y = (x - mean) * scale + shift
-void normalize(const Scalar* x, int64_t n, int tile, const Scalar* mean, const Scalar* scale,
-               const Scalar* shift, Scalar* y);
-
 // y = x * scale, or added to y
 void scale_channels(const Scalar* x, int64_t n, int tile, const Scalar* scale, Scalar* y, bool add);
 
 // y [n] = x [n] * scale, or added to y: one number for all
 void scale_all(const Scalar* x, int64_t n, Scalar scale, Scalar* y, bool add);
-
-// dx = dy * a + (x - mean) * b + c, or added to dx
-void normalize_back(const Scalar* x, const Scalar* dy, int64_t n, int tile, const Scalar* mean,
-                    const Scalar* a, const Scalar* b, const Scalar* c, Scalar* dx, bool add);
 
 // sums [tile] += x
 void sum_channels(const Scalar* x, int64_t n, int tile, Scalar* sums);
@@ -48,9 +40,5 @@ void sum_squares(const Scalar* x, int64_t n, int tile, const Scalar* mean, Scala
 
 // sums [tile] += x * y
 void sum_products(const Scalar* x, const Scalar* y, int64_t n, int tile, Scalar* sums);
-
-// plain [tile] += dy; centred [tile] += dy * (x - mean)
-void sum_gradients(const Scalar* x, const Scalar* dy, int64_t n, int tile, const Scalar* mean,
-                   Scalar* plain, Scalar* centred);
 
 }  // namespace bonsai

@@ -43,6 +43,10 @@ class ActivationOp : public Op {
     });
   }
 
+  // The derivative follows from the input for some, from the result for the others.
+  bool backward_reads(size_t) const override { return !follows_from_result(f_.kind); }
+  bool backward_reads_result() const override { return follows_from_result(f_.kind); }
+
   void ties(const Node& node, std::span<const Shape> shapes, Channels& channels) const override {
     tie_through(node, 0, shapes, channels);
   }

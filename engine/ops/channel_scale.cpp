@@ -85,6 +85,8 @@ class ChannelScale : public Op {
     }
   }
 
+  bool backward_reads_result() const override { return false; }
+
   void ties(const Node& node, std::span<const Shape> shapes, Channels& channels) const override {
     tie_through(node, 0, shapes, channels);
     tie_through(node, 1, shapes, channels);

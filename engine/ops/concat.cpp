@@ -38,11 +38,13 @@ class Concat : public Op {
 
   void forward(std::span<const Tensor> in, Tensor& out, const Pass&) const override {
     const int width = channels(out.shape());
+    const int64_t step = out.row_step();
     parallel_ranges(rows(out), piece_rows(width), [&](int64_t begin, int64_t end) {
-      Scalar* y = out.data() + begin * width;
+      Scalar* y = out.data() + begin * step;
       for (const Tensor& x : in) {
         const int c = channels(x.shape());
-        copy_columns(x.data() + begin * c, c, y, width, end - begin, c, false);
+        const Scalar* from = x.data() + begin * x.row_step();
+        if (from != y) copy_columns(from, x.row_step(), y, step, end - begin, c, false);
         y += c;
       }
     });
@@ -51,17 +53,25 @@ class Concat : public Op {
   void backward(std::span<const Tensor> in, const Tensor& out, std::span<const Tensor>,
                 const Tensor& grad_out, std::span<const Gradient> grad) const override {
     const int width = channels(out.shape());
+    const int64_t step = grad_out.row_step();
     parallel_ranges(rows(out), piece_rows(width), [&](int64_t begin, int64_t end) {
-      const Scalar* dy = grad_out.data() + begin * width;
+      const Scalar* dy = grad_out.data() + begin * step;
       for (size_t i = 0; i < in.size(); ++i) {
         const int c = channels(in[i].shape());
         if (grad[i].wanted()) {
-          copy_columns(dy, width, grad[i].data() + begin * c, c, end - begin, c, !grad[i].fresh);
+          const int64_t to = grad[i].tensor->row_step();
+          copy_columns(dy, step, grad[i].data() + begin * to, to, end - begin, c, !grad[i].fresh);
         }
         dy += c;
       }
     });
   }
+
+  bool takes_columns(size_t) const override { return true; }
+  bool extends_input() const override { return true; }
+
+  bool backward_reads(size_t) const override { return false; }
+  bool backward_reads_result() const override { return false; }
 
   void ties(const Node& node, std::span<const Shape> shapes, Channels& channels_) const override {
     int offset = 0;

@@ -85,6 +85,8 @@ class Conv2d : public Op {
     }
   }
 
+  bool backward_reads_result() const override { return false; }
+
   // y[o] ~ w.out[o] ~ b[o] and x[i] ~ w.in[i]. Grouped: the groups must keep equal numbers.
   // Depthwise: input g ~ all outputs of its group, and w.in (of size 1) is nobody's.
   void ties(const Node& node, std::span<const Shape> shapes, Channels& c) const override {

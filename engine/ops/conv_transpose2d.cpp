@@ -105,6 +105,8 @@ class ConvTranspose2d : public Op {
     }
   }
 
+  bool backward_reads_result() const override { return false; }
+
   // x[i] ~ w.in[i] and y[o] ~ w.out[o] ~ b[o], where w.out is numbered through all groups. Grouped:
   // the groups must keep equal numbers. One output per group: it lives with all inputs of its
   // group, and w.out (of size 1) is nobody's.

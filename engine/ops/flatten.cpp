@@ -42,6 +42,9 @@ class Flatten : public Op {
     });
   }
 
+  bool backward_reads(size_t) const override { return false; }
+  bool backward_reads_result() const override { return false; }
+
   void ties(const Node& node, std::span<const Shape> shapes, Channels& channels) const override {
     const Shape& x = shapes[static_cast<size_t>(node.in[0])];
     for (int position = 0; position < x[1] * x[2]; ++position) {

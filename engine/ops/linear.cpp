@@ -60,6 +60,8 @@ class Linear : public Op {
     }
   }
 
+  bool backward_reads_result() const override { return false; }
+
   // y[o] ~ w[o, .] ~ b[o] and x[i] ~ w[., i]
   void ties(const Node& node, std::span<const Shape> shapes, Channels& channels) const override {
     const Axis y{node.out, 1}, w_out{node.in[1], 0}, w_in{node.in[1], 1};

@@ -59,6 +59,8 @@ class Softmax : public Op {
     });
   }
 
+  bool backward_reads(size_t) const override { return false; }
+
   // Every output depends on every channel: none can go.
   void ties(const Node& node, std::span<const Shape> shapes, Channels& channels_) const override {
     tie_through(node, 0, shapes, channels_);
@@ -134,6 +136,10 @@ class CrossEntropy : public Op {
       }
     });
   }
+
+  // The labels; the probabilities were saved.
+  bool backward_reads(size_t which) const override { return which == 1; }
+  bool backward_reads_result() const override { return false; }
 
   // Logits are classes: all of them stay.
   void ties(const Node& node, std::span<const Shape> shapes, Channels& channels_) const override {

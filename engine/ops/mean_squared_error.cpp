@@ -72,6 +72,8 @@ class MeanSquaredError : public Op {
     }
   }
 
+  bool backward_reads_result() const override { return false; }
+
   // What is compared is a result: all of it stays.
   void ties(const Node& node, std::span<const Shape> shapes, Channels& channels_) const override {
     for (const int v : node.in) {

@@ -61,6 +61,9 @@ class PadChannels : public Op {
     });
   }
 
+  bool backward_reads(size_t) const override { return false; }
+  bool backward_reads_result() const override { return false; }
+
   void ties(const Node& node, std::span<const Shape> shapes, Channels& channels_) const override {
     channels_.tie_all(channel_axis(node.in[0], shapes), channel_axis(node.out, shapes),
                       channels(shapes[static_cast<size_t>(node.in[0])]));

@@ -55,6 +55,9 @@ class PixelShuffle : public Op {
     move(direction_ == to_fine ? to_coarse : to_fine, grad_out, *grad[0].tensor, !grad[0].fresh);
   }
 
+  bool backward_reads(size_t) const override { return false; }
+  bool backward_reads_result() const override { return false; }
+
   // A fine channel is r^2 coarse ones.
   void ties(const Node& node, std::span<const Shape> shapes, Channels& channels_) const override {
     const int fine_value = direction_ == to_fine ? node.out : node.in[0];

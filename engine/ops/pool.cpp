@@ -64,6 +64,9 @@ class Pool : public Op {
     }
   }
 
+  bool backward_reads(size_t) const override { return false; }
+  bool backward_reads_result() const override { return false; }
+
   void ties(const Node& node, std::span<const Shape> shapes, Channels& channels) const override {
     tie_through(node, 0, shapes, channels);
   }
@@ -142,6 +145,9 @@ class GlobalAveragePool : public Op {
                       }
                     });
   }
+
+  bool backward_reads(size_t) const override { return false; }
+  bool backward_reads_result() const override { return false; }
 
   void ties(const Node& node, std::span<const Shape> shapes, Channels& channels) const override {
     tie_through(node, 0, shapes, channels);

@@ -87,6 +87,9 @@ class Select : public Op {
     });
   }
 
+  bool backward_reads(size_t) const override { return false; }
+  bool backward_reads_result() const override { return false; }
+
   void ties(const Node& node, std::span<const Shape> shapes, Channels& channels_) const override {
     const Axis x = channel_axis(node.in[0], shapes), y = channel_axis(node.out, shapes);
     for (int c = 0; c < width(); ++c) channels_.tie(x, index_[static_cast<size_t>(c)], y, c);

@@ -36,6 +36,29 @@ TEST_CASE("backward agrees with differences") {
   }
 }
 
+TEST_CASE("batch norm with what follows it agrees with differences") {
+  for (int i = 0; i < op_cases; ++i) {
+    OpCase c = draw_case({"batch_norm", op_table_detail::batch_norm}, i);
+    const OpPtr norm = make_op("batch_norm", c.attributes), relu = make_op("relu", {});
+    const OpPtr sum = norm->followed_by(*make_op("add", {}), 0);
+    std::vector<OpPtr> alone = {norm->followed_by(*relu, 0),
+                                norm->followed_by(*make_op("hard_swish", {}), 0)};
+    for (const bool training : {true, false}) {
+      INFO("case " << i << (training ? ", training" : ", frozen"));
+      for (const OpPtr& op : alone) {
+        CHECK_NOTHROW(gradcheck(*op, c.in, c.wanted, {.training = training}));
+      }
+      OpCase more = c;
+      Random random(5, Purpose::test, static_cast<uint64_t>(i));
+      more.in.push_back(op_table_detail::normal(c.in[0].shape(), random));
+      more.wanted.push_back(true);
+      for (const OpPtr& op : {sum, sum->followed_by(*relu, 0)}) {
+        CHECK_NOTHROW(gradcheck(*op, more.in, more.wanted, {.training = training}));
+      }
+    }
+  }
+}
+
 namespace {
 
 // y [1] = sum(w * x), w = 1, 2, 3, ...

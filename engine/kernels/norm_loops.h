@@ -1,0 +1,37 @@
+// The innermost loops of batch normalisation (engine/kernels/norm.h): one read of each operand, the
+// activation included. Vectors are repeated, as in engine/kernels/per_channel.h.
+#pragma once
+
+#include <cstdint>
+
+#include "engine/kernels/activation.h"
+#include "engine/tensor.h"
+
+namespace bonsai {
+
+// z = (x - mean) * scale + shift, with vectors repeated to a length of `tile`. x has n elements in
+// runs, which begin `step` elements apart: as many as `tile` when there are no gaps between rows,
+// else rows.
+struct NormVectors {
+  int tile, run;
+  int64_t step;
+  const Scalar *mean, *scale, *shift;
+};
+
+// y [n] = f(z + added), with `added` [n] or null
+void normalize(const Scalar* x, int64_t n, const NormVectors& v, const Scalar* added,
+               const Activation& f, Scalar* y);
+
+// plain [tile] += dz; centred [tile] += dz * (x - mean), where dz = dy f'(z)
+void sum_gradients(const Scalar* x, const Scalar* dy, int64_t n, const NormVectors& v,
+                   const Activation& f, Scalar* plain, Scalar* centred);
+
+// dx = dz * a + (x - mean) * b + c, or added to dx, whose runs begin dx_step elements apart
+struct BackVectors {
+  const Scalar *a, *b, *c;
+};
+void normalize_back(const Scalar* x, const Scalar* dy, int64_t n, const NormVectors& v,
+                    const Activation& f, const BackVectors& w, Scalar* dx, int64_t dx_step,
+                    bool add);
+
+}  // namespace bonsai

@@ -1,0 +1,34 @@
+// Steps: how recorded nodes are computed. An operation that can go on with its only reader (Op::
+// followed_by: batch norm, then an addition, then an activation) is one step with it, so that what
+// lies between is neither written nor kept; every other node is a step of its own. The nodes
+// themselves stay as they were recorded, which is what graphs, files and pruning see.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <span>
+#include <vector>
+
+#include "engine/op.h"
+
+namespace bonsai {
+
+struct Step {
+  OpPtr op{};
+  std::vector<int> in{};
+  int out = 0;
+  int node = 0;  // the number of the last node in it
+};
+
+// The steps of the nodes from number `first` on, in order. `is_visible` says which values others
+// than those nodes may ask for; such a value is always the result of a step.
+std::vector<Step> plan_steps(std::span<const Node> nodes, size_t first,
+                             const std::function<bool(int value)>& is_visible);
+
+// Which values are computed in the first columns of another value: the result of a concat that a
+// later one extends, as in DenseNets (Huang et al. 2017), when all that read it take columns. The
+// concats of a block then share one tensor, and each copies only what is new.
+std::map<int, int> plan_hosts(std::span<const Step> steps,
+                              const std::function<bool(int value)>& is_visible);
+
+}  // namespace bonsai

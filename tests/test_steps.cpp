@@ -1,0 +1,283 @@
+// How a tape computes what it recorded: operations in one step give the bits of separate ones, what
+// nobody will look at is given back, and what an operation says of its backward is true.
+#include "engine/steps.h"
+
+#include <algorithm>
+#include <cstring>
+#include <limits>
+#include <utility>
+#include <vector>
+
+#include "engine/ops.h"
+#include "engine/ops/registry.h"
+#include "engine/parallel.h"
+#include "engine/random.h"
+#include "engine/storage.h"
+#include "engine/tape.h"
+#include "tests/catch.h"
+#include "tests/op_table.h"
+
+using namespace bonsai;
+
+namespace {
+
+Tensor random_tensor(Shape shape, uint32_t which) {
+  Random random(3, Purpose::test, 0, which);
+  Tensor t = Tensor::uninitialized(std::move(shape));
+  for (size_t i = 0; i < t.size(); ++i) t[i] = random.normal();
+  return t;
+}
+
+bool same_bits(const Tensor& a, const Tensor& b) {
+  return a.shape() == b.shape() && std::memcmp(a.data(), b.data(), a.size() * sizeof(Scalar)) == 0;
+}
+
+bool same_bits(const std::vector<Tensor>& a, const std::vector<Tensor>& b) {
+  bool same = a.size() == b.size();
+  for (size_t i = 0; same && i < a.size(); ++i) same = same_bits(a[i], b[i]);
+  return same;
+}
+
+// The parameters of a small network, made as they are asked for.
+class Weights {
+ public:
+  explicit Weights(Tape& tape) : tape_(tape) { all_.reserve(64); }
+
+  Var make(Shape shape) { return use(random_tensor(std::move(shape), next()), true); }
+  Var conv(Var x, int out) {
+    return conv2d(x, make({out, 3, 3, x.shape().back()}), {}, {.padding = 1});
+  }
+  Var norm(Var x) {
+    const int c = x.shape().back();
+    const Var gamma = make({c}), beta = make({c});
+    return batch_norm(x, gamma, beta, use(Tensor({c}), false), use(Tensor({c}, 1), false));
+  }
+
+  // Values of buffers, gradients of the others.
+  std::vector<Tensor> results() const {
+    std::vector<Tensor> all;
+    for (const Parameter& p : all_) all.push_back(p.trainable ? p.grad : p.value);
+    return all;
+  }
+
+ private:
+  uint32_t next() const { return static_cast<uint32_t>(all_.size()); }
+  Var use(Tensor value, bool trainable) {
+    all_.push_back({.name = "p", .value = std::move(value), .trainable = trainable});
+    return tape_.use(all_.back());
+  }
+
+  Tape& tape_;
+  std::vector<Parameter> all_;
+};
+
+Var residual_network(Weights& w, Var x) {
+  x = relu(w.norm(w.conv(x, 6)));
+  x = relu(add(w.norm(w.conv(x, 6)), x));                            // an identity beside it
+  x = relu6(add(w.norm(w.conv(x, 5)), w.norm(w.conv(x, 5))));        // a projection
+  x = add(leaky_relu(w.norm(w.conv(x, 5))), hard_swish(w.norm(x)));  // added afterwards
+  return leaky_relu(add(x, w.norm(x)));                              // the same value twice
+}
+
+Var dense_network(Weights& w, Var x) {
+  x = w.conv(x, 7);
+  for (int layer = 0; layer < 4; ++layer) x = concat({x, w.conv(relu(w.norm(x)), 3)});
+  x = concat({x, x});
+  return relu(w.norm(x));
+}
+
+using Network = Var (*)(Weights&, Var);
+
+std::vector<Tensor> train(Network network, bool together, Mode mode = Mode::training,
+                          Scalar nudge = 0) {
+  Tape tape(mode, 1);
+  if (!together) tape.keep_all();
+  Weights w(tape);
+  const Tensor pictures = random_tensor({5, 9, 9, 3}, 100);
+  pictures[0] += nudge;
+  const Var x = tape.variable(pictures);
+  const Var y = global_average_pool(network(w, x));
+  const Var labels = tape.constant(Tensor::of({5}, {0, 1, 2, 3, 4}));
+  const Var loss = cross_entropy(y, labels);
+  std::vector<Tensor> results{y.value().clone(), loss.value().clone()};
+  tape.backward(loss);
+  results.push_back(x.grad());
+  for (const Tensor& t : w.results()) results.push_back(t);
+  return results;
+}
+
+size_t computed_values(const Tape& tape) {
+  size_t count = 0;
+  for (const Node& node : tape.nodes()) {
+    count += tape.values()[static_cast<size_t>(node.out)].data.defined() ? 1 : 0;
+  }
+  return count;
+}
+
+// Gradients of one operation, after the numbers that it says its backward leaves alone, or those
+// that it looks at, have been spoilt.
+std::vector<Tensor> gradients(const Op& op, const OpCase& c, bool spoil_read, bool spoil_unread) {
+  std::vector<Tensor> in;
+  std::vector<Shape> shapes;
+  for (const Tensor& t : c.in) {
+    in.push_back(t.clone());
+    shapes.push_back(t.shape());
+  }
+  Tensor out = Tensor::uninitialized(op.infer(shapes));
+  std::vector<Tensor> saved;
+  op.forward(in, out, {.training = true, .save = &saved, .seed = 1});
+  const auto spoil = [&](const Tensor& t, bool is_read) {
+    if (is_read ? spoil_read : spoil_unread) t.fill(std::numeric_limits<Scalar>::quiet_NaN());
+  };
+  for (size_t i = 0; i < in.size(); ++i) {
+    const bool is_label = op.name() == "cross_entropy" && i == 1;  // an index: no number will do
+    if (!is_label) spoil(in[i], op.backward_reads(i));
+  }
+  spoil(out, op.backward_reads_result());
+  std::vector<Tensor> results(in.size());
+  std::vector<Gradient> targets(in.size());
+  for (size_t i = 0; i < in.size(); ++i) {
+    results[i] = Tensor(in[i].shape());
+    if (c.wanted[i]) targets[i] = {.tensor = &results[i], .fresh = true};
+  }
+  op.backward(in, out, saved, random_tensor(out.shape(), 50), targets);
+  return results;
+}
+
+void check_reads(const Op& op, const OpCase& c) {
+  INFO(op.name());
+  CHECK(same_bits(gradients(op, c, false, false), gradients(op, c, false, true)));
+}
+
+}  // namespace
+
+TEST_CASE("operations computed together give the bits of separate ones") {
+  for (const Network network : {residual_network, dense_network}) {
+    for (const Mode mode : {Mode::training, Mode::frozen}) {
+      CHECK(same_bits(train(network, true, mode), train(network, false, mode)));
+    }
+    CHECK_FALSE(same_bits(train(network, true), train(network, false, Mode::training, 0.001F)));
+  }
+}
+
+TEST_CASE("shared rows and fused passes have the same bits for any number of threads",
+          "[threads]") {
+  const int before = thread_count();
+  for (const Network network : {residual_network, dense_network}) {
+    set_thread_count(1);
+    const std::vector<Tensor> expected = train(network, true);
+    set_thread_count(3);
+    CHECK(same_bits(train(network, true), expected));
+  }
+  set_thread_count(before);
+}
+
+TEST_CASE("backward looks at nothing but what an operation says") {
+  size_t changed = 0;
+  for (const OpRow& row : op_table()) {
+    for (int i = 0; i < op_cases; ++i) {
+      const OpCase c = draw_case(row, i);
+      const OpPtr op = make_op(row.name, c.attributes);
+      if (op->name() == "batch_norm" && c.in[0].size() < 2 * c.in[1].size()) continue;
+      check_reads(*op, c);
+      const bool differs =
+          !same_bits(gradients(*op, c, false, false), gradients(*op, c, true, false));
+      changed += differs ? 1 : 0;
+    }
+  }
+  CHECK(changed > 50);  // what is looked at cannot be spoilt unseen
+}
+
+TEST_CASE("batch norm goes on with an addition and an activation") {
+  OpCase c = draw_case({"batch_norm", op_table_detail::batch_norm}, 0);
+  const OpPtr norm = make_op("batch_norm", c.attributes), sum = make_op("add", {});
+  const OpPtr relu = make_op("relu", {}), leaky = make_op("leaky_relu", {{"slope", 0.125}});
+  const OpPtr with_relu = norm->followed_by(*relu, 0), with_sum = norm->followed_by(*sum, 1);
+  REQUIRE(with_relu);
+  REQUIRE(with_sum);
+  check_reads(*with_relu, c);
+  CHECK_FALSE(with_relu->followed_by(*relu, 0));
+  CHECK_FALSE(with_relu->followed_by(*sum, 0));
+  CHECK_FALSE(norm->followed_by(*make_op("sigmoid", {}), 0));  // its derivative is of the result
+  CHECK_FALSE(with_sum->followed_by(*leaky, 0));               // and this one's is not
+  const OpPtr all = with_sum->followed_by(*relu, 0);
+  REQUIRE(all);
+  c.in.push_back(random_tensor(c.in[0].shape(), 7));
+  c.wanted.push_back(true);
+  check_reads(*with_sum, c);
+  check_reads(*all, c);
+}
+
+TEST_CASE("what somebody may ask for is the result of a step") {
+  Tape tape(Mode::training);
+  Weights w(tape);
+  const Var x = tape.constant(random_tensor({2, 5, 5, 3}, 1));
+  const Var a = w.norm(w.conv(x, 4)), b = relu(a), c = relu(w.norm(w.conv(x, 4)));
+  const auto steps = [&](const std::vector<int>& visible) {
+    return plan_steps(tape.nodes(), 0, [&](int v) {
+      return std::find(visible.begin(), visible.end(), v) != visible.end();
+    });
+  };
+  REQUIRE(tape.nodes().size() == 6);
+  CHECK(steps({}).size() == 4);
+  CHECK(steps({a.index()}).size() == 5);
+  CHECK(steps({b.index(), c.index()}).size() == 4);
+  const Var again = add(a, b);  // a second reader
+  CHECK(steps({}).size() == 6);
+  CHECK(steps({}).back().node == 6);
+}
+
+TEST_CASE("the concats of a dense block share one tensor unless somebody else reads them") {
+  const auto hosts = [](bool other_reader, bool visible) {
+    Tape tape(Mode::training);
+    Weights w(tape);
+    Var x = tape.constant(random_tensor({2, 5, 5, 3}, 1));
+    x = concat({x, w.conv(x, 2)});
+    const int first = x.index();
+    if (other_reader) relu(x);
+    x = concat({x, w.conv(relu(w.norm(x)), 2)});
+    x = concat({x, w.conv(relu(w.norm(x)), 2)});
+    const auto is_visible = [&](int v) { return visible && v == first; };
+    return plan_hosts(plan_steps(tape.nodes(), 0, is_visible), is_visible).size();
+  };
+  CHECK(hosts(false, false) == 2);
+  CHECK(hosts(true, false) == 1);
+  CHECK(hosts(false, true) == 1);
+}
+
+TEST_CASE("a forward pass gives back what nobody will look at") {
+  Tensor pictures({1, 100, 100, 10}, 1);
+  const size_t one = pictures.size() * sizeof(Scalar);
+  reset_storage_peak();
+  const size_t before = storage_stats().live_bytes;
+  Tape tape(Mode::inference);
+  Var x = tape.constant(pictures);
+  for (int i = 0; i < 5; ++i) x = hard_swish(x);
+  const Var kept = x;
+  for (int i = 0; i < 5; ++i) x = hard_swish(x);
+  x.value();
+  CHECK(storage_stats().peak_bytes < before + 4 * one);  // the kept one and two at work
+  CHECK(computed_values(tape) == 2);
+  CHECK(kept.value().size() == pictures.size());
+}
+
+// With one thread: others get their scratch memory whenever they first win a share of the work.
+TEST_CASE("a dense network's step asks nothing of the system after the first ones") {
+  const int threads = thread_count();
+  set_thread_count(1);
+  for (int i = 0; i < 2; ++i) train(dense_network, true);
+  const size_t before = storage_stats().system_allocations;
+  for (int i = 0; i < 3; ++i) train(dense_network, true);
+  CHECK(storage_stats().system_allocations == before);
+  set_thread_count(threads);
+}
+
+TEST_CASE("training keeps what backward reads, once") {
+  Tape tape(Mode::training);
+  Weights w(tape);
+  Var x = tape.constant(random_tensor({2, 8, 8, 3}, 1));
+  for (int i = 0; i < 3; ++i) x = relu(w.norm(w.conv(x, 4)));  // what conv made, and its input
+  x = average_pool(x);
+  x.value();
+  CHECK(computed_values(tape) == 3 + 2 + 1);
+}
