@@ -15,8 +15,6 @@ bool pointwise(const ConvShape& s) {
   return s.taps() == 1 && s.stride == 1 && s.padding == 0 && s.out_h == s.h && s.out_w == s.w;
 }
 
-bool depthwise(const ConvShape& s) { return s.groups == s.in && s.groups == s.out; }
-
 // Backward-data as a forward convolution of dy: its padding, dilation (k - 1) - padding, must be
 // the same both ways and not negative. Worth turning the weights around where it ends in the
 // direct row.
@@ -36,7 +34,7 @@ const ConvKernel<Call>& first_fit(const std::array<ConvKernel<Call>, rows>& tabl
 // of the zoo, 1x1 included: nothing is copied, and few channels do not starve it. Backward-weights
 // it is even with one, but behind it on 1x1. Products serve processors without vector FMA.
 constexpr std::array<ConvKernel<ConvForward>, 5> forward_table = {{
-    {"depthwise", depthwise, conv_forward_depthwise},
+    {"small-groups", conv_small_groups_fits, conv_forward_small_groups, conv_pack_small_groups},
     {"direct", conv_direct_fits, conv_forward_direct, conv_pack_direct},
     {"pointwise", pointwise, conv_forward_pointwise},
     {"im2col", anything, conv_forward_im2col},
@@ -44,7 +42,8 @@ constexpr std::array<ConvKernel<ConvForward>, 5> forward_table = {{
 }};
 
 constexpr std::array<ConvKernel<ConvBackwardData>, 5> backward_data_table = {{
-    {"depthwise", depthwise, conv_backward_data_depthwise},
+    {"small-groups", conv_small_groups_fits, conv_backward_data_small_groups,
+     conv_pack_backward_data_small_groups},
     {"flipped", flippable, conv_backward_data_flipped, conv_pack_flipped},
     {"pointwise", pointwise, conv_backward_data_pointwise},
     {"col2im", anything, conv_backward_data_col2im},
@@ -52,7 +51,7 @@ constexpr std::array<ConvKernel<ConvBackwardData>, 5> backward_data_table = {{
 }};
 
 constexpr std::array<ConvKernel<ConvBackwardWeights>, 5> backward_weights_table = {{
-    {"depthwise", depthwise, conv_backward_weights_depthwise},
+    {"small-groups", conv_small_groups_fits, conv_backward_weights_small_groups},
     {"pointwise", pointwise, conv_backward_weights_pointwise},
     {"direct", conv_direct_fits, conv_backward_weights_direct},
     {"im2col", anything, conv_backward_weights_im2col},
