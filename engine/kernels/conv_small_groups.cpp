@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <iterator>
 
 #include "engine/kernels/finish.h"
 #include "engine/parallel.h"
@@ -49,8 +50,8 @@ const Scalar* weights_of(const ConvShape& s, const Scalar* w, int group, int o, 
 }
 
 // The taps of pixels r, r + stride, ... in line ih of dx.
-void collect_taps_back(const ConvShape& s, const SmallGroups& g, const Scalar* dy, const Scalar* w,
-                       int ih, int r, TapLine<const Scalar>& line) {
+void collect_taps_back(const ConvShape& s, const SmallGroups& g, const Scalar* dy, int ih, int r,
+                       TapLine& line) {
   const int64_t channels = g.channels();
   const int count = (s.w - r + s.stride - 1) / s.stride;
   line.clear();
@@ -61,36 +62,35 @@ void collect_taps_back(const ConvShape& s, const SmallGroups& g, const Scalar* d
       const int shifted = r + s.padding - kw * s.dilation;
       if (shifted % s.stride != 0) continue;
       const int ow = shifted / s.stride;  // of the first result
-      line.add(dy + (int64_t{h} / s.stride * s.out_w + ow) * channels,
-               w + (int64_t{kh} * s.kw + kw) * g.size * channels, std::max(0, -ow),
-               std::min(count, s.out_w - ow));
+      const int first = std::max(0, -ow), last = std::min(count, s.out_w - ow);
+      if (first >= last) continue;
+      line.push_back({dy + (int64_t{h} / s.stride * s.out_w + ow) * channels,
+                      (int64_t{kh} * s.kw + kw) * g.size * channels, first, last});
     }
   }
 }
 
+struct Taps {
+  TapLine line, some;  // of a line; those that one of its pixels at the border has
+};
+
 // y[q] (+)= the sum over the taps that reach into the image, for q < pixels.
-void run_line(const SmallGroups& g, const TapLine<const Scalar>& line, int64_t x_step, int pixels,
+void run_line(const SmallGroups& g, Taps& taps, int64_t x_step, int pixels, const Scalar* w,
               Scalar* y, int64_t y_step, bool add) {
+  auto& [line, some] = taps;
   const auto kernel = g.forward();
-  int begin = 0, end = pixels;  // where all taps do
-  for (int t = 0; t < line.taps(); ++t) {
-    begin = std::max(begin, line.first[static_cast<size_t>(t)]);
-    end = std::min(end, line.last[static_cast<size_t>(t)]);
-  }
-  if (begin >= end) begin = end = pixels;
-  TapLine<const Scalar> some;
-  auto run = [&](int first, int count) {
+  auto border = [&](int q) {
     some.clear();
-    for (size_t t = 0; t < line.x.size(); ++t) {
-      if (line.first[t] > first || line.last[t] <= first) continue;
-      some.add(line.x[t] + first * x_step, line.w[t], 0, 1);
-    }
-    kernel(some.x.data(), some.w.data(), some.taps(), x_step, count, g.channels(),
-           y + first * y_step, y_step, add);
+    std::copy_if(line.begin(), line.end(), std::back_inserter(some),
+                 [&](const LaneTap& tap) { return tap.first <= q && q < tap.last; });
+    kernel(some.data(), static_cast<int>(some.size()), x_step, q, q + 1, g.channels(), w, y, y_step,
+           add);
   };
-  for (int q = 0; q < begin; ++q) run(q, 1);
-  if (begin < end) run(begin, end - begin);
-  for (int q = end; q < pixels; ++q) run(q, 1);
+  const Inner inner(line, pixels);
+  for (int q = 0; q < inner.begin; ++q) border(q);
+  kernel(line.data(), static_cast<int>(line.size()), x_step, inner.begin, inner.end, g.channels(),
+         w, y, y_step, add);
+  for (int q = inner.end; q < pixels; ++q) border(q);
 }
 
 // The lines of `from` that the lines [begin, end) of the result can reach.
@@ -109,8 +109,9 @@ const Scalar* spread_lines(const SmallGroups& g, const Side& side, const Scalar*
   return copy - band.begin * line;
 }
 
-// Runs body(image of from, line, where its results go) for bands of lines of `to` in parallel.
-// reach(begin, end): the band of `from` behind these lines. done(first pixel, pixels): a band ends.
+// Runs body(image of from, line, where its results go, add, scratch) for bands of lines of `to` in
+// parallel. reach(begin, end): the band of `from` behind these lines. done(first pixel, pixels): a
+// band ends.
 template <class Reach, class Body, class Done>
 void for_each_line(int images, const SmallGroups& g, const Side& from, const Scalar* x,
                    const Side& to, Scalar* y, bool add, const Reach& reach, const Body& body,
@@ -123,14 +124,19 @@ void for_each_line(int images, const SmallGroups& g, const Side& from, const Sca
     const int begin = static_cast<int>(chunk % bands) * lines, end = std::min(to.h, begin + lines);
     const Scalar* source =
         spread_lines(g, from, x + image * from.h * from.w * from.channels, reach(begin, end));
+    Taps taps;
     for (int line = begin; line < end; ++line) {
+      const Band next{reach(line, line + 1).end, reach(line + 1, line + 2).end};
+      fetch_ahead(x + (image * from.h + next.begin) * from.w * from.channels,
+                  int64_t{next.end - next.begin} * from.w * from.channels);
+      fetch_ahead(y + (image * to.h + line + 1) * to.w * to.channels, int64_t{to.w} * to.channels);
       Scalar* result = y + (image * to.h + line) * to.w * to.channels;
       if (!gaps) {
-        body(source, line, result, add);
+        body(source, line, result, add, taps);
         continue;
       }
       auto* aside = thread_scratch<Scalar>(1, static_cast<size_t>(to.w * g.channels()));
-      body(source, line, aside, false);
+      body(source, line, aside, false, taps);
       gather_groups(g, aside, to.w, to.group, result, add);
     }
     done((image * to.h + begin) * to.w, int64_t{end - begin} * to.w);
@@ -146,6 +152,37 @@ SmallGroups::SmallGroups(const ConvShape& s)
 
 LaneKernels::Forward SmallGroups::forward() const { return lane_kernels().forward[log2(size)]; }
 LaneKernels::Weights SmallGroups::weights() const { return lane_kernels().weights[log2(size)]; }
+
+Inner::Inner(const TapLine& line, int pixels) : begin(0), end(pixels) {
+  for (const LaneTap& tap : line) {
+    begin = std::max(begin, tap.first);
+    end = std::min(end, tap.last);
+  }
+  if (begin >= end) begin = end = pixels;
+}
+
+void collect_taps(const ConvShape& s, const SmallGroups& g, const Scalar* x, int oh,
+                  TapLine& line) {
+  const int64_t channels = g.channels();
+  line.clear();
+  for (int kh = 0; kh < s.kh; ++kh) {
+    const int ih = oh * s.stride - s.padding + kh * s.dilation;
+    if (ih < 0 || ih >= s.h) continue;
+    for (int kw = 0; kw < s.kw; ++kw) {
+      const int iw = kw * s.dilation - s.padding;  // of the first result
+      const int first = iw < 0 ? (-iw + s.stride - 1) / s.stride : 0;
+      const int last = iw < s.w ? std::min(s.out_w, (s.w - 1 - iw) / s.stride + 1) : 0;
+      if (first >= last) continue;
+      line.push_back({x + (int64_t{ih} * s.w + iw) * channels,
+                      (int64_t{kh} * s.kw + kw) * g.size * channels, first, last});
+    }
+  }
+}
+
+void fetch_ahead(const Scalar* from, int64_t n) {
+  constexpr int64_t line = 64 / sizeof(Scalar);
+  for (int64_t i = 0; i < n; i += line) __builtin_prefetch(from + i, 0, 2);
+}
 
 void spread_groups(const SmallGroups& g, const Scalar* x, int64_t pixels, int used, Scalar* to) {
   for (int64_t i = 0; i < pixels * g.groups; ++i, x += used, to += g.size) {
@@ -184,10 +221,9 @@ void conv_forward_small_groups(const ConvForward& c) {
     const int last = (end - 1) * s.stride - s.padding + (s.kh - 1) * s.dilation;
     return Band{std::clamp(first, 0, s.h), std::clamp(last + 1, 0, s.h)};
   };
-  auto body = [&](const Scalar* x, int oh, Scalar* y, bool add) {
-    TapLine<const Scalar> line;
-    collect_taps(s, g, x, w, oh, line);
-    run_line(g, line, s.stride * channels, s.out_w, y, channels, add);
+  auto body = [&](const Scalar* x, int oh, Scalar* y, bool add, Taps& taps) {
+    collect_taps(s, g, x, oh, taps.line);
+    run_line(g, taps, s.stride * channels, s.out_w, w, y, channels, add);
   };
   auto done = [&](int64_t pixel, int64_t pixels) {
     finish_rows(c.y + pixel * s.out, pixels, s.out, s.out, c.b, c.activation);
@@ -208,11 +244,10 @@ void conv_backward_data_small_groups(const ConvBackwardData& c) {
     const int last = (end - 1 + s.padding) / s.stride;
     return Band{std::clamp(first, 0, s.out_h), std::clamp(last + 1, 0, s.out_h)};
   };
-  auto body = [&](const Scalar* dy, int ih, Scalar* dx, bool add) {
-    TapLine<const Scalar> line;
+  auto body = [&](const Scalar* dy, int ih, Scalar* dx, bool add, Taps& taps) {
     for (int r = 0; r < std::min(s.stride, s.w); ++r) {
-      collect_taps_back(s, g, dy, w, ih, r, line);
-      run_line(g, line, channels, (s.w - r + s.stride - 1) / s.stride, dx + r * channels,
+      collect_taps_back(s, g, dy, ih, r, taps.line);
+      run_line(g, taps, channels, (s.w - r + s.stride - 1) / s.stride, w, dx + r * channels,
                s.stride * channels, add);
     }
   };

@@ -10,33 +10,18 @@
 namespace bonsai {
 namespace {
 
-// dw += what a line of dy gives. A tap that leaves the image at the borders of the line has the
-// pixels between them in common with the others, and its own by itself.
-void add_line(const SmallGroups& g, const TapLine<Scalar>& line, int64_t x_step, int pixels,
-              const Scalar* dy, std::vector<const Scalar*>& from) {
+// dw += what a line of dy gives: all taps at once for the pixels that they have in common, and each
+// by itself for others at the borders of the line.
+void add_line(const SmallGroups& g, const TapLine& line, int64_t x_step, int pixels,
+              const Scalar* dy, Scalar* dw) {
   const auto kernel = g.weights();
-  const int64_t channels = g.channels();
-  int begin = 0, end = pixels;
-  for (size_t t = 0; t < line.x.size(); ++t) {
-    begin = std::max(begin, line.first[t]);
-    end = std::min(end, line.last[t]);
+  const Inner inner(line, pixels);
+  for (const LaneTap& tap : line) {
+    kernel(&tap, 1, x_step, tap.first, std::min(inner.begin, tap.last), g.channels(), dy, dw);
+    kernel(&tap, 1, x_step, std::max(inner.end, tap.first), tap.last, g.channels(), dy, dw);
   }
-  if (begin >= end) begin = end = pixels;
-  from.clear();
-  for (size_t t = 0; t < line.x.size(); ++t) {
-    from.push_back(line.x[t] + begin * x_step);
-    auto alone = [&](int first, int last) {
-      if (first >= last) return;
-      const Scalar* x = line.x[t] + first * x_step;
-      kernel(&x, &line.w[t], 1, x_step, last - first, g.channels(), dy + first * channels);
-    };
-    alone(line.first[t], std::min(begin, line.last[t]));
-    alone(std::max(end, line.first[t]), line.last[t]);
-  }
-  if (begin < end) {
-    kernel(from.data(), line.w.data(), line.taps(), x_step, end - begin, g.channels(),
-           dy + begin * channels);
-  }
+  kernel(line.data(), static_cast<int>(line.size()), x_step, inner.begin, inner.end, g.channels(),
+         dy, dw);
 }
 
 // The image with gaps where its groups need them.
@@ -74,16 +59,18 @@ void conv_backward_weights_small_groups(const ConvBackwardWeights& c) {
   const Tensor partial({parts, s.taps(), g.size, g.channels()});
   const int64_t size = int64_t{s.taps()} * g.size * channels;
   parallel_chunks(parts, [&](int64_t part) {
-    TapLine<Scalar> line;
-    std::vector<const Scalar*> from;
+    TapLine line;
     for (int64_t n = part * share; n < std::min<int64_t>(s.n, (part + 1) * share); ++n) {
       const Scalar* x = spread(g, c.x + n * s.h * s.w * s.in, int64_t{s.h} * s.w, s.group_in(), 0);
       const int64_t pixels = int64_t{s.out_h} * s.out_w;
       const Scalar* dy = spread(g, c.dy + n * pixels * s.out, pixels, s.group_out(), 1);
       for (int oh = 0; oh < s.out_h; ++oh) {
-        collect_taps(s, g, x, partial.data() + part * size, oh, line);
+        fetch_ahead(c.x + ((n * s.h + (oh + 1) * s.stride + s.kh / 2) * s.w) * s.in,
+                    int64_t{s.stride} * s.w * s.in);
+        fetch_ahead(c.dy + (n * s.out_h + oh + 1) * s.out_w * s.out, int64_t{s.out_w} * s.out);
+        collect_taps(s, g, x, oh, line);
         add_line(g, line, s.stride * channels, s.out_w, dy + int64_t{oh} * s.out_w * channels,
-                 from);
+                 partial.data() + part * size);
       }
     }
   });

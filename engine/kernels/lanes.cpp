@@ -55,26 +55,25 @@ template <int lanes, int size, int e, class Vector>
 }
 
 template <int lanes, int size, int pixels>
-[[gnu::always_inline]] inline void forward_tile(const Scalar* const* x, const Scalar* const* w,
-                                                int taps, int64_t offset, int64_t x_step,
-                                                int first_channel, int channels, Scalar* y,
-                                                int64_t y_step, bool add) {
+[[gnu::always_inline]] inline void forward_tile(const LaneTap* taps, int count, int64_t x_step,
+                                                int first, int c, int channels, const Scalar* w,
+                                                Scalar* y, int64_t y_step, bool add) {
   using Vector = typename VectorOf<lanes>::Type;
   Vector sum[pixels][size] = {};
-  for (int t = 0; t < taps; ++t) {
-    const Scalar* from = x[t] + offset + first_channel;
-    const Scalar* weights = w[t] + first_channel;
+  for (int t = 0; t < count; ++t) {
+    const Scalar* x = taps[t].x + first * x_step + c;
+    const Scalar* weights = w + taps[t].w + c;
     Vector weight[size];
     for (int e = 0; e < size; ++e) load(weight[e], weights + e * channels);
 #pragma GCC unroll 8
     for (int q = 0; q < pixels; ++q) {
       Vector value;
-      load(value, from + q * x_step);
+      load(value, x + q * x_step);
       for (int e = 0; e < size; ++e) sum[q][e] += value * weight[e];
     }
   }
   for (int q = 0; q < pixels; ++q) {
-    Scalar* to = y + q * y_step + first_channel;
+    Scalar* to = y + (first + q) * y_step + c;
     Vector total = sum[q][0];
     add_exchanged<lanes, size, 1>(sum[q], total);
     if (add) {
@@ -86,60 +85,57 @@ template <int lanes, int size, int pixels>
   }
 }
 
-// All channels from first_channel on in vectors of `lanes`, then of half as many.
+// All channels from c on in vectors of `lanes`, then of half as many.
 template <int lanes, int size, int pixels>
-[[gnu::always_inline]] inline void forward_channels(const Scalar* const* x, const Scalar* const* w,
-                                                    int taps, int64_t offset, int64_t x_step,
-                                                    int first_channel, int channels, Scalar* y,
-                                                    int64_t y_step, bool add) {
+[[gnu::always_inline]] inline void forward_channels(const LaneTap* taps, int count, int64_t x_step,
+                                                    int first, int c, int channels, const Scalar* w,
+                                                    Scalar* y, int64_t y_step, bool add) {
   if constexpr (lanes >= size) {
-    for (; channels - first_channel >= lanes; first_channel += lanes) {
-      forward_tile<lanes, size, pixels>(x, w, taps, offset, x_step, first_channel, channels, y,
-                                        y_step, add);
+    for (; channels - c >= lanes; c += lanes) {
+      forward_tile<lanes, size, pixels>(taps, count, x_step, first, c, channels, w, y, y_step, add);
     }
-    forward_channels<lanes / 2, size, pixels>(x, w, taps, offset, x_step, first_channel, channels,
-                                              y, y_step, add);
+    forward_channels<lanes / 2, size, pixels>(taps, count, x_step, first, c, channels, w, y, y_step,
+                                              add);
   }
 }
 
-// All pixels of a line in tiles of `most`, then of half as many.
+// All pixels in tiles of `most`, then of half as many.
 template <int lanes, int size, int most>
-[[gnu::always_inline]] inline void forward_line(const Scalar* const* x, const Scalar* const* w,
-                                                int taps, int first, int64_t x_step, int pixels,
-                                                int channels, Scalar* y, int64_t y_step, bool add) {
+[[gnu::always_inline]] inline void forward_line(const LaneTap* taps, int count, int64_t x_step,
+                                                int begin, int end, int channels, const Scalar* w,
+                                                Scalar* y, int64_t y_step, bool add) {
   if constexpr (most > 0) {
-    for (; pixels - first >= most; first += most) {
-      forward_channels<lanes, size, most>(x, w, taps, first * x_step, x_step, 0, channels,
-                                          y + first * y_step, y_step, add);
+    for (; end - begin >= most; begin += most) {
+      forward_channels<lanes, size, most>(taps, count, x_step, begin, 0, channels, w, y, y_step,
+                                          add);
     }
-    forward_line<lanes, size, most / 2>(x, w, taps, first, x_step, pixels, channels, y, y_step,
+    forward_line<lanes, size, most / 2>(taps, count, x_step, begin, end, channels, w, y, y_step,
                                         add);
   }
 }
 
-template <int lanes, int size, int taps>
-[[gnu::always_inline]] inline void weights_tile(const Scalar* const* x, Scalar* const* dw,
-                                                int64_t x_step, int pixels, int first_channel,
-                                                int channels, const Scalar* dy) {
+template <int lanes, int size, int count>
+[[gnu::always_inline]] inline void weights_tile(const LaneTap* taps, int64_t x_step, int begin,
+                                                int end, int c, int channels, const Scalar* dy,
+                                                Scalar* dw) {
   using Vector = typename VectorOf<lanes>::Type;
-  Vector sum[taps][size] = {};
-  const Scalar* from[taps];
-  for (int t = 0; t < taps; ++t) from[t] = x[t] + first_channel;
-  dy += first_channel;
-  for (int q = 0; q < pixels; ++q) {
+  Vector sum[count][size] = {};
+  const Scalar* x[count];
+  for (int t = 0; t < count; ++t) x[t] = taps[t].x + c;
+  for (int q = begin; q < end; ++q) {
     Vector error[size];
-    load(error[0], dy + int64_t{q} * channels);
+    load(error[0], dy + int64_t{q} * channels + c);
     exchange_all<lanes, size, 1>(error[0], error);
 #pragma GCC unroll 16
-    for (int t = 0; t < taps; ++t) {
+    for (int t = 0; t < count; ++t) {
       Vector value;
-      load(value, from[t] + q * x_step);
+      load(value, x[t] + q * x_step);
       for (int e = 0; e < size; ++e) sum[t][e] += value * error[e];
     }
   }
-  for (int t = 0; t < taps; ++t) {
+  for (int t = 0; t < count; ++t) {
     for (int e = 0; e < size; ++e) {
-      Scalar* to = dw[t] + e * channels + first_channel;
+      Scalar* to = dw + taps[t].w + e * channels + c;
       Vector old;
       load(old, to);
       sum[t][e] += old;
@@ -150,28 +146,27 @@ template <int lanes, int size, int taps>
 
 // All taps in tiles of `most`, then of a third as many.
 template <int lanes, int size, int most>
-[[gnu::always_inline]] inline void weights_taps(const Scalar* const* x, Scalar* const* dw, int taps,
-                                                int first, int64_t x_step, int pixels,
-                                                int first_channel, int channels, const Scalar* dy) {
+[[gnu::always_inline]] inline void weights_taps(const LaneTap* taps, int count, int64_t x_step,
+                                                int begin, int end, int c, int channels,
+                                                const Scalar* dy, Scalar* dw) {
   if constexpr (most > 0) {
-    for (; taps - first >= most; first += most) {
-      weights_tile<lanes, size, most>(x + first, dw + first, x_step, pixels, first_channel,
-                                      channels, dy);
+    for (; count >= most; count -= most, taps += most) {
+      weights_tile<lanes, size, most>(taps, x_step, begin, end, c, channels, dy, dw);
     }
-    weights_taps<lanes, size, most / 3>(x, dw, taps, first, x_step, pixels, first_channel, channels,
-                                        dy);
+    weights_taps<lanes, size, most / 3>(taps, count, x_step, begin, end, c, channels, dy, dw);
   }
 }
 
+// All channels from c on in vectors of `lanes`, then of half as many.
 template <int lanes, int size, int most>
-[[gnu::always_inline]] inline void weights_line(const Scalar* const* x, Scalar* const* dw, int taps,
-                                                int64_t x_step, int pixels, int first_channel,
-                                                int channels, const Scalar* dy) {
+[[gnu::always_inline]] inline void weights_line(const LaneTap* taps, int count, int64_t x_step,
+                                                int begin, int end, int c, int channels,
+                                                const Scalar* dy, Scalar* dw) {
   if constexpr (lanes >= size) {
-    for (; channels - first_channel >= lanes; first_channel += lanes) {
-      weights_taps<lanes, size, most>(x, dw, taps, 0, x_step, pixels, first_channel, channels, dy);
+    for (; channels - c >= lanes; c += lanes) {
+      weights_taps<lanes, size, most>(taps, count, x_step, begin, end, c, channels, dy, dw);
     }
-    weights_line<lanes / 2, size, most>(x, dw, taps, x_step, pixels, first_channel, channels, dy);
+    weights_line<lanes / 2, size, most>(taps, count, x_step, begin, end, c, channels, dy, dw);
   }
 }
 
@@ -182,16 +177,18 @@ constexpr int lanes_of(int bytes, int size) {
 
 // Both functions for one size of groups and the instruction set that the attribute names, with the
 // pixels and taps of a tile; a macro, because an attribute cannot be a template's parameter.
-#define BONSAI_LANE_KERNELS(set, attribute, bytes, size, pixels, taps)                            \
-  attribute void forward_##set##_##size(const Scalar* const* x, const Scalar* const* w, int t,    \
-                                        int64_t x_step, int n, int channels, Scalar* y,           \
-                                        int64_t y_step, bool add) {                               \
-    forward_line<lanes_of(bytes, size), size, pixels>(x, w, t, 0, x_step, n, channels, y, y_step, \
-                                                      add);                                       \
-  }                                                                                               \
-  attribute void weights_##set##_##size(const Scalar* const* x, Scalar* const* dw, int t,         \
-                                        int64_t x_step, int n, int channels, const Scalar* dy) {  \
-    weights_line<lanes_of(bytes, size), size, taps>(x, dw, t, x_step, n, 0, channels, dy);        \
+#define BONSAI_LANE_KERNELS(set, attribute, bytes, size, pixels, most_taps)                        \
+  attribute void forward_##set##_##size(const LaneTap* taps, int count, int64_t x_step, int begin, \
+                                        int end, int channels, const Scalar* w, Scalar* y,         \
+                                        int64_t y_step, bool add) {                                \
+    forward_line<lanes_of(bytes, size), size, pixels>(taps, count, x_step, begin, end, channels,   \
+                                                      w, y, y_step, add);                          \
+  }                                                                                                \
+  attribute void weights_##set##_##size(const LaneTap* taps, int count, int64_t x_step, int begin, \
+                                        int end, int channels, const Scalar* dy, Scalar* dw) {     \
+    if (begin >= end) return;                                                                      \
+    weights_line<lanes_of(bytes, size), size, most_taps>(taps, count, x_step, begin, end, 0,       \
+                                                         channels, dy, dw);                        \
   }
 
 #define BONSAI_LANE_SET(set)                                                        \

@@ -15,18 +15,27 @@ namespace bonsai {
 
 constexpr int lane_sizes = 4;  // of groups: 1, 2, 4 and 8 channels
 
+// A tap of a line of results: result q reads x[q * x_step + c], inside the image for
+// first <= q < last, and its weights [size][channels] begin at w of all.
+struct LaneTap {
+  const Scalar* x;
+  int64_t w;
+  int first, last;
+};
+
 struct LaneKernels {
-  // y[q * y_step + c] (+)= sum over t < taps, e < size of
-  //   w[t][e * channels + (c ^ e)] x[t][q * x_step + (c ^ e)]
-  // for q < pixels and c < channels, a multiple of the size.
-  using Forward = void (*)(const Scalar* const* x, const Scalar* const* w, int taps, int64_t x_step,
-                           int pixels, int channels, Scalar* y, int64_t y_step, bool add);
+  // y[q * y_step + c] (+)= sum over the taps and e < size of
+  //   w[tap.w + e * channels + (c ^ e)] tap.x[q * x_step + (c ^ e)]
+  // for begin <= q < end and c < channels, a multiple of the size.
+  using Forward = void (*)(const LaneTap* taps, int count, int64_t x_step, int begin, int end,
+                           int channels, const Scalar* w, Scalar* y, int64_t y_step, bool add);
   Forward forward[lane_sizes];
 
-  // dw[t][e * channels + c] += sum over q < pixels of x[t][q * x_step + c] dy[q * channels + (c ^
-  // e)] for t < taps, e < size and c < channels, a multiple of the size.
-  using Weights = void (*)(const Scalar* const* x, Scalar* const* dw, int taps, int64_t x_step,
-                           int pixels, int channels, const Scalar* dy);
+  // dw[tap.w + e * channels + c] += sum over begin <= q < end of
+  //   tap.x[q * x_step + c] dy[q * channels + (c ^ e)]
+  // for all taps, e < size and c < channels, a multiple of the size.
+  using Weights = void (*)(const LaneTap* taps, int count, int64_t x_step, int begin, int end,
+                           int channels, const Scalar* dy, Scalar* dw);
   Weights weights[lane_sizes];
 };
 
