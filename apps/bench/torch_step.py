@@ -1,7 +1,7 @@
 """Images per second of a full training step in PyTorch, as `bonsai bench NET --train` counts them.
 
 `python3 torch_step.py NET --batch 128 --threads 2` prints one JSON object: images_per_s, step_ms
-(median), peak_rss_bytes. fp32, SGD with Nesterov momentum, label smoothing, channels_last (the
+(median), peak_rss_bytes, torch (its version). fp32, SGD with Nesterov momentum, label smoothing, channels_last (the
 quickest layout here). Start it with OPENBLAS_NUM_THREADS=1 and, where installed, jemalloc
 preloaded, which PyTorch profits from.
 """
@@ -13,32 +13,13 @@ import time
 
 import torch
 import torch.nn.functional as F
-from torch import nn
 
-PLANS = {
-    "vgg_small": ([32, 32, "M", 64, 64, "M", 128, 128, "M"], False, 2048),
-    "vgg11": ([64, "M", 128, "M", 256, 256, "M", 512, 512, "M", 512, 512, "M"], True, 512),
-    "vgg16": ([64, 64, "M", 128, 128, "M", 256, 256, 256, "M", 512, 512, 512, "M",
-               512, 512, 512, "M"], True, 512),
-}
-
-
-def build(name):
-    plan, bias, features = PLANS[name]
-    layers, channels = [], 3
-    for step in plan:
-        if step == "M":
-            layers.append(nn.MaxPool2d(2))
-        else:
-            layers += [nn.Conv2d(channels, step, 3, padding=1, bias=bias), nn.BatchNorm2d(step),
-                       nn.ReLU(inplace=True)]
-            channels = step
-    return nn.Sequential(*layers, nn.Flatten(), nn.Linear(features, 10))
+from torch_nets import NETS
 
 
 def main():
     p = argparse.ArgumentParser()
-    p.add_argument("net", choices=PLANS)
+    p.add_argument("net", choices=NETS)
     p.add_argument("--batch", type=int, default=128)
     p.add_argument("--threads", type=int, default=2)
     p.add_argument("--seconds", type=float, default=5)
@@ -46,7 +27,7 @@ def main():
     torch.set_num_threads(a.threads)
     torch.set_flush_denormal(True)
     torch.manual_seed(1)
-    net = build(a.net).to(memory_format=torch.channels_last)
+    net = NETS[a.net]().to(memory_format=torch.channels_last)
     sgd = torch.optim.SGD(net.parameters(), 0.05, momentum=0.9, nesterov=True, weight_decay=5e-4)
     x = torch.randn(a.batch, 3, 32, 32).contiguous(memory_format=torch.channels_last)
     labels = torch.arange(a.batch) % 10
@@ -63,7 +44,7 @@ def main():
         step()
         times.append(time.perf_counter() - start)
     median = statistics.median(times)
-    print(json.dumps({"images_per_s": a.batch / median, "step_ms": median * 1e3,
+    print(json.dumps({"torch": torch.__version__, "images_per_s": a.batch / median, "step_ms": median * 1e3,
                       "peak_rss_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024}))
 
 

@@ -1,17 +1,20 @@
 #!/bin/sh
-# Images per second of a training step, Bonsai and (where python3 has torch) PyTorch by turns, so
+# Images per second of a training step, Bonsai and (where python3 has it) PyTorch by turns, so
 # that both meet the same machine:  apps/bench/training.sh [net...]
-# Every run is a line of bench-results/training.jsonl; the table gives medians and their ratio.
+# PYTHON=/usr/bin/python3 chooses the interpreter, and with it the PyTorch. Every run is a line of
+# bench-results/training.jsonl; the table gives medians and their ratio.
 set -eu
 here=$(dirname "$0")
 threads=${THREADS:-$(nproc)} batch=${BATCH:-128} rounds=${ROUNDS:-3}
-[ $# -gt 0 ] || set -- vgg_small vgg16
+[ $# -gt 0 ] || set -- vgg_small vgg16 resnet9 resnet20 resnet56 mobilenet shufflenet igc_l24m2 \
+  densenet40 densenet_bc100
+python=${PYTHON:-python3}
 mkdir -p bench-results
 results=bench-results/training.jsonl
 : > "$results"
 
 jemalloc=$(find /usr/lib -name 'libjemalloc.so*' 2>/dev/null | head -n 1)
-python3 -c 'import torch' 2>/dev/null && torch=yes || torch=no
+"$python" -c 'import torch' 2>/dev/null && torch=yes || torch=no
 
 record() {  # record ENGINE NET JSON
   printf '{"engine": "%s", "net": "%s", "batch": %s, "threads": %s, "result": %s}\n' \
@@ -26,7 +29,7 @@ for net in "$@"; do
     [ $torch = yes ] || continue
     record torch "$net" "$(env OPENBLAS_NUM_THREADS=1 LD_PRELOAD="$jemalloc" \
       MALLOC_CONF=thp:always,metadata_thp:auto,dirty_decay_ms:-1,muzzy_decay_ms:-1 \
-      python3 "$here/torch_step.py" "$net" --batch "$batch" --threads "$threads")"
+      "$python" "$here/torch_step.py" "$net" --batch "$batch" --threads "$threads")"
   done
 done
 [ $torch = yes ] || echo "PyTorch is not installed: no ratio (Debian, Ubuntu: python3-torch)"

@@ -15,8 +15,6 @@ bool pointwise(const ConvShape& s) {
   return s.taps() == 1 && s.stride == 1 && s.padding == 0 && s.out_h == s.h && s.out_w == s.w;
 }
 
-bool depthwise(const ConvShape& s) { return s.groups == s.in && s.groups == s.out; }
-
 // Backward-data as a forward convolution of dy: its padding, dilation (k - 1) - padding, must be
 // the same both ways and not negative. Worth turning the weights around where it ends in the
 // direct row.
@@ -36,7 +34,7 @@ const ConvKernel<Call>& first_fit(const std::array<ConvKernel<Call>, rows>& tabl
 // zoo, 1x1 included: nothing is copied, and few channels do not starve it. Winograd's needs fewer
 // multiplications still. Products serve processors without vector FMA.
 constexpr std::array<ConvKernel<ConvForward>, 7> forward_table = {{
-    {"depthwise", depthwise, conv_forward_depthwise},
+    {"small-groups", conv_small_groups_fits, conv_forward_small_groups, conv_pack_small_groups},
     {"stem", conv_stem_fits, conv_forward_stem, conv_pack_stem},
     {"winograd", conv_winograd_fits, conv_forward_winograd, conv_pack_winograd},
     {"direct", conv_direct_fits, conv_forward_direct, conv_pack_direct},
@@ -46,7 +44,8 @@ constexpr std::array<ConvKernel<ConvForward>, 7> forward_table = {{
 }};
 
 constexpr std::array<ConvKernel<ConvBackwardData>, 5> backward_data_table = {{
-    {"depthwise", depthwise, conv_backward_data_depthwise},
+    {"small-groups", conv_small_groups_fits, conv_backward_data_small_groups,
+     conv_pack_backward_data_small_groups},
     {"flipped", flippable, conv_backward_data_flipped, conv_pack_flipped},
     {"pointwise", pointwise, conv_backward_data_pointwise},
     {"col2im", anything, conv_backward_data_col2im},
@@ -54,7 +53,7 @@ constexpr std::array<ConvKernel<ConvBackwardData>, 5> backward_data_table = {{
 }};
 
 constexpr std::array<ConvKernel<ConvBackwardWeights>, 7> backward_weights_table = {{
-    {"depthwise", depthwise, conv_backward_weights_depthwise},
+    {"small-groups", conv_small_groups_fits, conv_backward_weights_small_groups},
     {"stem", conv_stem_fits, conv_backward_weights_stem},
     {"winograd", conv_winograd_fits, conv_backward_weights_winograd},
     {"direct", conv_direct_fits, conv_backward_weights_direct},

@@ -3,6 +3,7 @@
 // Pruning rewrites the list, so that the operation stays exact whatever is removed.
 #include <algorithm>
 #include <memory>
+#include <span>
 #include <utility>
 
 #include "engine/kernels/columns.h"
@@ -10,7 +11,6 @@
 #include "engine/ops/operands.h"
 #include "engine/ops/registry.h"
 #include "engine/parallel.h"
-#include "engine/simd.h"
 
 namespace bonsai {
 namespace {
@@ -19,19 +19,37 @@ constexpr int largest = (1 << 24) - 1;  // channel number
 
 int64_t piece_rows(int channels) { return 1 + (1 << 14) / channels; }
 
-// y [rows, n] from x [rows, channels]
-BONSAI_SIMD void gather(const Scalar* x, int64_t rows, int channels, const int* index, int n,
-                        Scalar* __restrict y) {
-  for (int64_t r = 0; r < rows; ++r) {
-    for (int c = 0; c < n; ++c) y[r * n + c] = x[r * channels + index[c]];
+// y [rows, n] from or plus x [rows, channels]. One number at a time is at the speed of memory;
+// vectors with one address per lane are slower.
+void gather(const Scalar* x, int64_t rows, int channels, std::span<const int> index,
+            Scalar* __restrict y, bool add) {
+  const size_t n = index.size();
+  for (int64_t r = 0; r < rows; ++r, x += channels, y += n) {
+    if (add) {
+      for (size_t c = 0; c < n; ++c) y[c] += x[index[c]];
+    } else {
+      for (size_t c = 0; c < n; ++c) y[c] = x[index[c]];
+    }
   }
 }
 
-void scatter_add(const Scalar* dy, int64_t rows, int channels, const int* index, int n,
+void scatter_add(const Scalar* dy, int64_t rows, int channels, std::span<const int> index,
                  Scalar* dx) {
-  for (int64_t r = 0; r < rows; ++r) {
-    for (int c = 0; c < n; ++c) dx[r * channels + index[c]] += dy[r * n + c];
+  const size_t n = index.size();
+  for (int64_t r = 0; r < rows; ++r, dx += channels, dy += n) {
+    for (size_t c = 0; c < n; ++c) dx[index[c]] += dy[c];
   }
+}
+
+// The list that undoes `index`, empty unless that one names 0, 1, ..., n - 1 once each.
+std::vector<int> inverse(const std::vector<int>& index) {
+  std::vector<int> back(index.size(), -1);
+  for (size_t c = 0; c < index.size(); ++c) {
+    const auto from = static_cast<size_t>(index[c]);
+    if (from >= back.size() || back[from] >= 0) return {};
+    back[from] = static_cast<int>(c);
+  }
+  return back;
 }
 
 class Select : public Op {
@@ -43,6 +61,7 @@ class Select : public Op {
     }
     is_run_ = std::adjacent_find(index_.begin(), index_.end(),
                                  [](int a, int b) { return b != a + 1; }) == index_.end();
+    if (!is_run_) inverse_ = inverse(index_);
   }
 
   std::string_view name() const override { return "select"; }
@@ -66,7 +85,7 @@ class Select : public Op {
       if (is_run_) {
         copy_columns(x + index_[0], c, y, n, end - begin, n, false);
       } else {
-        gather(x, end - begin, c, index_.data(), n, y);
+        gather(x, end - begin, c, index_, y, false);
       }
     });
   }
@@ -78,11 +97,15 @@ class Select : public Op {
     parallel_ranges(rows(out), piece_rows(std::max(n, c)), [&](int64_t begin, int64_t end) {
       const Scalar* dy = grad_out.data() + begin * n;
       Scalar* dx = grad[0].data() + begin * c;
+      if (!inverse_.empty() && n == c) {
+        gather(dy, end - begin, n, inverse_, dx, !grad[0].fresh);
+        return;
+      }
       if (grad[0].fresh) std::fill(dx, grad[0].data() + end * c, Scalar{0});
       if (is_run_) {
         copy_columns(dy, n, dx + index_[0], c, end - begin, n, true);
       } else {
-        scatter_add(dy, end - begin, c, index_.data(), n, dx);
+        scatter_add(dy, end - begin, c, index_, dx);
       }
     });
   }
@@ -124,7 +147,8 @@ class Select : public Op {
   }
 
   std::vector<int> index_;
-  bool is_run_ = false;  // consecutive numbers, which are copied and not looked up
+  std::vector<int> inverse_;  // of a permutation, whose gradient is a permutation again
+  bool is_run_ = false;       // consecutive numbers, which are copied and not looked up
 };
 
 }  // namespace

@@ -1,0 +1,46 @@
+// What the directions of the "small groups" row share. Inside, every group has `size` channels, a
+// power of two that holds what it reads and what it writes. Images whose groups are of that size
+// are used as they are; others are copied, line by line, into lines with gaps of zeros.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "engine/kernels/conv.h"
+#include "engine/kernels/lanes.h"
+
+namespace bonsai {
+
+struct SmallGroups {
+  int size, groups;
+
+  explicit SmallGroups(const ConvShape& s);
+
+  int channels() const { return size * groups; }
+  LaneKernels::Forward forward() const;
+  LaneKernels::Weights weights() const;
+};
+
+// Pixels with `used` channels per group, and the same with `size`.
+void spread_groups(const SmallGroups& g, const Scalar* x, int64_t pixels, int used, Scalar* to);
+void gather_groups(const SmallGroups& g, const Scalar* y, int64_t pixels, int used, Scalar* to,
+                   bool add);
+
+// Asks for n scalars that the next line will need. Lines of several images in step are more than a
+// processor foresees, and one third quicker this way where they come from memory.
+void fetch_ahead(const Scalar* from, int64_t n);
+
+// The taps of one line of results that reach into the image.
+using TapLine = std::vector<LaneTap>;
+
+// The results for which all of them do; at the end of the line if there are none.
+struct Inner {
+  int begin, end;
+
+  Inner(const TapLine& line, int pixels);
+};
+
+// The taps of line oh of y in an image x with room for `size` channels per group.
+void collect_taps(const ConvShape& s, const SmallGroups& g, const Scalar* x, int oh, TapLine& line);
+
+}  // namespace bonsai
