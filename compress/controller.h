@@ -38,7 +38,7 @@ struct ControllerOptions {
   PruningMode mode = PruningMode::coupled;
   int round_to = 8;              // Budget::round_to, of the original widths
   std::string criterion = "l1";  // which units of a group go first
-  Ranking ranking = Ranking::taylor;
+  LossPrediction ranking = LossPrediction::taylor;
   int calibration = 1024;  // training pictures to look at; 0: all
   double step = 0.1;       // of the original's cost, that a step is to save at first and at most
   int patience = 3;        // steps in a row that may fail

@@ -55,7 +55,7 @@ Step next_step(const Graph& graph, std::span<const Batch> calibration, LayerTime
   rules.cost = [&](const std::set<int>& gone) {
     return cost_of(evidence, gone, options.resource, times);
   };
-  if (options.ranking == Ranking::taylor) {
+  if (options.ranking == LossPrediction::taylor) {
     rules.loss = [importance = taylor(evidence)](const std::set<int>& gone) {
       double sum = 0;
       for (const int unit : gone) sum += importance[static_cast<size_t>(unit)];

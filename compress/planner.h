@@ -16,7 +16,7 @@
 namespace bonsai {
 
 // How the loss of a move is predicted.
-enum class Ranking {
+enum class LossPrediction {
   taylor,       // the sum of the units' Taylor scores (compress/taylor.cpp)
   sensitivity,  // measured: by how much the loss on calibration pictures rises without the units,
                 // batch norm recalibrated
@@ -28,7 +28,7 @@ struct PlannerOptions {
   PruningMode mode = PruningMode::coupled;
   int round_to = 8;              // Budget::round_to, of the original widths
   std::string criterion = "l1";  // which units of a group go first
-  Ranking ranking = Ranking::taylor;
+  LossPrediction ranking = LossPrediction::taylor;
   uint64_t seed = 1;  // of criteria that draw
   std::function<bool()> should_stop = {};
 };
