@@ -21,7 +21,7 @@ std::vector<std::string> row_of(const std::string& name, int groups, const Netwo
           groups > 0 ? std::to_string(groups) : "",
           part(cost.macs, whole.macs),
           part(cost.params, whole.params),
-          report::milliseconds(cost.ms) + " ms",
+          report::milliseconds(cost.ms),
           cost.ms > 0 ? report::fixed(whole.ms / cost.ms, 2) + "x" : ""};
 }
 

@@ -1,5 +1,8 @@
 #include "compress/decisions.h"
 
+#include <cmath>
+#include <utility>
+
 #include "compress/text.h"
 #include "engine/error.h"
 
@@ -7,10 +10,9 @@ namespace bonsai {
 namespace {
 
 std::string percent(double share) { return fixed(100 * share, 2) + " %"; }
-std::string millions(int64_t n) { return fixed(static_cast<double>(n) / 1e6, 2) + " M"; }
 
 std::string cost_text(const NetworkCost& cost) {
-  return join(millions(cost.macs), " MACs, ", millions(cost.params), " parameters, ",
+  return join(grouped(cost.macs), " MACs, ", grouped(cost.params), " parameters, ",
               fixed(cost.ms, 3), " ms predicted");
 }
 
