@@ -62,14 +62,29 @@ LossPrediction ranking_of(const ControlArguments& control) {
 
 const Record& last(const std::vector<Record>& journal) { return journal.back(); }
 
+// A network that learned from the pictures held out knows them better than it should: taken from
+// it, they are forgotten, and that looks like a drop.
+void warn_if_known(Run& run, double held_out) {
+  constexpr double usual_gap = 0.005;
+  const Images learned = subset(run.data.train, run.data.test.count(), run.control.recovery.seed);
+  const double accuracy = evaluate(run.before, learned, run.data.mean, run.data.std).accuracy;
+  if (held_out < accuracy - usual_gap) return;
+  say(join("note: ", report::percent(held_out, 2), " of the pictures held out are right, of those ",
+           "learned from ", report::percent(accuracy, 2),
+           "; if the network learned from both, drops look larger than they are: train it with ",
+           "--hold-out"));
+}
+
 // Says what was decided, and keeps all of it in a file.
-void tell(const Run& run, const std::vector<Record>& journal) {
+void tell(Run& run, const std::vector<Record>& journal) {
   const auto all = decisions(journal, run.control.target, run.control.max_drop);
   std::string text;
   for (const Decision& decision : all) text += decision.label + ": " + decision.text + "\n";
   write_text(run.folder / "decisions.log", text);
   if (!std::holds_alternative<PlanRecord>(last(journal).what))
     say(all.back().label + ": " + all.back().text);
+  if (const auto* start = std::get_if<StartRecord>(&last(journal).what))
+    warn_if_known(run, start->validation.accuracy);
 }
 
 void look_ahead(Run& run, const NetworkCost& whole, const std::vector<Ceiling>& ceilings) {

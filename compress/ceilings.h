@@ -28,7 +28,9 @@ struct Ceiling {
   NetworkCost least;  // of the network whose groups are as narrow as they may get
 };
 
-// Of every mode. Groups keep one multiple of their rounding (compress/choose.h).
+// Of every mode. Groups keep one multiple of their rounding (compress/choose.h). Where channels of
+// one group differ in cost (padded shortcuts), the first of them go, which are those that most
+// layers share.
 std::vector<Ceiling> ceilings(const Graph& graph, const Coupling& coupling, int round_to,
                               LayerTimes& times);
 

@@ -16,8 +16,13 @@ const Tensor& parameter_at(const Graph& graph, int value) {
 
 void draw_layer(const Graph& graph, const Node& node, Random& random) {
   const Tensor& weight = parameter_at(graph, node.in[1]);
-  for (size_t i = 1; i < node.in.size(); ++i)
-    uniform_fan_in(parameter_at(graph, node.in[i]), fan(weight, Fan::in), random);
+  const int64_t fan_in = fan(weight, Fan::in);
+  if (weight.rank() == 4) {
+    kaiming_normal(weight, Fan::in, random);
+  } else {
+    uniform_fan_in(weight, fan_in, random);
+  }
+  if (node.in.size() > 2) uniform_fan_in(parameter_at(graph, node.in[2]), fan_in, random);
 }
 
 }  // namespace

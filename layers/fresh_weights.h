@@ -9,8 +9,9 @@
 
 namespace bonsai {
 
-// Draws all weights as the layers of layers/basic.h do when they are made, in order of execution;
-// batch norms become the identity. Throws Error, naming the node, when an operation with
+// Draws all weights, in order of execution: of convolutions by Kaiming's rule for ReLU, of fully
+// connected layers and all biases as layers/basic.h does (both layers/init.h); batch norms become
+// the identity. Throws Error, naming the node, when an operation with
 // parameters is none of those.
 void draw_fresh_weights(Graph& graph, uint64_t seed);
 

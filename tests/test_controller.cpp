@@ -39,9 +39,15 @@ const Graph& network() {
   return graph;
 }
 
+// Hundreds of small files are flushed: in memory, where there is such a place, at no cost.
+std::filesystem::path parent() {
+  const std::filesystem::path memory = "/dev/shm";
+  return std::filesystem::exists(memory) ? memory : std::filesystem::temp_directory_path();
+}
+
 // A clock that moves by one second whenever it is read, and layers that take their MACs.
 struct Setting {
-  Folder folder;
+  Folder folder{parent()};
   double seconds = 0;
   ControllerOptions options;
 
