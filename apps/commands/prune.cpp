@@ -85,7 +85,7 @@ Job define(CLI::App& parser, const Invocation& invocation) {
 }  // namespace
 
 const Command prune_command = {
-    "prune", "take channels out of a model",
+    "prune", "take channels out of a model, at once or in steps",
     "  bonsai prune model.bonsai --target macs=0.5 --out pruned.bonsai\n"
     "  bonsai prune model.bonsai --ratio 0.7 --round-to 16 --data cifar10 --out pruned.bonsai\n"
     "  bonsai prune model.bonsai --criterion taylor --data cifar10 --target params=0.5 --out "
