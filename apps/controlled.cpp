@@ -14,8 +14,6 @@
 #include "apps/models.h"
 #include "apps/report/text.h"
 #include "apps/signals.h"
-#include "apps/usage.h"
-#include "compress/controller.h"
 #include "engine/file.h"
 #include "layers/fresh_weights.h"
 #include "layers/progress.h"
@@ -48,20 +46,6 @@ struct Run {
   fs::path folder;
 };
 
-Target target_of(const PruningArguments& pruning) {
-  const auto [what, part] = parse_ratio("--target", pruning.target);
-  require_one_of("--target", what, {resource_names.begin(), resource_names.end()});
-  const auto place = std::find(resource_names.begin(), resource_names.end(), what);
-  return {static_cast<Resource>(place - resource_names.begin()), part};
-}
-
-LossPrediction ranking_of(const ControlArguments& control) {
-  require_one_of("--rank", control.ranking, {ranking_names.begin(), ranking_names.end()});
-  return control.ranking == ranking_names[0] ? LossPrediction::taylor : LossPrediction::sensitivity;
-}
-
-const Record& last(const std::vector<Record>& journal) { return journal.back(); }
-
 // A network that learned from the pictures held out knows them better than it should: taken from
 // it, they are forgotten, and that looks like a drop.
 void warn_if_known(Run& run, double held_out) {
@@ -81,9 +65,9 @@ void tell(Run& run, const std::vector<Record>& journal) {
   std::string text;
   for (const Decision& decision : all) text += decision.label + ": " + decision.text + "\n";
   write_text(run.folder / "decisions.log", text);
-  if (!std::holds_alternative<PlanRecord>(last(journal).what))
+  if (!std::holds_alternative<PlanRecord>(journal.back().what))
     say(all.back().label + ": " + all.back().text);
-  if (const auto* start = std::get_if<StartRecord>(&last(journal).what))
+  if (const auto* start = std::get_if<StartRecord>(&journal.back().what))
     warn_if_known(run, start->validation.accuracy);
 }
 
@@ -92,33 +76,6 @@ void look_ahead(Run& run, const NetworkCost& whole, const std::vector<Ceiling>& 
   run.ceilings = ceilings;
   const report::Table reachable = ceiling_table(whole, ceilings);
   say("what can be reached at most, by mode:\n" + table(reachable.head, reachable.rows));
-}
-
-ControllerOptions controller_options(const ControlledArguments& arguments, Run& run) {
-  constexpr double usual_drop = 1;
-  constexpr int usual_pictures = 1024;
-  ControllerOptions options;
-  options.target = target_of(arguments.pruning);
-  options.max_drop = arguments.control.max_drop.value_or(usual_drop);
-  if (!arguments.control.budget.empty())
-    options.budget = parse_duration("--budget", arguments.control.budget);
-  options.mode = pruning_mode(arguments.pruning);
-  options.round_to = arguments.pruning.round_to;
-  options.criterion = arguments.pruning.criterion;
-  options.ranking = ranking_of(arguments.control);
-  options.calibration = arguments.pruning.calibration.value_or(usual_pictures);
-  options.step = arguments.control.step;
-  options.recovery = train_options(arguments.training, run.data.train.height);
-  options.folder = run.folder;
-  options.resume = arguments.control.resume;
-  if (!arguments.control.replay.empty()) options.replay = read_journal(arguments.control.replay);
-  options.outlook = [&run](const NetworkCost& whole, const std::vector<Ceiling>& ceilings) {
-    look_ahead(run, whole, ceilings);
-  };
-  options.decided = [&run](const std::vector<Record>& journal) { tell(run, journal); };
-  options.progress = progress_bar(std::cerr, errors_on_terminal());
-  options.stop = &stop_requested();
-  return options;
 }
 
 void prepare(const ControlledArguments& arguments, Run& run) {
@@ -132,7 +89,14 @@ void prepare(const ControlledArguments& arguments, Run& run) {
                : network.empty()      ? "runs/model-pruned"
                                       : "runs/" + network + "-pruned";
   make_folder(run.folder);
-  run.control = controller_options(arguments, run);
+  run.control = controller_options(arguments, run.data.train.height);
+  run.control.folder = run.folder;
+  run.control.outlook = [&run](const NetworkCost& whole, const std::vector<Ceiling>& ceilings) {
+    look_ahead(run, whole, ceilings);
+  };
+  run.control.decided = [&run](const std::vector<Record>& journal) { tell(run, journal); };
+  run.control.progress = progress_bar(std::cerr, errors_on_terminal());
+  run.control.stop = &stop_requested();
 }
 
 void prune_stage(Run& run) {
@@ -208,7 +172,7 @@ report::Table scratch_table(const Run& run, double tested_after) {
 }
 
 std::string reason(const Run& run) {
-  return explain(std::get<EndRecord>(last(run.journal).what).reason);
+  return explain(std::get<EndRecord>(run.journal.back().what).reason);
 }
 
 report::ReportData findings(const ControlledArguments& arguments, const Invocation& invocation,
@@ -278,50 +242,6 @@ void finish(const ControlledArguments& arguments, const Invocation& invocation, 
 }
 
 }  // namespace
-
-void add_control(CLI::App& parser, ControlArguments& control) {
-  parser
-      .add_option("--max-drop", control.max_drop,
-                  "prune in steps, and keep those that lose at most so many points of accuracy on "
-                  "pictures held out; 1 when only --budget is given")
-      ->check(CLI::NonNegativeNumber);
-  parser.add_option("--budget", control.budget,
-                    "prune in steps for at most so long (90s, 30m, 2h); --finetune and --scratch "
-                    "come after");
-  parser.add_option("--rank", control.ranking,
-                    "how steps predict what a layer's loss costs: taylor, or sensitivity "
-                    "(measured, slower)");
-  parser.add_option("--step", control.step, "part of the whole that the first step should save")
-      ->check(CLI::Range(0.001, 1.0));
-  parser
-      .add_option("--finetune", control.finetune,
-                  "epochs of training after the last step; the better of both is the result")
-      ->check(CLI::Range(0, 100000));
-  parser.add_flag("--scratch{-1}", control.scratch,
-                  "also train the same widths from fresh weights, for as many epochs as all steps, "
-                  "or --scratch=EPOCHS");
-  parser.add_option("--replay", control.replay, "do what this journal says again, to the bit");
-  parser.add_flag("--resume", control.resume, "go on where the run in this folder stopped");
-}
-
-void check(const ControlledArguments& arguments) {
-  const PruningArguments& pruning = arguments.pruning;
-  require_usage(!arguments.data.where.empty(),
-                "pruning in steps trains and judges on pictures: give --data");
-  require_usage(!pruning.target.empty(),
-                "pruning in steps needs an aim: give --target macs=0.5, params=0.3 or latency=0.5");
-  target_of(pruning);
-  ranking_of(arguments.control);
-  pruning_mode(pruning);
-  require_criterion(pruning.criterion);
-  if (!arguments.control.budget.empty()) parse_duration("--budget", arguments.control.budget);
-  require_usage(
-      pruning.ratios.empty() && !pruning.fold_constants && !pruning.reconstruction.is_asked(),
-      "--ratios, --fold-constants, --method lasso and --repair do not go with pruning in "
-      "steps (--max-drop, --budget)");
-  require_usage(arguments.control.scratch >= -1, "--scratch is ", arguments.control.scratch,
-                ", should be a number of epochs");
-}
 
 void run_controlled(const ControlledArguments& arguments, const CLI::App& parser,
                     const Invocation& invocation) {

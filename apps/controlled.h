@@ -1,47 +1,12 @@
-// Pruning that decides for itself (compress/controller.h) as a command runs it: options, what is
-// said on the way, files, and a report.
+// Pruning in steps (compress/controller.h) as a command runs it: what is said on the way, files,
+// and a report.
 #pragma once
 
-#include <optional>
-#include <string>
-
+#include "apps/control_options.h"
 #include "apps/invocation.h"
-#include "apps/options.h"
-#include "apps/pruning.h"
-#include "apps/training.h"
-
-namespace CLI {
-class App;
-}
 
 namespace bonsai::app {
 
-struct ControlArguments {
-  std::optional<double> max_drop;  // points
-  std::string budget;              // "30m"; empty: none
-  std::string ranking = "taylor";
-  double step = 0.1;
-  int finetune = 0;  // epochs, of the network that the steps led to
-  int scratch = 0;   // epochs; -1: as many as were trained in all steps
-  std::string replay;
-  bool resume = false;
-
-  bool is_asked() const { return max_drop || !budget.empty() || resume || !replay.empty(); }
-};
-void add_control(CLI::App& parser, ControlArguments& control);
-
-// All that `bonsai prune` was told.
-struct ControlledArguments {
-  std::string file, out;  // `out`: the run's folder; empty: runs/<network>-pruned
-  PruningArguments pruning;
-  DataArguments data;
-  TrainingArguments training;
-  ControlArguments control;
-  Common common;
-};
-
-// Throws UsageError on what does not go with steps, or is missing.
-void check(const ControlledArguments& arguments);
 void run_controlled(const ControlledArguments& arguments, const CLI::App& parser,
                     const Invocation& invocation);
 

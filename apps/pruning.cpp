@@ -119,8 +119,12 @@ void check(const PruningArguments& pruning, bool has_data) {
   check(pruning.reconstruction, has_data);
   require_usage(!pruning.fold_constants || !pruning.reconstruction.is_asked(),
                 "--fold-constants: reconstruction keeps constants already; leave it out");
-  if (!pruning.target.empty())
-    require_one_of("--target", parse_ratio("--target", pruning.target).first, {"macs", "params"});
+  if (!pruning.target.empty()) {
+    const std::string what = parse_ratio("--target", pruning.target).first;
+    require_usage(what != "latency", "--target ", pruning.target,
+                  " is an aim of pruning in steps: give bonsai prune --max-drop or --budget");
+    require_one_of("--target", what, {"macs", "params"});
+  }
   require_usage(!pruning.ratio || (*pruning.ratio > 0 && *pruning.ratio <= 1), "--ratio is ",
                 pruning.ratio.value_or(0), ", should be above 0 and at most 1");
   for (const std::string& text : pruning.ratios) parse_ratio("--ratios", text);

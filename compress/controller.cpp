@@ -1,11 +1,11 @@
 #include "compress/controller.h"
 
-#include <algorithm>
 #include <cmath>
 #include <optional>
 #include <utility>
 
 #include "compress/calibration.h"
+#include "compress/controller_state.h"
 #include "compress/latency.h"
 #include "compress/prune.h"
 #include "compress/recalibrate.h"
@@ -20,8 +20,6 @@ namespace bonsai {
 namespace {
 
 namespace fs = std::filesystem;
-
-constexpr double growth = 1.25, offence = 4;  // of a step that was kept, of a group's price
 
 void check(const ControllerOptions& o, const Dataset& data) {
   require(data.train.count() > 0 && data.test.count() > 0, "prune: there are ", data.train.count(),
@@ -62,36 +60,6 @@ LayerTimes layer_times(const ControllerOptions& options) {
   return options.layer_timer ? LayerTimes(options.layer_timer) : LayerTimes();
 }
 
-// What the decisions so far come to: a function of the records alone.
-struct State {
-  int tried = 0, kept = 0;  // numbers of steps; 0: the original
-  int failures = 0;         // in a row
-  double saving = 0;        // that the next step aims at, as a part of the original
-  NetworkCost cost;         // of the last that was kept
-  PlannerState planner;
-};
-
-State after(State state, const PlanRecord& plan, const ResultRecord& result, double first_saving) {
-  state.tried = plan.number;
-  if (result.kept) {
-    state.kept = plan.number;
-    state.failures = 0;
-    state.saving = std::min(first_saving, growth * state.saving);
-    state.cost = plan.cost;
-    return state;
-  }
-  ++state.failures;
-  const auto worst = std::max_element(plan.moves.begin(), plan.moves.end(),
-                                      [](const Move& a, const Move& b) { return a.loss < b.loss; });
-  if (plan.moves.size() == 1) {
-    state.planner.frozen.insert(worst->group);
-  } else {
-    state.saving /= 2;
-    state.planner.penalty.try_emplace(worst->group, 1).first->second *= offence;
-  }
-  return state;
-}
-
 class Controller {
  public:
   Controller(const Graph& original, const Dataset& data, const ControllerOptions& options)
@@ -123,9 +91,7 @@ class Controller {
     const Coupling coupling = couple(original_);
     require_reachable(network_cost(original_, times_), coupling);
     if (recorder_.next<StartRecord>() == nullptr && !record_start(run, coupling)) return;
-    state_.saving = options_.step;
-    state_.cost = recorder_.start().cost;
-    state_.planner.units = recorder_.start().units;
+    state_ = beginning(recorder_.start(), options_.step);
   }
 
   void require_reachable(const NetworkCost& whole, const Coupling& coupling) {
@@ -317,7 +283,7 @@ class Controller {
   const ControllerOptions& options_;
   LayerTimes times_;
   Recorder recorder_;
-  State state_;
+  ControllerState state_;
   bool stopped_ = false;
   std::vector<Batch> pictures_;
   std::optional<Graph> current_, pruned_;

@@ -102,6 +102,7 @@ PlanRecord plan_of(const nlohmann::json& json) {
                   .cost = cost_of(json.at("cost")),
                   .recalibrated = accuracy_of(json.at("recalibrated"))};
   for (const auto& move : json.at("moves")) plan.moves.push_back(move_of(move));
+  require(!plan.moves.empty(), "the plan has no moves");
   return plan;
 }
 ResultRecord result_of(const nlohmann::json& json) {

@@ -100,7 +100,7 @@ TEST_CASE("prune in steps says in one line what it cannot do") {
            {base + "--target macs=0.5 --max-drop 1 --rank tailor --data data", "'taylor'", 2},
            {base + "--target macs=0.5 --max-drop 1 --repair --data data", "do not go with", 2},
            {base + "--target macs=0.5 --scratch --out x", "--scratch belongs to", 2},
-           {base + "--target latency=0.5 --out x", "--target", 2},
+           {base + "--target latency=0.5 --out x", "give bonsai prune --max-drop", 2},
            {base + "--target macs=0.5", "--out is required", 2},
            {base + "--target macs=0.001 --max-drop 1 --data data --out out",
             "cannot be reached, the least in mode coupled is", 1},
