@@ -1,7 +1,5 @@
 #include "apps/analysis.h"
 
-#include <algorithm>
-
 #include <CLI/CLI.hpp>
 
 #include "apps/console.h"
@@ -10,15 +8,6 @@
 #include "apps/report/text.h"
 
 namespace bonsai::app {
-namespace {
-
-int default_hold_out(const Dataset& data) {
-  constexpr int usual = 1000, largest_part = 5;
-  return std::clamp(data.train.count() / largest_part, 1, usual);
-}
-
-}  // namespace
-
 void add_analysis(CLI::App& parser, AnalysisArguments& arguments) {
   parser.add_option("model", arguments.file, "a trained model file")->required();
   add_data(parser, arguments.data);
@@ -38,10 +27,7 @@ void add_analysis(CLI::App& parser, AnalysisArguments& arguments) {
 Analysis::Analysis(const AnalysisArguments& arguments)
     : graph(open_model(arguments.file)), data(load_for(graph, arguments.data)) {
   take_normalisation(graph, data);
-  const int held = arguments.hold_out > 0 ? arguments.hold_out : default_hold_out(data);
-  validation = set_aside(data, held);
-  say(join("judged by ", held, " training pictures that are set aside; unseen, if the network was ",
-           "trained with --hold-out ", held));
+  validation = judging_pictures(data, arguments.hold_out);
   calibration = calibration_pictures(graph, data, arguments.calibration, arguments.seed);
   coupling = couple(graph);
 }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cmath>
 #include <cstdlib>
 #include <filesystem>
 
@@ -96,6 +97,15 @@ Images set_aside(Dataset& data, int n) {
   return hold_out(data.train, n, seed);
 }
 
+Images judging_pictures(Dataset& data, int n) {
+  constexpr int usual = 1000, largest_part = 5;
+  if (n == 0) n = std::clamp(data.train.count() / largest_part, 1, usual);
+  Images held = set_aside(data, n);
+  say(join("judged by ", n, " training pictures that are set aside; unseen, if the network was ",
+           "trained with --hold-out ", n));
+  return held;
+}
+
 void add_network(CLI::App& command, NetworkArguments& network) {
   command.add_option("network", network.name, "a network's name (see bonsai zoo) or a model file")
       ->required();
@@ -162,6 +172,16 @@ std::pair<std::string, double> parse_ratio(const std::string& option, const std:
   require_usage(ratio > 0 && ratio <= 1, option, " is '", text,
                 "', the ratio should be above 0 and at most 1");
   return {text.substr(0, equals), ratio};
+}
+
+double parse_duration(const std::string& option, const std::string& text) {
+  char* end = nullptr;
+  const double number = std::strtod(text.c_str(), &end);
+  const std::string unit = end;
+  const double seconds = unit == "s" ? 1 : unit == "m" ? 60 : unit == "h" ? 3600 : 0;
+  require_usage(seconds > 0 && number > 0 && std::isfinite(number), option, " is '", text,
+                "', should be such as 90s, 30m or 2h");
+  return number * seconds;
 }
 
 void require_one_of(const std::string& option, const std::string& value,

@@ -38,6 +38,9 @@ Dataset load(const DataArguments& data, int height, int width);
 
 // Takes n training pictures away to judge by: the same ones for the same data and n.
 Images set_aside(Dataset& data, int n);
+// The same for a trained network, which should not have learned from them, and says so. 0: 1,000,
+// or a fifth of few.
+Images judging_pictures(Dataset& data, int n);
 
 struct NetworkArguments {
   std::string name = {};  // of the zoo, or a model file
@@ -57,6 +60,8 @@ Graph open_network(const NetworkArguments& network, uint64_t seed);
 
 // "macs=0.5" -> {macs, 0.5}. Throws UsageError when it is not name=ratio with 0 < ratio <= 1.
 std::pair<std::string, double> parse_ratio(const std::string& option, const std::string& text);
+// "90s", "30m", "1.5h" -> seconds. Throws UsageError on anything else, and unless it is above 0.
+double parse_duration(const std::string& option, const std::string& text);
 // Throws UsageError with the nearest of the values.
 void require_one_of(const std::string& option, const std::string& value,
                     const std::vector<std::string>& known);

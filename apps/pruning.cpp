@@ -27,7 +27,8 @@ std::vector<std::string> criterion_names() {
   return names;
 }
 
-Budget budget_of(const PruningArguments& pruning) {
+// Groups that the mode leaves alone keep all, unless they are named.
+Budget budget_of(const PruningArguments& pruning, const Coupling& coupling) {
   Budget budget;
   budget.round_to = pruning.round_to;
   if (!pruning.target.empty()) {
@@ -37,6 +38,8 @@ Budget budget_of(const PruningArguments& pruning) {
   if (pruning.ratio) budget.keep = pruning.ratio;
   for (const std::string& text : pruning.ratios)
     budget.groups.insert(parse_ratio("--ratios", text));
+  for (const Group& group : coupling.groups)
+    if (!may_shrink(group, pruning_mode(pruning))) budget.groups.try_emplace(group.name, 1);
   return budget;
 }
 
@@ -81,6 +84,9 @@ void add_pruning(CLI::App& parser, PruningArguments& pruning, const std::string&
       .add_option("--ratios", pruning.ratios,
                   "what single layers keep: features.0=0.5,features.3=0.7")
       ->delimiter(',');
+  parser.add_option("--mode", pruning.mode,
+                    "which layers: inner (those whose channels no other layer makes, as in Li et "
+                    "al.) or coupled (also the stages of residual networks, as wholes)");
   parser
       .add_option("--round-to", pruning.round_to,
                   "layers keep a multiple of so many channels; 1: as many as the target leaves")
@@ -99,16 +105,26 @@ void add_pruning(CLI::App& parser, PruningArguments& pruning, const std::string&
   if (!target.empty()) aim->description(aim->get_description() + "; by default " + target);
 }
 
+PruningMode pruning_mode(const PruningArguments& pruning) {
+  require_one_of("--mode", pruning.mode, {mode_names.begin(), mode_names.end()});
+  return pruning.mode == mode_names[0] ? PruningMode::inner : PruningMode::coupled;
+}
+
 void check(const PruningArguments& pruning, bool has_data) {
   require_criterion(pruning.criterion);
+  pruning_mode(pruning);
   require_usage(has_data || !find_criterion(pruning.criterion).needs_pictures, "--criterion ",
                 pruning.criterion, " looks at pictures: give --data");
   require_usage(has_data || !pruning.recalibrate, "--recalibrate looks at pictures: give --data");
   check(pruning.reconstruction, has_data);
   require_usage(!pruning.fold_constants || !pruning.reconstruction.is_asked(),
                 "--fold-constants: reconstruction keeps constants already; leave it out");
-  if (!pruning.target.empty())
-    require_one_of("--target", parse_ratio("--target", pruning.target).first, {"macs", "params"});
+  if (!pruning.target.empty()) {
+    const std::string what = parse_ratio("--target", pruning.target).first;
+    require_usage(what != "latency", "--target ", pruning.target,
+                  " is an aim of pruning in steps: give bonsai prune --max-drop or --budget");
+    require_one_of("--target", what, {"macs", "params"});
+  }
   require_usage(!pruning.ratio || (*pruning.ratio > 0 && *pruning.ratio <= 1), "--ratio is ",
                 pruning.ratio.value_or(0), ", should be above 0 and at most 1");
   for (const std::string& text : pruning.ratios) parse_ratio("--ratios", text);
@@ -127,7 +143,7 @@ Graph pruned(const Graph& graph, const PruningArguments& pruning, const Dataset*
         calibration_pictures(graph, *data, pruning.calibration.value_or(criterion_pictures), seed);
   }
   const Scores scores = criterion.score(Evidence(graph, coupling, pictures, seed));
-  const std::set<int> gone = choose(graph, coupling, scores, budget_of(pruning));
+  const std::set<int> gone = choose(graph, coupling, scores, budget_of(pruning, coupling));
   Graph small;
   if (pruning.reconstruction.is_asked()) {
     Reconstruction result =
@@ -158,6 +174,7 @@ std::string description(const PruningArguments& pruning) {
          (reconstruction.is_method() ? description(reconstruction)
                                      : "by the criterion " + pruning.criterion) +
          (reconstruction.repair ? ", " + description(reconstruction) : "") +
+         (pruning.mode == mode_names[0] ? ", inner layers alone" : "") +
          (pruning.round_to > 1 ? join(", in multiples of ", pruning.round_to) : "") +
          (pruning.fold_constants ? ", constants kept" : "") +
          (pruning.recalibrate ? ", batch norm recalibrated" : "");

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "apps/reconstruction.h"
+#include "compress/ceilings.h"
 #include "compress/choose.h"
 #include "data/dataset.h"
 #include "engine/graph.h"
@@ -21,6 +22,7 @@ struct PruningArguments {
   std::string target;               // "macs=0.5"
   std::optional<double> ratio;      // part of its channels that every layer keeps
   std::vector<std::string> ratios;  // "features.0=0.5"
+  std::string mode = "coupled";     // which layers may be pruned: a PruningMode
   int round_to = 8;                 // a vector of AVX, two of NEON
   bool fold_constants = false, recalibrate = false;
   ReconstructionArguments reconstruction;
@@ -28,6 +30,7 @@ struct PruningArguments {
 };
 void add_criterion(CLI::App& parser, std::string& criterion);
 void require_criterion(const std::string& criterion);  // throws UsageError when it does not exist
+PruningMode pruning_mode(const PruningArguments& pruning);  // likewise
 
 // `target`: what is aimed at when nothing is asked for; empty: something must be asked for.
 void add_pruning(CLI::App& parser, PruningArguments& pruning, const std::string& target);

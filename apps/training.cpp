@@ -13,7 +13,7 @@
 #include "apps/options.h"
 #include "apps/signals.h"
 #include "apps/usage.h"
-#include "engine/crc64.h"
+#include "layers/checksum.h"
 #include "layers/progress.h"
 
 namespace bonsai::app {
@@ -88,11 +88,7 @@ TrainResult train(Layer& net, const Dataset& data, TrainOptions options,
                   const std::filesystem::path& folder, bool resume) {
   options.folder = folder;
   options.resume = resume;
-  Crc64 weights;
-  for (const Parameter* p : net.parameters()) {
-    weights.update(p->value.data(), p->value.size() * sizeof(Scalar));
-  }
-  options.start = weights.hex();
+  options.start = weight_checksum(net);
   options.stop = &stop_requested();
   options.progress = progress_bar(std::cerr, errors_on_terminal(), terminal_columns());
   TrainResult result = fit(net, data, options);

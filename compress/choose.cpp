@@ -62,12 +62,6 @@ std::vector<std::optional<double>> named_parts(const Graph& graph, const Couplin
   return parts;
 }
 
-// Budget::round_to for a group of that many units.
-int rounding(int units, int round_to) {
-  while (round_to > 1 && 4 * round_to > units) round_to /= 2;
-  return round_to;
-}
-
 // The kept number of each group must be a multiple of this: of its rounding, and of the groups of
 // the convolutions that carry this group's units alone.
 std::vector<int> multiples(const Coupling& coupling, int round_to) {
@@ -204,6 +198,11 @@ void require_rounded(const Coupling& coupling, const std::set<int>& gone, int ro
 }
 
 }  // namespace
+
+int rounding(int units, int round_to) {
+  while (round_to > 1 && 4 * round_to > units) round_to /= 2;
+  return round_to;
+}
 
 std::set<int> choose(const Graph& graph, const Coupling& coupling, const Scores& scores,
                      const Budget& budget) {

@@ -42,6 +42,9 @@ struct Budget {
   Spread spread = Spread::uniform;
 };
 
+// Budget::round_to for a group of that many units.
+int rounding(int units, int round_to);
+
 // Throws Error when the budget makes no sense or cannot be met (then with the least that can).
 std::set<int> choose(const Graph& graph, const Coupling& coupling, const Scores& scores,
                      const Budget& budget);

@@ -4,8 +4,8 @@
 #include <chrono>
 #include <memory>
 
+#include "compress/thread_count.h"
 #include "engine/error.h"
-#include "engine/parallel.h"
 #include "engine/random.h"
 #include "engine/session.h"
 
@@ -13,17 +13,6 @@ namespace bonsai {
 namespace {
 
 constexpr int runs_per_turn = 5;  // counted ones
-
-class ThreadCount {
- public:
-  explicit ThreadCount(int threads) : before_(thread_count()) { set_thread_count(threads); }
-  ~ThreadCount() { set_thread_count(before_); }
-  ThreadCount(const ThreadCount&) = delete;
-  ThreadCount& operator=(const ThreadCount&) = delete;
-
- private:
-  int before_;
-};
 
 // A session with its input and output.
 struct Runner {

@@ -15,13 +15,6 @@ namespace {
 
 using Row = std::array<std::string, 4>;  // figure, before, after, change
 
-// 1234567 -> 1,234,567
-std::string grouped(int64_t n) {
-  std::string text = std::to_string(n);
-  for (size_t i = text.size(); i > 3;) text.insert(i -= 3, 1, ',');
-  return text;
-}
-
 // Three significant digits: 0.123, 1.23, 12.3, 123.
 std::string three_digits(double value) {
   return fixed(value, value < 1 ? 3 : value < 10 ? 2 : value < 100 ? 1 : 0);

@@ -1,6 +1,7 @@
 // Numbers in sentences and tables.
 #pragma once
 
+#include <cstdint>
 #include <cstdio>
 #include <string>
 
@@ -9,6 +10,13 @@ namespace bonsai {
 inline std::string fixed(double value, int digits) {
   char text[64];
   std::snprintf(text, sizeof text, "%.*f", digits, value);
+  return text;
+}
+
+// 1234567 -> 1,234,567
+inline std::string grouped(int64_t n) {
+  std::string text = std::to_string(n);
+  for (size_t i = text.size(); i > 3;) text.insert(i -= 3, 1, ',');
   return text;
 }
 

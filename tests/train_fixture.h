@@ -62,10 +62,10 @@ inline uint64_t fingerprint(Layer& net, const TrainResult& result) {
 // A folder of one's own, gone at the end.
 class Folder {
  public:
-  Folder() {
+  Folder() : Folder(std::filesystem::temp_directory_path()) {}
+  explicit Folder(const std::filesystem::path& parent) {
     static std::atomic<int> number = 0;
-    path_ = std::filesystem::temp_directory_path() /
-            ("bonsai_test_" + std::to_string(getpid()) + "_" + std::to_string(number++));
+    path_ = parent / ("bonsai_test_" + std::to_string(getpid()) + "_" + std::to_string(number++));
     std::filesystem::remove_all(path_);
   }
   ~Folder() {

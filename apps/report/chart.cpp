@@ -80,18 +80,30 @@ class Axes {
 
 std::string css_of(size_t series) { return "series-" + std::to_string(series % colours); }
 
+void draw_cross(Svg& svg, Point centre, const std::string& css, const std::string& tip) {
+  constexpr double arm = 4.5;
+  for (const double side : {-arm, arm})
+    svg.path({{centre.x - side, centre.y - arm}, {centre.x + side, centre.y + arm}},
+             "curve " + css);
+  svg.circle(centre, arm + 2, "hit", tip);
+}
+
 void draw_series(Svg& svg, const Chart& chart, const Axes& axes, size_t number) {
   const Series& series = chart.series[number];
   std::vector<Point> points;
   for (const auto& point : series.points)
     if (is_finite(point)) points.push_back(axes.at(point[0], point[1]));
-  if (chart.lines) svg.path(points, "curve " + css_of(number));
+  if (chart.lines && !series.crosses) svg.path(points, "curve " + css_of(number));
   for (size_t i = 0; i < series.points.size(); ++i) {
     const auto& [x, y] = series.points[i];
     if (!is_finite(series.points[i])) continue;
     const std::string name = i < series.labels.size() ? series.labels[i] : series.name;
-    svg.circle(axes.at(x, y), chart.lines ? 3 : 4.5, "dot " + css_of(number),
-               name + ": " + fixed(x, 3) + ", " + fixed(y, 4));
+    const std::string tip = name + ": " + fixed(x, 3) + ", " + fixed(y, 4);
+    if (series.crosses) {
+      draw_cross(svg, axes.at(x, y), css_of(number), tip);
+    } else {
+      svg.circle(axes.at(x, y), chart.lines ? 3 : 4.5, "dot " + css_of(number), tip);
+    }
   }
 }
 

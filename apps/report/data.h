@@ -93,6 +93,7 @@ struct Series {
   std::string name;
   std::vector<std::array<double, 2>> points;  // x, y
   std::vector<std::string> labels;            // of the points, or none
+  bool crosses = false;                       // marked so, and never joined by lines
 };
 
 struct Chart {

@@ -172,12 +172,13 @@ void from_json(const Json& json, HeatMap& x) {
 }
 
 void to_json(Json& json, const Series& x) {
-  json = {{"name", x.name}, {"points", x.points}, {"labels", x.labels}};
+  json = {{"name", x.name}, {"points", x.points}, {"labels", x.labels}, {"crosses", x.crosses}};
 }
 void from_json(const Json& json, Series& x) {
   json.at("name").get_to(x.name);
   json.at("points").get_to(x.points);
   json.at("labels").get_to(x.labels);
+  x.crosses = json.value("crosses", false);  // reports of version 0.1.0 have none
 }
 
 void to_json(Json& json, const Chart& x) {

@@ -68,7 +68,7 @@ svg .grid { stroke: var(--rule); stroke-width: 1; }
 svg .border { stroke: var(--faint); stroke-width: 1; stroke-dasharray: 4 3; }
 svg .curve { fill: none; stroke-width: 2; stroke-linejoin: round; stroke-linecap: round; }
 svg .curve.train { stroke: var(--train); } svg .curve.test { stroke: var(--test); }
-svg .dot { stroke: var(--card); stroke-width: 1; }
+svg .dot { stroke: var(--card); stroke-width: 1; } svg .hit { fill: transparent; }
 svg .dot.train { fill: var(--train); } svg .dot.test { fill: var(--test); }
 svg .dot.removed { fill: var(--before); } svg .dot.constant { fill: var(--train); }
 svg .dot.solved { fill: var(--leaf); }

@@ -1,0 +1,121 @@
+// bonsai prune in steps: interrupted and resumed, replayed where the test pictures are others, and
+// refused in one line where it cannot be done.
+#include <csignal>
+#include <nlohmann/json.hpp>
+
+#include "engine/file.h"
+#include "tests/catch.h"
+#include "tests/command.h"
+#include "tests/pictures.h"
+#include "zoo/zoo.h"
+
+namespace bonsai::test {
+namespace {
+
+using Json = nlohmann::json;
+
+void write_class(const CommandFolder& folder, const std::string& name, int count, int seed) {
+  std::filesystem::create_directories(folder.path(name));
+  for (int i = 0; i < count; ++i)
+    write_png(folder.path(name) / (std::to_string(i) + ".png"), test_picture(16, 16, seed + i));
+}
+
+void write_data(const CommandFolder& folder, const std::string& name, int train_seed,
+                int test_seed) {
+  for (const int label : {0, 1}) {
+    const std::string group = label == 0 ? "a" : "b";
+    write_class(folder, name + "/train/" + group, 16, train_seed + 100 * label);
+    write_class(folder, name + "/test/" + group, 3, test_seed + 100 * label);
+  }
+}
+
+void save_network(const CommandFolder& folder) {
+  zoo::Options options{.classes = 2, .seed = 1, .width = 0.125F, .input = {16, 16, 3}};
+  Graph graph = trace(*zoo::make("vgg_small", options), {1, 16, 16, 3});
+  graph.info.network = "vgg_small";
+  graph.info.classes = {"a", "b"};
+  graph.info.mean = graph.info.std = {0.5F, 0.5F, 0.5F};
+  save(folder.path("net.bonsai").string(), graph);
+}
+
+const std::string job =
+    "prune net.bonsai --target macs=0.8 --max-drop 100 --round-to 2 --hold-out 6 --batch 8 "
+    "--cache cache ";
+
+}  // namespace
+
+TEST_CASE("prune in steps resumes, reports, and never looks at test pictures before the end") {
+  const CommandFolder folder;
+  save_network(folder);
+  write_data(folder, "data", 1, 1000);
+  write_data(folder, "other_test", 1, 5000);
+  write_data(folder, "other_train", 3, 1000);
+
+  const Outcome cut =
+      folder.run_and_signal(job + "--data data --scratch --out run", "step 1", SIGINT);
+  INFO(cut.err);
+  CHECK(cut.status == 130);
+  CHECK(cut.err.find("go on with: ") != std::string::npos);
+  const Outcome done = folder.run(job + "--data data --scratch --out run --json --resume");
+  INFO(done.err);
+  REQUIRE(done.status == 0);
+  const Json found = Json::parse(done.out);
+  CHECK(found.at("reason") == "the target is reached");
+  CHECK(found.at("after").at("macs").get<double>() <=
+        0.8 * found.at("before").at("macs").get<double>());
+  CHECK(found.at("validation").at("images") == 6);
+  CHECK(found.at("scratch").at("epochs") == found.at("steps").size());
+  for (const char* name : {"pruned.bonsai", "scratch.bonsai", "journal.jsonl", "config.json"})
+    CHECK(std::filesystem::exists(folder.path("run") / name));
+  CHECK(folder.read("run/decisions.log").find("step 1: ") != std::string::npos);
+  const std::string page = folder.read("run/report.html");
+  for (const char* part : {"What can be reached", "Steps", "taken back", "from scratch"})
+    CHECK(page.find(part) != std::string::npos);
+
+  // Had a test picture been looked at, this would come out differently. The rest, which measures,
+  // is not needed.
+  const std::string replay = job + "--replay run/journal.jsonl ";
+  folder.run_and_signal(replay + "--data other_test --out same", "end: ", SIGTERM);
+  CHECK(folder.read("same/journal.jsonl") == folder.read("run/journal.jsonl"));
+  const Outcome refused = folder.run(replay + "--data other_train --out other");
+  CHECK(refused.status == 1);
+  CHECK(refused.err.find("belongs to another run: data was") != std::string::npos);
+}
+
+TEST_CASE("prune in steps says in one line what it cannot do") {
+  const CommandFolder folder;
+  save_network(folder);
+  write_data(folder, "data", 1, 1000);
+  struct Wrong {
+    std::string arguments, complaint;
+    int status;
+  };
+  const std::string base = "prune net.bonsai --cache cache ";
+  for (const Wrong& wrong : std::vector<Wrong>{
+           {base + "--target macs=0.5 --max-drop 1", "give --data", 2},
+           {base + "--budget 5m --data data", "give --target macs=0.5", 2},
+           {base + "--target maks=0.5 --budget 5m --data data", "did you mean 'macs'", 2},
+           {base + "--target macs=0.5 --budget 5 --data data", "such as 90s, 30m or 2h", 2},
+           {base + "--target macs=0.5 --max-drop 1 --mode iner --data data", "'inner'", 2},
+           {base + "--target macs=0.5 --max-drop 1 --rank tailor --data data", "'taylor'", 2},
+           {base + "--target macs=0.5 --max-drop 1 --repair --data data", "do not go with", 2},
+           {base + "--target macs=0.5 --scratch --out x", "--scratch belongs to", 2},
+           {base + "--target latency=0.5 --out x", "give bonsai prune --max-drop", 2},
+           {base + "--target macs=0.5", "--out is required", 2},
+           {base + "--target macs=0.001 --max-drop 1 --data data --out out",
+            "cannot be reached, the least in mode coupled is", 1},
+           {base + "--target macs=0.5 --max-drop 1 --data data --hold-out 32 --out out", "32",
+            1}}) {
+    INFO(wrong.arguments);
+    const Outcome outcome = folder.run(wrong.arguments);
+    INFO(outcome.err);
+    CHECK(outcome.status == wrong.status);
+    CHECK(outcome.out.empty());
+    const size_t line = outcome.err.find("bonsai: ");
+    REQUIRE(line != std::string::npos);
+    CHECK(outcome.err.find(wrong.complaint, line) != std::string::npos);
+    CHECK(outcome.err.find('\n', line) == outcome.err.size() - 1);
+  }
+}
+
+}  // namespace bonsai::test
