@@ -49,6 +49,7 @@ void add_training(CLI::App& parser, TrainingArguments& training) {
   parser.add_option("--ema", training.ema, "decay of the average of weights; 0: no average")
       ->check(CLI::Range(0.0, 0.999999));
   parser.add_flag("--no-flip", training.no_flip, "do not mirror pictures (digits, letters)");
+  parser.add_flag("--no-augment", training.no_augment, "neither mirror nor shift pictures");
   parser
       .add_option("--hold-out", training.hold_out,
                   "do not learn from so many training pictures: sensitivity, profile and compare "
@@ -72,6 +73,7 @@ TrainOptions train_options(const TrainingArguments& training, int height) {
   options.ema = static_cast<float>(training.ema);
   options.augment.crop_padding = std::max(1, height / 8);
   options.augment.flip = !training.no_flip;
+  if (training.no_augment) options.augment = Augment::none();
   options.seed = training.seed;
   return options;
 }

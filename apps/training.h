@@ -21,7 +21,7 @@ struct TrainingArguments {
   double lr = 0;  // 0: the optimiser's usual one
   std::string schedule = "one-cycle", optimiser = "sgd";
   double weight_decay = 5e-4, label_smoothing = 0.1, ema = 0;
-  bool no_flip = false;
+  bool no_flip = false, no_augment = false;
   int hold_out = 0;  // training pictures that it does not learn from
   uint64_t seed = 1;
 };

@@ -101,8 +101,8 @@ std::vector<Distillation::Compared> Distillation::find(const std::vector<LayerPa
                                                        std::vector<int>& taps) const {
   std::vector<Compared> found;
   for (const LayerPair& pair : pairs) {
-    const int ours = value_named(student_, pair.student),
-              theirs = value_named(teacher, pair.teacher);
+    const int ours = value_named(student_, pair.student, "the student"),
+              theirs = value_named(teacher, pair.teacher, "the teacher");
     map_shape(student_, ours, pair.student);
     map_shape(teacher, theirs, pair.teacher);
     found.push_back({.student = ours, .taken = taps.size()});
@@ -127,11 +127,9 @@ bool Distillation::asks() const {
   return options_.answers > 0 || !hints_.empty() || !attention_.empty();
 }
 
-void Distillation::remember(const Dataset& data) {
+void Distillation::remember(const Dataset& data, const std::function<void(int, int)>& progress) {
   if (!hints_.empty() || !attention_.empty() || !asks()) return;
-  const auto start = Clock::now();
-  remembered_ = teacher_->logits(data.train, data);
-  teacher_seconds_ += std::chrono::duration<double>(Clock::now() - start).count();
+  remembered_ = teacher_->logits(data.train, data, progress);
 }
 
 Answer Distillation::ask(const Batch& batch) {

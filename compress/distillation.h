@@ -15,6 +15,7 @@
 // it that fits everywhere.
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -56,15 +57,15 @@ class Distillation : public Objective {
 
   // Asks the teacher once about each training picture and never again, which is right when pictures
   // are not augmented; those of batches that are stay an Error. Does nothing when the teacher's
-  // layers are looked at.
-  void remember(const Dataset& data);
+  // layers are looked at. `progress`, after every few pictures, may throw to end it.
+  void remember(const Dataset& data, const std::function<void(int done, int total)>& progress = {});
 
   // `net` must be the student.
   Recorded record(Tape& tape, Layer& net, const Batch& batch, float smoothing) override;
   std::vector<Parameter*> parameters() override;  // the regressors', "hint.0.weight" and so on
   RunIdentity identity() const override;
 
-  double teacher_seconds() const { return teacher_seconds_; }  // spent on asking
+  double teacher_seconds() const { return teacher_seconds_; }  // spent on asking in steps
 
  private:
   struct Compared {

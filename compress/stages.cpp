@@ -29,13 +29,13 @@ std::vector<bool> narrow_places(const Graph& graph) {
 
 }  // namespace
 
-int value_named(const Graph& graph, const std::string& node) {
+int value_named(const Graph& graph, const std::string& node, std::string_view whose) {
   std::vector<std::string> names;
   for (size_t n = 0; n < graph.nodes.size(); ++n) {
     names.push_back(graph.node_name(n));
     if (names.back() == node) return graph.nodes[n].out;
   }
-  throw Error(join("no layer is named '", node, "'", suggestion(node, names)));
+  throw Error(join(whose, " has no layer '", node, "'", suggestion(node, names)));
 }
 
 std::vector<int> stage_ends(const Graph& graph) {

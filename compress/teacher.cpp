@@ -111,7 +111,8 @@ Answer Teacher::answer(const Tensor& images) const {
   return answer;
 }
 
-Tensor Teacher::logits(const Images& images, const Dataset& data) const {
+Tensor Teacher::logits(const Images& images, const Dataset& data,
+                       const std::function<void(int, int)>& progress) const {
   constexpr int batch_size = 250;
   Tensor all({images.count(), graph_.output_shape()[1]});
   Loader loader(images, data.mean, data.std, {.batch = batch_size});
@@ -120,6 +121,7 @@ Tensor Teacher::logits(const Images& images, const Dataset& data) const {
   for (Batch batch; loader.next(batch);) {
     const Tensor logits = answer(batch.images).logits;
     to = std::copy_n(logits.data(), logits.size(), to);
+    if (progress) progress(static_cast<int>(to - all.data()) / all.dim(1), images.count());
   }
   return all;
 }

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <array>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -29,7 +30,8 @@ class Teacher {
   Answer answer(const Tensor& images) const;
 
   // Of all pictures, without augmentation: [count, classes].
-  Tensor logits(const Images& images, const Dataset& data) const;
+  Tensor logits(const Images& images, const Dataset& data,
+                const std::function<void(int done, int total)>& progress = {}) const;
 
   const std::string& checksum() const { return checksum_; }  // of its weights
 

@@ -19,6 +19,7 @@
 #include "apps/report/text.h"
 #include "apps/signals.h"
 #include "apps/starting_point.h"
+#include "apps/teaching.h"
 #include "apps/training.h"
 #include "engine/file.h"
 
@@ -35,6 +36,8 @@ struct Arguments {
   PruningArguments pruning;
   int finetune = 2;
   double finetune_lr = 0;
+  std::string teacher;  // of the fine-tuning: a model file, "self", or none
+  TeachingArguments teaching;
   Common common;
   std::string out;
   bool resume = false;
@@ -48,6 +51,7 @@ struct Run {
   std::vector<EpochRecord> training, finetuning;
   Evaluation tested_before, tested_pruned, tested_after;
   TrainOptions train_options, finetune_options;
+  std::string lessons;  // what the fine-tuning learnt from besides labels
   fs::path folder, model, pruned_model;
 };
 
@@ -92,8 +96,21 @@ void prune_stage(const Arguments& arguments, Run& run) {
 void finetune_stage(const Arguments& arguments, Run& run) {
   if (arguments.finetune > 0) {
     stage("fine-tuning");
-    TrainResult result = train(run.after, run.start.data, run.finetune_options,
-                               run.folder / "finetune", arguments.resume);
+    TrainOptions options = run.finetune_options;
+    std::unique_ptr<Distillation> lessons;
+    if (!arguments.teacher.empty()) {
+      const Graph teacher = teacher_of_pruned(arguments.teacher, run.start.graph);
+      const DistillationOptions weights =
+          distillation_options(arguments.teaching, run.after, teacher, options.seed);
+      lessons = distillation(run.after, teacher, run.start.data, options, weights);
+      options.objective = lessons.get();
+      run.lessons = arguments.teacher + ": " + description(weights);
+    }
+    TrainResult result =
+        train(run.after, run.start.data, options, run.folder / "finetune", arguments.resume);
+    if (lessons)
+      say(join("teacher: ", report::percent(teacher_share(*lessons, result), 0),
+               " of the time of a step"));
     run.finetuning = std::move(result.history);
     run.tested_after = std::move(result.test);
   } else {
@@ -149,6 +166,7 @@ report::ReportData findings(const Arguments& arguments, const Invocation& invoca
   if (arguments.file.empty()) recipe_facts.push_back({"training", recipe(run.train_options)});
   recipe_facts.push_back({"pruning", description(arguments.pruning)});
   if (arguments.finetune > 0) recipe_facts.push_back({"fine-tuning", recipe(run.finetune_options)});
+  if (!run.lessons.empty()) recipe_facts.push_back({"teacher", run.lessons});
   recipe_facts.push_back({"seed", std::to_string(arguments.training.seed)});
   report.facts.insert(report.facts.begin() + 2, recipe_facts.begin(), recipe_facts.end());
   report.commands = {invocation.text()};
@@ -165,6 +183,8 @@ void run(const Arguments& given, const CLI::App& parser, const Invocation& invoc
   check(arguments.pruning, true);
   apply(arguments.common);
   if (!arguments.file.empty()) arguments.network.name = arguments.file;
+  if (!arguments.teacher.empty() && arguments.teacher != "self")
+    open_model(arguments.teacher);  // a wrong name is an error now, not after the training
 
   Run run;
   run.start = starting_point(arguments.network, arguments.data, arguments.training.seed);
@@ -220,6 +240,10 @@ Job define(CLI::App& parser, const Invocation& invocation) {
       .add_option("--finetune-lr", arguments->finetune_lr,
                   "its highest learning rate; 0: a fifth of --lr")
       ->check(CLI::NonNegativeNumber);
+  parser.add_option("--teacher", arguments->teacher,
+                    "fine-tune on the answers of a model file too; self: of the network before "
+                    "pruning");
+  add_teaching(parser, arguments->teaching);
   add_common(parser, arguments->common);
   parser.add_option("--out", arguments->out, "the run's folder; empty: runs/<network>-pruned");
   parser.add_flag("--resume", arguments->resume, "go on where the run in this folder stopped");
@@ -231,7 +255,8 @@ Job define(CLI::App& parser, const Invocation& invocation) {
 const Command compress_command = {
     "compress", "train (or load), prune, fine-tune, measure and report",
     "  bonsai compress\n"
-    "  bonsai compress model.bonsai --data cifar10 --target params=0.3 --finetune 10\n",
+    "  bonsai compress model.bonsai --data cifar10 --target params=0.3 --finetune 10\n"
+    "  bonsai compress model.bonsai --data cifar10 --finetune 10 --teacher self\n",
     define};
 
 }  // namespace bonsai::app
