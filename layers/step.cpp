@@ -142,7 +142,11 @@ StepResult train_step(Layer& net, Optimiser& optimiser, const Batch& batch,
     if (std::isfinite(result.loss)) tape.backward(loss);
   }
   if (!std::isfinite(result.loss) || !all_finite(parameters)) diagnose(net, batch, options);
+  if (options.penalty != nullptr) options.penalty->add_to_gradients();
   optimiser.step(options.learning_rate);
+  if (options.penalty != nullptr) {
+    options.penalty->after_update(optimiser.reach(options.learning_rate));
+  }
   clear_gradients(parameters);
   return result;
 }

@@ -10,6 +10,7 @@
 #include "engine/layer.h"
 #include "layers/objective.h"
 #include "layers/optim.h"
+#include "layers/penalty.h"
 
 namespace bonsai {
 
@@ -19,6 +20,7 @@ struct StepOptions {
   uint64_t seed = 1;  // dropout draws from (seed, step)
   int64_t step = 0;
   Objective* objective = nullptr;  // null: Classification
+  Penalty* penalty = nullptr;
 };
 
 struct StepResult {

@@ -166,7 +166,8 @@ class Trainer {
                            .label_smoothing = options_.label_smoothing,
                            .seed = options_.seed,
                            .step = state_.step,
-                           .objective = options_.objective});
+                           .objective = options_.objective,
+                           .penalty = options_.penalty});
     } catch (const Diverged& error) {
       throw Diverged(
           join("epoch ", state_.epoch + 1, ", learning rate ", learning_rate, ": ", error.what()));

@@ -17,6 +17,7 @@
 #include "layers/evaluate.h"
 #include "layers/objective.h"
 #include "layers/optim.h"
+#include "layers/penalty.h"
 #include "layers/schedule.h"
 #include "layers/step.h"
 
@@ -46,6 +47,7 @@ struct TrainOptions {
   bool drop_last = true;              // a last batch that is not full is left out
   float ema = 0;                      // decay of the weight average (layers/ema.h); 0: none
   Objective* objective = nullptr;     // null: Classification; must outlive the training
+  Penalty* penalty = nullptr;         // must outlive the training
   std::filesystem::path folder = {};  // checkpoint.bonsai, log.jsonl; empty: nothing is written
   bool resume = false;                // go on from the folder's checkpoint, if there is one
   std::string start = {};             // what the network begins as, such as a checksum: the
