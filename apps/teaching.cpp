@@ -4,7 +4,6 @@
 
 #include <CLI/CLI.hpp>
 
-#include "apps/models.h"
 #include "apps/report/text.h"
 #include "apps/signals.h"
 #include "apps/steps.h"
@@ -86,10 +85,6 @@ std::unique_ptr<Distillation> distillation(Graph& student, const Graph& teacher,
     end_if_stopped();
   });
   return result;
-}
-
-Graph teacher_of_pruned(const std::string& file, const Graph& before) {
-  return file == "self" ? before : open_model(file);
 }
 
 std::string description(const DistillationOptions& options) {

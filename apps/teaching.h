@@ -31,9 +31,6 @@ std::unique_ptr<Distillation> distillation(Graph& student, const Graph& teacher,
                                            const Dataset& data, const TrainOptions& training,
                                            const DistillationOptions& options);
 
-// The teacher of a network that was pruned: `file`, or the network before, for "self".
-Graph teacher_of_pruned(const std::string& file, const Graph& before);
-
 std::string description(const DistillationOptions& options);  // in words, for the report
 // Which part of the time of training went into asking the teacher, 0 .. 1.
 double teacher_share(const Distillation& distillation, const TrainResult& result);

@@ -96,7 +96,12 @@ TrainResult train(Layer& net, const Dataset& data, TrainOptions options,
   }
   options.start = weights.hex();
   options.stop = &stop_requested();
-  options.progress = progress_bar(std::cerr, errors_on_terminal(), terminal_columns());
+  options.progress = [also = options.progress,
+                      bar = progress_bar(std::cerr, errors_on_terminal(), terminal_columns())](
+                         const Progress& progress) {
+    bar(progress);
+    if (also) also(progress);
+  };
   TrainResult result = fit(net, data, options);
   if (result.stopped) end_if_stopped();
   return result;

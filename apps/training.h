@@ -30,7 +30,8 @@ void add_training(CLI::App& parser, TrainingArguments& training);
 TrainOptions train_options(const TrainingArguments& training, int height);
 std::string recipe(const TrainOptions& options);  // in words, for the report
 
-// fit with a progress bar on standard error. Throws Stopped when a signal stopped it.
+// fit with a progress bar on standard error, before what the options say to do. Throws Stopped when
+// a signal stopped it.
 TrainResult train(Layer& net, const Dataset& data, TrainOptions options,
                   const std::filesystem::path& folder, bool resume);
 

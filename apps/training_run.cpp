@@ -25,7 +25,7 @@ TrainingRun::TrainingRun(const RunArguments& run, const CLI::App& parser, const 
     : arguments(run), invocation(run_by) {
   apply(run.common);
   start = starting_point(run.network, run.data, run.training.seed);
-  if (run.training.hold_out > 0) set_aside(start.data, run.training.hold_out);
+  if (run.training.hold_out > 0) held_out = set_aside(start.data, run.training.hold_out);
   options = train_options(run.training, start.data.train.height);
   folder = run.out.empty() ? "runs/" + start.graph.info.network : run.out;
   make_folder(folder);

@@ -37,6 +37,7 @@ struct TrainingRun {
   const RunArguments& arguments;
   const Invocation& invocation;
   StartingPoint start;  // its graph is the one to train
+  Images held_out;      // training pictures that it does not learn from
   TrainOptions options;
   std::filesystem::path folder;
 };

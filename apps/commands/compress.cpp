@@ -11,6 +11,7 @@
 #include "apps/console.h"
 #include "apps/files.h"
 #include "apps/findings.h"
+#include "apps/finetuning.h"
 #include "apps/measure.h"
 #include "apps/models.h"
 #include "apps/options.h"
@@ -19,7 +20,6 @@
 #include "apps/report/text.h"
 #include "apps/signals.h"
 #include "apps/starting_point.h"
-#include "apps/teaching.h"
 #include "apps/training.h"
 #include "engine/file.h"
 
@@ -34,10 +34,7 @@ struct Arguments {
   DataArguments data;
   TrainingArguments training{.epochs = 4, .batch = 64};
   PruningArguments pruning;
-  int finetune = 2;
-  double finetune_lr = 0;
-  std::string teacher;  // of the fine-tuning: a model file, "self", or none
-  TeachingArguments teaching;
+  FinetuningArguments finetuning;
   Common common;
   std::string out;
   bool resume = false;
@@ -51,21 +48,11 @@ struct Run {
   std::vector<EpochRecord> training, finetuning;
   Evaluation tested_before, tested_pruned, tested_after;
   TrainOptions train_options, finetune_options;
-  std::string lessons;  // what the fine-tuning learnt from besides labels
+  std::string teacher;  // of the fine-tuning, in words
   fs::path folder, model, pruned_model;
 };
 
 void stage(const std::string& title) { say("== " + title); }
-
-TrainOptions finetune_options(const Arguments& arguments, const TrainOptions& training) {
-  TrainOptions options = training;
-  options.epochs = arguments.finetune;
-  // The weights are good already: a fifth of the rate repairs without forgetting.
-  options.lr =
-      arguments.finetune_lr > 0 ? static_cast<float>(arguments.finetune_lr) : training.lr / 5;
-  options.seed = training.seed + 1;
-  return options;
-}
 
 void train_stage(const Arguments& arguments, Run& run) {
   Graph& graph = run.start.graph;
@@ -94,25 +81,14 @@ void prune_stage(const Arguments& arguments, Run& run) {
 }
 
 void finetune_stage(const Arguments& arguments, Run& run) {
-  if (arguments.finetune > 0) {
+  if (arguments.finetuning.epochs > 0) {
     stage("fine-tuning");
-    TrainOptions options = run.finetune_options;
-    std::unique_ptr<Distillation> lessons;
-    if (!arguments.teacher.empty()) {
-      const Graph teacher = teacher_of_pruned(arguments.teacher, run.start.graph);
-      const DistillationOptions weights =
-          distillation_options(arguments.teaching, run.after, teacher, options.seed);
-      lessons = distillation(run.after, teacher, run.start.data, options, weights);
-      options.objective = lessons.get();
-      run.lessons = arguments.teacher + ": " + description(weights);
-    }
-    TrainResult result =
-        train(run.after, run.start.data, options, run.folder / "finetune", arguments.resume);
-    if (lessons)
-      say(join("teacher: ", report::percent(teacher_share(*lessons, result), 0),
-               " of the time of a step"));
-    run.finetuning = std::move(result.history);
-    run.tested_after = std::move(result.test);
+    FinetuningResult result =
+        finetune(run.after, run.start.graph, run.start.data, arguments.finetuning,
+                 run.finetune_options, run.folder / "finetune", arguments.resume);
+    run.finetuning = std::move(result.training.history);
+    run.tested_after = std::move(result.training.test);
+    run.teacher = std::move(result.teacher);
   } else {
     run.tested_after = run.tested_pruned;
   }
@@ -141,7 +117,8 @@ std::string summary_of(const Arguments& arguments, const Run& run) {
                                             : "Loaded from " + arguments.file + ", tested on " +
                                                   data_description(run.start.data);
   text += "; pruned " + description(arguments.pruning);
-  if (arguments.finetune > 0) text += join("; fine-tuned for ", arguments.finetune, " epochs");
+  if (arguments.finetuning.epochs > 0)
+    text += join("; fine-tuned for ", arguments.finetuning.epochs, " epochs");
   return text + ".";
 }
 
@@ -165,8 +142,9 @@ report::ReportData findings(const Arguments& arguments, const Invocation& invoca
   std::vector<report::Fact> recipe_facts;
   if (arguments.file.empty()) recipe_facts.push_back({"training", recipe(run.train_options)});
   recipe_facts.push_back({"pruning", description(arguments.pruning)});
-  if (arguments.finetune > 0) recipe_facts.push_back({"fine-tuning", recipe(run.finetune_options)});
-  if (!run.lessons.empty()) recipe_facts.push_back({"teacher", run.lessons});
+  if (arguments.finetuning.epochs > 0)
+    recipe_facts.push_back({"fine-tuning", recipe(run.finetune_options)});
+  if (!run.teacher.empty()) recipe_facts.push_back({"teacher", run.teacher});
   recipe_facts.push_back({"seed", std::to_string(arguments.training.seed)});
   report.facts.insert(report.facts.begin() + 2, recipe_facts.begin(), recipe_facts.end());
   report.commands = {invocation.text()};
@@ -183,14 +161,13 @@ void run(const Arguments& given, const CLI::App& parser, const Invocation& invoc
   check(arguments.pruning, true);
   apply(arguments.common);
   if (!arguments.file.empty()) arguments.network.name = arguments.file;
-  if (!arguments.teacher.empty() && arguments.teacher != "self")
-    open_model(arguments.teacher);  // a wrong name is an error now, not after the training
+  check(arguments.finetuning);
 
   Run run;
   run.start = starting_point(arguments.network, arguments.data, arguments.training.seed);
   if (arguments.training.hold_out > 0) set_aside(run.start.data, arguments.training.hold_out);
   run.train_options = train_options(arguments.training, run.start.data.train.height);
-  run.finetune_options = finetune_options(arguments, run.train_options);
+  run.finetune_options = finetuning_options(arguments.finetuning, run.train_options);
   run.folder =
       arguments.out.empty() ? "runs/" + run.start.graph.info.network + "-pruned" : arguments.out;
   run.model = run.folder / "model.bonsai";
@@ -234,16 +211,7 @@ Job define(CLI::App& parser, const Invocation& invocation) {
   add_data(parser, arguments->data);
   add_training(parser, arguments->training);
   add_pruning(parser, arguments->pruning, "macs=0.5");
-  parser.add_option("--finetune", arguments->finetune, "epochs of fine-tuning after pruning")
-      ->check(CLI::Range(0, 100000));
-  parser
-      .add_option("--finetune-lr", arguments->finetune_lr,
-                  "its highest learning rate; 0: a fifth of --lr")
-      ->check(CLI::NonNegativeNumber);
-  parser.add_option("--teacher", arguments->teacher,
-                    "fine-tune on the answers of a model file too; self: of the network before "
-                    "pruning");
-  add_teaching(parser, arguments->teaching);
+  add_finetuning(parser, arguments->finetuning);
   add_common(parser, arguments->common);
   parser.add_option("--out", arguments->out, "the run's folder; empty: runs/<network>-pruned");
   parser.add_flag("--resume", arguments->resume, "go on where the run in this folder stopped");
