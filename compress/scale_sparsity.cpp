@@ -12,10 +12,14 @@ Scalar soft_threshold(Scalar x, Scalar threshold) {
   return std::copysign(std::max(std::abs(x) - threshold, Scalar{0}), x);
 }
 
-std::vector<Parameter*> batch_norm_scales(Graph& graph) {
+namespace {
+
+std::vector<Parameter*> scales_of(Graph& graph, bool explicit_ones) {
   std::vector<Parameter*> scales;
   for (const Node& node : graph.nodes) {
-    if (node.op->name() != "batch_norm") continue;
+    const bool wanted =
+        node.op->name() == "batch_norm" || (explicit_ones && node.op->name() == "channel_scale");
+    if (!wanted) continue;
     Parameter* p = graph.values[static_cast<size_t>(node.in[1])].parameter.get();
     const bool known = std::find(scales.begin(), scales.end(), p) != scales.end();
     if (p != nullptr && p->trainable && !known) scales.push_back(p);
@@ -23,9 +27,14 @@ std::vector<Parameter*> batch_norm_scales(Graph& graph) {
   return scales;
 }
 
+}  // namespace
+
+std::vector<Parameter*> batch_norm_scales(Graph& graph) { return scales_of(graph, false); }
+std::vector<Parameter*> channel_scales(Graph& graph) { return scales_of(graph, true); }
+
 ScaleSparsity::ScaleSparsity(std::vector<Parameter*> scales, float strength, ScaleMethod method)
     : scales_(std::move(scales)), strength_(strength), method_(method) {
-  require(!scales_.empty(), "scale sparsity: the network has no batch norms to scale its channels");
+  require(!scales_.empty(), "scale sparsity: the network has no factors of channels");
   require(strength >= 0 && std::isfinite(strength), "scale sparsity: the strength is ", strength,
           ", should not be negative");
 }

@@ -23,6 +23,8 @@ Scalar soft_threshold(Scalar x, Scalar threshold);
 
 // The trainable factors (gamma) of all batch norms, in order of execution, each once.
 std::vector<Parameter*> batch_norm_scales(Graph& graph);
+// Likewise, and those of compress/explicit_scales.h.
+std::vector<Parameter*> channel_scales(Graph& graph);
 
 class ScaleSparsity : public Penalty {
  public:

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "compress/cliff.h"
+#include "compress/explicit_scales.h"
 #include "compress/group_sparsity.h"
 #include "compress/lasso.h"
 #include "compress/prune.h"
@@ -88,7 +89,7 @@ TEST_CASE("the subgradient of the factors' magnitudes goes to batch norm's gamma
     }
   }
   CHECK(complaint([] { ScaleSparsity({}, 1, ScaleMethod::proximal); }) ==
-        "scale sparsity: the network has no batch norms to scale its channels");
+        "scale sparsity: the network has no factors of channels");
 }
 
 // min over x of |Ax - b|^2 / (2 M) + alpha |x|_1, as the weights of an optimiser with a penalty.
@@ -257,4 +258,50 @@ TEST_CASE("the cliff starts at the whole network, removes ever more, and keeps t
   CHECK(points[2].units == 6 + 4);
   CHECK(measure_cliff(graph, coupling, scores, judge, calibration, {.step = 0.25, .floor = 0})[2]
             .units == 7 + 4);  // one always stays
+}
+
+TEST_CASE("explicit factors change nothing at first and fold away exactly") {
+  for (const NetworkPtr& network : networks()) {
+    INFO(network->name);
+    Graph graph = traced(*network);
+    const Tensor x = random_pictures(graph, 3, 1);
+    Graph scaled = with_scales(graph);
+    scaled.infer_shapes(scaled.input_shape());
+    CHECK(max_abs_difference(output(scaled, x), output(graph, x)) == 0);
+    const Coupling coupling = couple(scaled);
+    const size_t added = channel_scales(scaled).size() - channel_scales(graph).size();
+    CHECK(scaled.nodes.size() == graph.nodes.size() + added);
+    if (network->name == "biased") CHECK(added == 2);
+    if (network->name == "residual") CHECK(added == 0);  // batch norm scales every channel
+    Random random(4, Purpose::test);
+    for (const Parameter* p : scaled.parameters()) {
+      if (!p->name.ends_with(".scale")) continue;
+      for (size_t i = 0; i < p->value.size(); ++i) p->value[i] = random.uniform(-2, 2);
+    }
+    const Tensor expected = output(scaled, x);
+    Graph folded = fold_scales(scaled);
+    CHECK(folded.nodes.size() <= graph.nodes.size());
+    CHECK(max_abs_difference(output(folded, x), expected) < 1e-4);
+    if (added > 0) CHECK(max_abs_difference(output(graph, x), expected) > 1e-3);
+  }
+}
+
+TEST_CASE("units whose explicit factor is zero can go, and nothing else changes") {
+  Graph graph = with_scales(traced(*biased()));
+  const Tensor x = random_pictures(graph, 3, 1);
+  Parameter* scale = graph.find("a.scale");
+  REQUIRE(scale != nullptr);
+  scale->value[1] = scale->value[4] = 0;
+  const Coupling coupling = couple(graph);
+  const Scores scores = bn_scale(Evidence(graph, coupling));
+  std::set<int> gone;
+  for (size_t u = 0; u < scores.size(); ++u) {
+    if (scores[u] == 0) gone.insert(static_cast<int>(u));
+  }
+  CHECK(gone.size() == 2);
+  Graph small = fold_scales(prune(graph, coupling, gone));
+  CHECK(max_abs_difference(output(small, x), output(graph, x)) < 1e-5);
+  gone.insert(0);  // a unit that is in use
+  Graph smaller = fold_scales(prune(graph, coupling, gone));
+  CHECK(max_abs_difference(output(smaller, x), output(graph, x)) > 1e-3);
 }

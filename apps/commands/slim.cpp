@@ -21,6 +21,7 @@
 #include "apps/usage.h"
 #include "compress/choose.h"
 #include "compress/cliff.h"
+#include "compress/explicit_scales.h"
 #include "compress/group_sparsity.h"
 #include "compress/prune.h"
 #include "compress/scale_sparsity.h"
@@ -74,7 +75,9 @@ std::string cut_text(const Arguments& arguments) {
 // A run and what its stages found.
 struct Slimming {
   Slimming(const Arguments& a, const CLI::App& parser, const Invocation& invocation)
-      : arguments(a), run(a.run, parser, invocation), coupling(couple(run.start.graph)) {
+      : arguments(a), run(a.run, parser, invocation) {
+    if (a.penalty != "group") run.start.graph = with_scales(run.start.graph);
+    coupling = couple(run.start.graph);
     Dataset& data = run.start.data;
     validation = a.run.training.hold_out > 0
                      ? std::move(run.held_out)
@@ -103,11 +106,10 @@ struct Slimming {
 std::unique_ptr<Penalty> penalty_of(const Arguments& arguments, Graph& graph) {
   const auto strength = static_cast<float>(arguments.strength);
   if (arguments.penalty == "group") return std::make_unique<GroupSparsity>(graph, strength);
-  const std::vector<Parameter*> scales = batch_norm_scales(graph);
   if (!is_model_file(arguments.run.network.name))
-    for (const Parameter* p : scales) p->value.fill(first_scale);
+    for (const Parameter* p : batch_norm_scales(graph)) p->value.fill(first_scale);
   return std::make_unique<ScaleSparsity>(
-      scales, strength,
+      channel_scales(graph), strength,
       arguments.penalty == "l1" ? ScaleMethod::subgradient : ScaleMethod::proximal);
 }
 
@@ -124,7 +126,7 @@ void train_stage(Slimming& s, ScoreHistory& history) {
       train(graph, s.run.start.data, s.run.options, s.run.folder / "train", s.arguments.run.resume);
   s.training = std::move(result.history);
   s.tested_before = std::move(result.test);
-  save((s.run.folder / "model.bonsai").string(), graph);
+  save((s.run.folder / "model.bonsai").string(), fold_scales(graph));
 }
 
 void cliff_stage(Slimming& s) {
@@ -143,8 +145,10 @@ void cliff_stage(Slimming& s) {
 
 void cut_stage(Slimming& s) {
   say("== cutting " + cut_text(s.arguments));
-  const Graph& graph = s.run.start.graph;
-  s.after = prune(graph, s.coupling, choose(graph, s.coupling, s.scores(), budget_of(s.arguments)));
+  Graph& graph = s.run.start.graph;
+  const std::set<int> gone = choose(graph, s.coupling, s.scores(), budget_of(s.arguments));
+  s.after = fold_scales(prune(graph, s.coupling, gone));
+  graph = fold_scales(std::move(graph));  // its layers are named as those of `after` again
   s.tested_cut = s.tested_after = s.tested(s.after);
   say("accuracy after the cut, before fine-tuning: " + report::percent(s.tested_cut.accuracy, 2));
   if (s.arguments.finetuning.epochs > 0) {
