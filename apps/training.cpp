@@ -49,6 +49,7 @@ void add_training(CLI::App& parser, TrainingArguments& training) {
   parser.add_option("--ema", training.ema, "decay of the average of weights; 0: no average")
       ->check(CLI::Range(0.0, 0.999999));
   parser.add_flag("--no-flip", training.no_flip, "do not mirror pictures (digits, letters)");
+  parser.add_flag("--no-augment", training.no_augment, "neither mirror nor shift pictures");
   parser
       .add_option("--hold-out", training.hold_out,
                   "do not learn from so many training pictures: sensitivity, profile and compare "
@@ -72,6 +73,7 @@ TrainOptions train_options(const TrainingArguments& training, int height) {
   options.ema = static_cast<float>(training.ema);
   options.augment.crop_padding = std::max(1, height / 8);
   options.augment.flip = !training.no_flip;
+  if (training.no_augment) options.augment = Augment::none();
   options.seed = training.seed;
   return options;
 }
@@ -90,7 +92,12 @@ TrainResult train(Layer& net, const Dataset& data, TrainOptions options,
   options.resume = resume;
   options.start = weight_checksum(net);
   options.stop = &stop_requested();
-  options.progress = progress_bar(std::cerr, errors_on_terminal(), terminal_columns());
+  options.progress = [also = options.progress,
+                      bar = progress_bar(std::cerr, errors_on_terminal(), terminal_columns())](
+                         const Progress& progress) {
+    bar(progress);
+    if (also) also(progress);
+  };
   TrainResult result = fit(net, data, options);
   if (result.stopped) end_if_stopped();
   return result;

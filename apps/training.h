@@ -21,7 +21,7 @@ struct TrainingArguments {
   double lr = 0;  // 0: the optimiser's usual one
   std::string schedule = "one-cycle", optimiser = "sgd";
   double weight_decay = 5e-4, label_smoothing = 0.1, ema = 0;
-  bool no_flip = false;
+  bool no_flip = false, no_augment = false;
   int hold_out = 0;  // training pictures that it does not learn from
   uint64_t seed = 1;
 };
@@ -30,7 +30,8 @@ void add_training(CLI::App& parser, TrainingArguments& training);
 TrainOptions train_options(const TrainingArguments& training, int height);
 std::string recipe(const TrainOptions& options);  // in words, for the report
 
-// fit with a progress bar on standard error. Throws Stopped when a signal stopped it.
+// fit with a progress bar on standard error, before what the options say to do. Throws Stopped when
+// a signal stopped it.
 TrainResult train(Layer& net, const Dataset& data, TrainOptions options,
                   const std::filesystem::path& folder, bool resume);
 

@@ -29,6 +29,8 @@ void check(const Coupling& coupling, const Scores& scores, const Budget& budget)
   if (budget.params) require_part("params", *budget.params);
   if (budget.keep) require_part("keep", *budget.keep);
   for (const auto& [name, part] : budget.groups) require_part("keep of " + name, part);
+  require(budget.floor >= 0 && budget.floor <= 1, "choose: floor is ", budget.floor,
+          ", should be 0 to 1");
   require(budget.round_to >= 1, "choose: round_to is ", budget.round_to, ", should be at least 1");
   require(scores.size() == coupling.units.size(), "choose: ", scores.size(), " scores for ",
           coupling.units.size(), " units");
@@ -147,6 +149,10 @@ class Chooser {
     const int all = static_cast<int>(queue.size());
     for (int i = 0; i < all - rounded_down(all, part); ++i) {
       --wanted[static_cast<size_t>(queue[static_cast<size_t>(i)])];
+    }
+    for (size_t g = 0; g < wanted.size(); ++g) {
+      const double least = size_of(coupling_.groups[g]) * budget_.floor;
+      wanted[g] = std::max(wanted[g], static_cast<int>(std::ceil(least - 1e-6)));
     }
     return wanted;
   }

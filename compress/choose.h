@@ -40,6 +40,9 @@ struct Budget {
   // not, so that narrow groups have something to give.
   int round_to = 1;
   Spread spread = Spread::uniform;
+  // With Spread::global: the part of its units that every group keeps, however low they score;
+  // rounded up. Less is removed for it, not more elsewhere.
+  double floor = 0;
 };
 
 // Budget::round_to for a group of that many units.

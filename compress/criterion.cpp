@@ -13,6 +13,7 @@ const std::vector<Criterion>& criteria() {
       {"geometric_median", "He et al. 2019, Filter Pruning via Geometric Median", false,
        geometric_median},
       {"bn_scale", "Liu et al. 2017, Network Slimming", false, bn_scale},
+      {"group_norm", "Fang et al. 2023, DepGraph", false, group_norm},
       {"apoz", "Hu et al. 2016, Network Trimming", true, apoz},
       {"mean_activation", "Molchanov et al. 2017, Resource Efficient Inference", true,
        mean_activation},

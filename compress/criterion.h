@@ -29,6 +29,7 @@ Scores l1_folded(const Evidence& evidence);
 Scores l2_norm(const Evidence& evidence);
 Scores geometric_median(const Evidence& evidence);
 Scores bn_scale(const Evidence& evidence);
+Scores group_norm(const Evidence& evidence);
 Scores apoz(const Evidence& evidence);
 Scores mean_activation(const Evidence& evidence);
 Scores taylor(const Evidence& evidence);

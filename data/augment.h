@@ -19,6 +19,7 @@ struct Augment {
   bool flip = true;  // mirrored left to right, every other time
   int cutout = 0;    // side of a square of mean colour centred anywhere, clipped at the border
 
+  bool changes() const { return crop_padding > 0 || flip || cutout > 0; }
   static Augment none() { return {.crop_padding = 0, .flip = false}; }
 };
 

@@ -87,6 +87,9 @@ struct Loader::Producer {
       batch.labels[static_cast<size_t>(i)] =
           static_cast<Scalar>(images.labels[static_cast<size_t>(sample)]);
     }
+    if (!options.augment || !options.augment->changes()) {
+      batch.places.assign(order.begin() + first, order.begin() + first + n);
+    }
     return batch;
   }
 

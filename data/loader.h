@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <vector>
 
 #include "data/augment.h"
 #include "data/dataset.h"
@@ -16,8 +17,9 @@
 namespace bonsai {
 
 struct Batch {
-  Tensor images;  // [n, H, W, 3], normalised
-  Tensor labels;  // [n], the class numbers
+  Tensor images;                 // [n, H, W, 3], normalised
+  Tensor labels;                 // [n], the class numbers
+  std::vector<int> places = {};  // in the data; empty when the pictures were augmented
 };
 
 struct LoaderOptions {

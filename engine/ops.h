@@ -43,6 +43,7 @@ Var sigmoid(Var x);
 Var hard_swish(Var x);
 
 Var add(Var a, Var b);            // the same shape
+Var scale(Var x, float factor);   // factor x
 Var channel_scale(Var x, Var s);  // s [C], or [N, C] / [N, 1, 1, C] (squeeze and excitation)
 Var concat(std::vector<Var> in);  // along channels
 // y[..., c] = x[..., index[c]]: shuffle, split and samplers are this one operation.
@@ -60,7 +61,9 @@ struct PoolOptions {
 Var max_pool(Var x, const PoolOptions& options = {});
 Var average_pool(Var x, const PoolOptions& options = {});  // padding counts as zeros
 Var global_average_pool(Var x);                            // [N, H, W, C] -> [N, C]
-Var flatten(Var x);                                        // [N, H, W, C] -> [N, H W C]
+// Means over height x width windows of nearly equal size, each at least a pixel.
+Var adaptive_average_pool(Var x, int height, int width);
+Var flatten(Var x);  // [N, H, W, C] -> [N, H W C]
 
 Var dropout(Var x, float rate);  // training: zeroes with probability rate, scales by 1/(1-rate)
 Var softmax(Var x);              // over the last axis
@@ -72,5 +75,14 @@ Var cross_entropy(Var logits, Var labels, float smoothing = 0);
 
 // Two of the same shape -> [1], the mean of the squared differences of all elements.
 Var mean_squared_error(Var x, Var target);
+
+// Logits of a student and its teacher, both [N, K] or [N, H, W, K] -> [1]: temperature^2 times the
+// mean over N of the relative entropy of softmax(teacher / temperature) and softmax(student /
+// temperature). The teacher's are a constant.
+Var distillation_loss(Var student, Var teacher, float temperature);
+
+// [N, H, W, C] -> [N, H, W, 1]: the mean squares over channels, each picture's map of norm 1. The
+// mean_squared_error of a student's and a teacher's is the loss of attention transfer.
+Var attention_map(Var x);
 
 }  // namespace bonsai

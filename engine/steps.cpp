@@ -7,7 +7,7 @@ namespace bonsai {
 namespace {
 
 // Extends the step that makes input `which` of the node, and nothing else; false when it cannot.
-bool extend(Step& step, const Node& node, size_t which) {
+bool extend(TapeStep& step, const Node& node, size_t which) {
   OpPtr both = step.op->followed_by(*node.op, which);
   if (both == nullptr) return false;
   step.op = std::move(both);
@@ -20,21 +20,21 @@ bool extend(Step& step, const Node& node, size_t which) {
 
 }  // namespace
 
-std::vector<Step> plan_steps(std::span<const Node> nodes, size_t first,
-                             const std::function<bool(int value)>& is_visible) {
+std::vector<TapeStep> plan_steps(std::span<const Node> nodes, size_t first,
+                                 const std::function<bool(int value)>& is_visible) {
   std::map<int, int> readings;
   for (size_t n = first; n < nodes.size(); ++n) {
     for (const int v : nodes[n].in) ++readings[v];
   }
-  std::vector<Step> steps;  // by node; one without an operation has become part of a later one
+  std::vector<TapeStep> steps;  // by node; one without an operation has become part of a later one
   std::map<int, size_t> maker;
   for (size_t n = first; n < nodes.size(); ++n) {
     const Node& node = nodes[n];
-    Step step{.op = node.op, .in = node.in, .out = node.out};
+    TapeStep step{.op = node.op, .in = node.in, .out = node.out};
     for (size_t i = 0; i < node.in.size(); ++i) {
       const auto before = maker.find(node.in[i]);
       if (before == maker.end() || readings[node.in[i]] > 1 || is_visible(node.in[i])) continue;
-      Step& earlier = steps[before->second];
+      TapeStep& earlier = steps[before->second];
       if (!extend(earlier, node, i)) continue;
       step = std::exchange(earlier, {});
       break;
@@ -43,15 +43,15 @@ std::vector<Step> plan_steps(std::span<const Node> nodes, size_t first,
     maker[node.out] = steps.size();
     steps.push_back(std::move(step));
   }
-  std::erase_if(steps, [](const Step& step) { return step.op == nullptr; });
+  std::erase_if(steps, [](const TapeStep& step) { return step.op == nullptr; });
   return steps;
 }
 
-std::map<int, int> plan_hosts(std::span<const Step> steps,
+std::map<int, int> plan_hosts(std::span<const TapeStep> steps,
                               const std::function<bool(int value)>& is_visible) {
   std::set<int> movable;  // results of concats, as long as nothing speaks against it
   std::map<int, int> hosts;
-  for (const Step& step : steps) {
+  for (const TapeStep& step : steps) {
     if (step.op->extends_input() && !is_visible(step.out)) movable.insert(step.out);
     for (size_t i = 0; i < step.in.size(); ++i) {
       const int v = step.in[i];

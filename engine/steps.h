@@ -13,7 +13,7 @@
 
 namespace bonsai {
 
-struct Step {
+struct TapeStep {
   OpPtr op{};
   std::vector<int> in{};
   int out = 0;
@@ -22,13 +22,13 @@ struct Step {
 
 // The steps of the nodes from number `first` on, in order. `is_visible` says which values others
 // than those nodes may ask for; such a value is always the result of a step.
-std::vector<Step> plan_steps(std::span<const Node> nodes, size_t first,
-                             const std::function<bool(int value)>& is_visible);
+std::vector<TapeStep> plan_steps(std::span<const Node> nodes, size_t first,
+                                 const std::function<bool(int value)>& is_visible);
 
 // Which values are computed in the first columns of another value: the result of a concat that a
 // later one extends, as in DenseNets (Huang et al. 2017), when all that read it take columns. The
 // concats of a block then share one tensor, and each copies only what is new.
-std::map<int, int> plan_hosts(std::span<const Step> steps,
+std::map<int, int> plan_hosts(std::span<const TapeStep> steps,
                               const std::function<bool(int value)>& is_visible);
 
 }  // namespace bonsai

@@ -98,10 +98,10 @@ Var Tape::apply(OpPtr op, std::vector<Var> in) {
 }
 
 // Plans the nodes that are not computed yet, and notes which values backward will read.
-std::vector<Step> Tape::plan() {
-  std::vector<Step> steps =
+std::vector<TapeStep> Tape::plan() {
+  std::vector<TapeStep> steps =
       plan_steps(nodes_, computed_, [this](int index) { return is_visible(index); });
-  for (const Step& step : steps) {
+  for (const TapeStep& step : steps) {
     if (!value(step.out).wants_grad) continue;
     if (step.op->backward_reads_result()) value(step.out).read_by_backward = true;
     for (size_t i = 0; i < step.in.size(); ++i) {
@@ -113,7 +113,7 @@ std::vector<Step> Tape::plan() {
 
 void Tape::compute() {
   if (mode_ == Mode::shapes) return;
-  std::vector<Step> steps = plan();
+  std::vector<TapeStep> steps = plan();
   computed_ = nodes_.size();  // also when a step fails: none is done twice
   std::map<int, size_t> last_use;
   for (size_t s = 0; s < steps.size(); ++s) {
@@ -132,7 +132,7 @@ void Tape::compute() {
   }
 }
 
-void Tape::run(Step step, Tensor place) {
+void Tape::run(TapeStep step, Tensor place) {
   std::vector<Tensor> in;
   for (const int v : step.in) in.push_back(tensor(v));
   Value& out = value(step.out);
@@ -176,7 +176,7 @@ void Tape::backward(Var loss) {
 }
 
 // Where the step puts its share of the derivative of its input number `which`.
-Gradient Tape::gradient_of(const Step& step, size_t which) {
+Gradient Tape::gradient_of(const TapeStep& step, size_t which) {
   Value& input = value(step.in[which]);
   if (!input.wants_grad) return {};
   Tensor& target = input.parameter != nullptr ? input.parameter->grad : input.grad;
@@ -191,7 +191,7 @@ Gradient Tape::gradient_of(const Step& step, size_t which) {
 }
 
 void Tape::step_back(Done& done) {
-  const Step& step = done.step;
+  const TapeStep& step = done.step;
   Value& out = value(step.out);
   if (!out.grad.defined()) return;  // the loss does not depend on it
   std::vector<Tensor> in;

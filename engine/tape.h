@@ -104,7 +104,7 @@ class Tape {
  private:
   // A step that was computed, and what backward wants of it.
   struct Done {
-    Step step{};
+    TapeStep step{};
     std::vector<Tensor> saved{};
   };
 
@@ -114,10 +114,10 @@ class Tape {
   Tensor tensor(int index);
   bool records_gradients() const { return mode_ == Mode::training || mode_ == Mode::frozen; }
   bool is_visible(int index) { return keeps_all_ || !value(index).place.expired(); }
-  std::vector<Step> plan();
-  void run(Step step, Tensor place);
+  std::vector<TapeStep> plan();
+  void run(TapeStep step, Tensor place);
   void release(int index);
-  Gradient gradient_of(const Step& step, size_t which);
+  Gradient gradient_of(const TapeStep& step, size_t which);
   void step_back(Done& done);
 
   Mode mode_;

@@ -81,7 +81,9 @@ void require_same_run(const TensorFile& file, const RunIdentity& run) {
   } catch (const nlohmann::json::exception&) {
     throw Error(join(file.name, ": metadata 'run' cannot be read"));
   }
-  for (const auto& [key, value] : run) {
+  RunIdentity ours = run;
+  for (const auto& [key, value] : theirs) ours.try_emplace(key, "nothing");
+  for (const auto& [key, value] : ours) {
     const auto other = theirs.find(key);
     const std::string was = other == theirs.end() ? "nothing" : other->second;
     require(was == value, file.name, ": belongs to another training: ", key, " was ", was,

@@ -54,6 +54,10 @@ class Sgd : public Optimiser {
   Sgd(const std::vector<Parameter*>& parameters, const OptimiserOptions& options)
       : Optimiser(parameters, options, {"momentum"}) {}
 
+  float reach(float learning_rate) const override {
+    return learning_rate / (1 - options_.momentum);
+  }
+
  private:
   void update(const Update& u) const override {
     Scalar* const w = u.parameter.value.data();
@@ -70,6 +74,9 @@ class Adam : public Optimiser {
  public:
   Adam(const std::vector<Parameter*>& parameters, const OptimiserOptions& options)
       : Optimiser(parameters, options, {"mean", "square"}) {}
+
+  // As far as any other steady gradient: Adam divides by its size.
+  float reach(float learning_rate) const override { return learning_rate; }
 
  private:
   void update(const Update& u) const override {

@@ -40,6 +40,9 @@ class Optimiser {
   // "<parameter>.momentum" and so on, sharing memory with the optimiser's.
   std::vector<std::pair<std::string, Tensor>> state() const;
 
+  // How far a gradient that stays 1 moves a weight per step, once momentum has built up.
+  virtual float reach(float learning_rate) const = 0;
+
   int64_t steps() const { return steps_; }
   void set_steps(int64_t steps) { steps_ = steps; }
 

@@ -69,6 +69,8 @@ RunIdentity run_identity(const TrainOptions& o, const Dataset& data) {
   id["cutout"] = text(o.augment.cutout);
   add_optimiser(id, o.optimiser);
   add_schedule(id, o.schedule);
+  if (o.objective != nullptr) id.merge(o.objective->identity());
+  if (o.penalty != nullptr) id.merge(o.penalty->identity());
   return id;
 }
 

@@ -5,7 +5,6 @@
 #include <cmath>
 #include <type_traits>
 
-#include "engine/ops.h"
 #include "engine/parallel.h"
 #include "engine/simd.h"
 #include "layers/evaluate.h"
@@ -96,25 +95,26 @@ std::string fault_in_gradients(const std::vector<Parameter*>& parameters) {
   return "the loss is not finite";
 }
 
-Var record(Tape& tape, Layer& net, const Batch& batch, float smoothing, Var& logits) {
-  logits = net.forward(tape.constant(batch.images));
-  return cross_entropy(logits, tape.constant(batch.labels), smoothing);
+Recorded record(Tape& tape, Layer& net, const Batch& batch, const StepOptions& options) {
+  Classification classification;
+  Objective& objective = options.objective ? *options.objective : classification;
+  return objective.record(tape, net, batch, options.label_smoothing);
 }
 
 // The pass is repeated, for backward has freed its values. Its random numbers are the same.
 [[noreturn]] void diagnose(Layer& net, const Batch& batch, const StepOptions& options) {
   Tape tape(Mode::training, options.seed, static_cast<uint64_t>(options.step));
   tape.keep_all();
-  Var logits;
-  record(tape, net, batch, options.label_smoothing, logits).value();
+  record(tape, net, batch, options).loss.value();
+  const std::vector<Parameter*> parameters = learnt_parameters(net, options.objective);
   std::string fault;
   if (!is_finite(batch.images)) {
     fault = join("pictures: ", count_text(batch.images));
   } else {
     fault = fault_in_forward(tape);
   }
-  if (fault.empty()) fault = fault_in_gradients(net.parameters());
-  clear_gradients(net.parameters());
+  if (fault.empty()) fault = fault_in_gradients(parameters);
+  clear_gradients(parameters);
   throw Diverged(join("training diverged in step ", options.step + 1, ": ", fault));
 }
 
@@ -133,18 +133,21 @@ int count_right(const Tensor& logits, const Tensor& labels) {
 
 StepResult train_step(Layer& net, Optimiser& optimiser, const Batch& batch,
                       const StepOptions& options) {
-  const std::vector<Parameter*> parameters = net.parameters();
+  const std::vector<Parameter*> parameters = learnt_parameters(net, options.objective);
   StepResult result;
   {
     Tape tape(Mode::training, options.seed, static_cast<uint64_t>(options.step));
-    Var logits;
-    const Var loss = record(tape, net, batch, options.label_smoothing, logits);
+    const auto [logits, loss] = record(tape, net, batch, options);
     result.loss = static_cast<double>(loss.value().item());
     result.right = count_right(logits.value(), batch.labels);
     if (std::isfinite(result.loss)) tape.backward(loss);
   }
   if (!std::isfinite(result.loss) || !all_finite(parameters)) diagnose(net, batch, options);
+  if (options.penalty != nullptr) options.penalty->add_to_gradients();
   optimiser.step(options.learning_rate);
+  if (options.penalty != nullptr) {
+    options.penalty->after_update(optimiser.reach(options.learning_rate));
+  }
   clear_gradients(parameters);
   return result;
 }

@@ -8,7 +8,9 @@
 #include "data/loader.h"
 #include "engine/error.h"
 #include "engine/layer.h"
+#include "layers/objective.h"
 #include "layers/optim.h"
+#include "layers/penalty.h"
 
 namespace bonsai {
 
@@ -17,6 +19,8 @@ struct StepOptions {
   float label_smoothing = 0;
   uint64_t seed = 1;  // dropout draws from (seed, step)
   int64_t step = 0;
+  Objective* objective = nullptr;  // null: Classification
+  Penalty* penalty = nullptr;
 };
 
 struct StepResult {
@@ -31,7 +35,7 @@ struct Diverged : Error {
   using Error::Error;
 };
 
-// Gradients are cleared afterwards.
+// Gradients are cleared afterwards. The optimiser should know the objective's parameters too.
 StepResult train_step(Layer& net, Optimiser& optimiser, const Batch& batch,
                       const StepOptions& options);
 

@@ -55,7 +55,7 @@ class Trainer {
       : net_(net),
         data_(data),
         options_(options),
-        optimiser_(make_optimiser(net.parameters(), options.optimiser)),
+        optimiser_(make_optimiser(learnt_parameters(net, options.objective), options.optimiser)),
         loader_(data.train, data.mean, data.std,
                 {.batch = std::min(options.batch, data.train.count()),
                  .shuffle = true,
@@ -89,6 +89,7 @@ class Trainer {
     }
     result_.history = std::move(state_.history);
     result_.seconds = seconds_since(start_);
+    result_.step_seconds = run_seconds_;
     result_.images_per_second = images_per_second();
     return std::move(result_);
   }
@@ -99,6 +100,11 @@ class Trainer {
   void collect_tensors() {
     for (const Parameter* p : net_.parameters()) {
       state_.tensors.emplace_back("model." + p->name, p->value);
+    }
+    if (options_.objective != nullptr) {
+      for (const Parameter* p : options_.objective->parameters()) {
+        state_.tensors.emplace_back("objective." + p->name, p->value);
+      }
     }
     for (const auto& [name, tensor] : optimiser_->state()) {
       state_.tensors.emplace_back("optimiser." + name, tensor);
@@ -159,7 +165,9 @@ class Trainer {
                           {.learning_rate = learning_rate,
                            .label_smoothing = options_.label_smoothing,
                            .seed = options_.seed,
-                           .step = state_.step});
+                           .step = state_.step,
+                           .objective = options_.objective,
+                           .penalty = options_.penalty});
     } catch (const Diverged& error) {
       throw Diverged(
           join("epoch ", state_.epoch + 1, ", learning rate ", learning_rate, ": ", error.what()));

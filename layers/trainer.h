@@ -15,7 +15,9 @@
 #include "engine/layer.h"
 #include "layers/checkpoint.h"
 #include "layers/evaluate.h"
+#include "layers/objective.h"
 #include "layers/optim.h"
+#include "layers/penalty.h"
 #include "layers/schedule.h"
 #include "layers/step.h"
 
@@ -44,6 +46,8 @@ struct TrainOptions {
   uint64_t seed = 1;                  // of shuffling, augmentation and dropout
   bool drop_last = true;              // a last batch that is not full is left out
   float ema = 0;                      // decay of the weight average (layers/ema.h); 0: none
+  Objective* objective = nullptr;     // null: Classification; must outlive the training
+  Penalty* penalty = nullptr;         // must outlive the training
   std::filesystem::path folder = {};  // checkpoint.bonsai, log.jsonl; empty: nothing is written
   bool resume = false;                // go on from the folder's checkpoint, if there is one
   std::string start = {};             // what the network begins as, such as a checksum: the
@@ -54,9 +58,10 @@ struct TrainOptions {
 
 struct TrainResult {
   std::vector<EpochRecord> history;
-  Evaluation test;       // of the finished network; empty when stopped
-  bool stopped = false;  // before the end
-  double seconds = 0;    // in this call
+  Evaluation test;          // of the finished network; empty when stopped
+  bool stopped = false;     // before the end
+  double seconds = 0;       // in this call
+  double step_seconds = 0;  // of which in steps of training
   double images_per_second = 0;
 };
 

@@ -229,6 +229,21 @@ inline OpCase mean_squared_error(int i, Random& random) {
   return {{}, {normal(shape, random), normal(shape, random)}};
 }
 
+inline OpCase distillation_loss(int i, Random& random) {
+  const int n = i == 2 ? 1 : random.between(1, 5), k = i == 1 ? 1 : random.between(2, 9);
+  const Shape logits = i % 3 == 0 ? Shape{n, 2, 3, k} : Shape{n, k};
+  OpCase result{{{"temperature", i % 2 == 0 ? 1.0 : 4.0}},
+                {normal(logits, random), normal(logits, random)}};
+  result.wanted = {true, false};
+  return result;
+}
+
+inline OpCase adaptive_average_pool(int i, Random& random) {
+  const Shape x = map_shape(i, random);
+  const int h = i == 3 ? x[1] + 2 : random.between(1, x[1]), w = random.between(1, x[2]);
+  return {{{"height", int64_t{h}}, {"width", int64_t{w}}}, {normal(x, random)}};
+}
+
 }  // namespace op_table_detail
 
 inline std::vector<OpRow> op_table() {
@@ -244,6 +259,7 @@ inline std::vector<OpRow> op_table() {
       t::elementwise("sigmoid"),
       t::elementwise("hard_swish"),
       {"add", t::add},
+      t::elementwise("scale", {{"factor", -0.375}}),
       {"channel_scale", t::channel_scale},
       {"concat", t::concat},
       {"select", t::select},
@@ -253,11 +269,14 @@ inline std::vector<OpRow> op_table() {
       {"max_pool", t::pool},
       {"average_pool", t::pool},
       t::elementwise("global_average_pool"),
+      {"adaptive_average_pool", t::adaptive_average_pool},
       t::elementwise("flatten"),
       t::elementwise("dropout", {{"rate", 0.25}}),
       {"softmax", t::softmax},
       {"cross_entropy", t::cross_entropy},
       {"mean_squared_error", t::mean_squared_error},
+      {"distillation_loss", t::distillation_loss},
+      t::elementwise("attention_map"),
   };
 }
 

@@ -115,14 +115,16 @@ TEST_CASE("train, eval, prune, classify and bench print the promised JSON") {
 
 TEST_CASE("compress does the whole job and leaves a report and a command that works") {
   const CommandFolder folder;
-  const Outcome outcome = folder.run("compress --epochs 2 --finetune 1 --out run" + tiny);
+  const Outcome outcome =
+      folder.run("compress --epochs 2 --finetune 1 --teacher self --out run" + tiny);
   INFO(outcome.err);
   REQUIRE(outcome.status == 0);
   require_files(folder, {"run/model.bonsai", "run/pruned.bonsai", "run/report.html",
                          "run/picture.png", "run/train/log.jsonl", "run/finetune/log.jsonl"});
   const std::string page = folder.read("run/report.html");
-  for (const char* part : {"Before and after", "Learning curves", "Channels per layer",
-                           "Test pictures", "Confusion matrix", "How this was made"})
+  for (const char* part :
+       {"Before and after", "Learning curves", "Channels per layer", "Test pictures",
+        "Confusion matrix", "How this was made", "self: labels"})
     CHECK(page.find(part) != std::string::npos);
 
   CHECK(outcome.out.find("MACs") != std::string::npos);

@@ -11,6 +11,7 @@
 #include "apps/console.h"
 #include "apps/files.h"
 #include "apps/findings.h"
+#include "apps/finetuning.h"
 #include "apps/measure.h"
 #include "apps/models.h"
 #include "apps/options.h"
@@ -33,8 +34,7 @@ struct Arguments {
   DataArguments data;
   TrainingArguments training{.epochs = 4, .batch = 64};
   PruningArguments pruning;
-  int finetune = 2;
-  double finetune_lr = 0;
+  FinetuningArguments finetuning;
   Common common;
   std::string out;
   bool resume = false;
@@ -48,20 +48,11 @@ struct Run {
   std::vector<EpochRecord> training, finetuning;
   Evaluation tested_before, tested_pruned, tested_after;
   TrainOptions train_options, finetune_options;
+  std::string teacher;  // of the fine-tuning, in words
   fs::path folder, model, pruned_model;
 };
 
 void stage(const std::string& title) { say("== " + title); }
-
-TrainOptions finetune_options(const Arguments& arguments, const TrainOptions& training) {
-  TrainOptions options = training;
-  options.epochs = arguments.finetune;
-  // The weights are good already: a fifth of the rate repairs without forgetting.
-  options.lr =
-      arguments.finetune_lr > 0 ? static_cast<float>(arguments.finetune_lr) : training.lr / 5;
-  options.seed = training.seed + 1;
-  return options;
-}
 
 void train_stage(const Arguments& arguments, Run& run) {
   Graph& graph = run.start.graph;
@@ -90,12 +81,14 @@ void prune_stage(const Arguments& arguments, Run& run) {
 }
 
 void finetune_stage(const Arguments& arguments, Run& run) {
-  if (arguments.finetune > 0) {
+  if (arguments.finetuning.epochs > 0) {
     stage("fine-tuning");
-    TrainResult result = train(run.after, run.start.data, run.finetune_options,
-                               run.folder / "finetune", arguments.resume);
-    run.finetuning = std::move(result.history);
-    run.tested_after = std::move(result.test);
+    FinetuningResult result =
+        finetune(run.after, run.start.graph, run.start.data, arguments.finetuning,
+                 run.finetune_options, run.folder / "finetune", arguments.resume);
+    run.finetuning = std::move(result.training.history);
+    run.tested_after = std::move(result.training.test);
+    run.teacher = std::move(result.teacher);
   } else {
     run.tested_after = run.tested_pruned;
   }
@@ -124,7 +117,8 @@ std::string summary_of(const Arguments& arguments, const Run& run) {
                                             : "Loaded from " + arguments.file + ", tested on " +
                                                   data_description(run.start.data);
   text += "; pruned " + description(arguments.pruning);
-  if (arguments.finetune > 0) text += join("; fine-tuned for ", arguments.finetune, " epochs");
+  if (arguments.finetuning.epochs > 0)
+    text += join("; fine-tuned for ", arguments.finetuning.epochs, " epochs");
   return text + ".";
 }
 
@@ -148,7 +142,9 @@ report::ReportData findings(const Arguments& arguments, const Invocation& invoca
   std::vector<report::Fact> recipe_facts;
   if (arguments.file.empty()) recipe_facts.push_back({"training", recipe(run.train_options)});
   recipe_facts.push_back({"pruning", description(arguments.pruning)});
-  if (arguments.finetune > 0) recipe_facts.push_back({"fine-tuning", recipe(run.finetune_options)});
+  if (arguments.finetuning.epochs > 0)
+    recipe_facts.push_back({"fine-tuning", recipe(run.finetune_options)});
+  if (!run.teacher.empty()) recipe_facts.push_back({"teacher", run.teacher});
   recipe_facts.push_back({"seed", std::to_string(arguments.training.seed)});
   report.facts.insert(report.facts.begin() + 2, recipe_facts.begin(), recipe_facts.end());
   report.commands = {invocation.text()};
@@ -165,12 +161,13 @@ void run(const Arguments& given, const CLI::App& parser, const Invocation& invoc
   check(arguments.pruning, true);
   apply(arguments.common);
   if (!arguments.file.empty()) arguments.network.name = arguments.file;
+  check(arguments.finetuning);
 
   Run run;
   run.start = starting_point(arguments.network, arguments.data, arguments.training.seed);
   if (arguments.training.hold_out > 0) set_aside(run.start.data, arguments.training.hold_out);
   run.train_options = train_options(arguments.training, run.start.data.train.height);
-  run.finetune_options = finetune_options(arguments, run.train_options);
+  run.finetune_options = finetuning_options(arguments.finetuning, run.train_options);
   run.folder =
       arguments.out.empty() ? "runs/" + run.start.graph.info.network + "-pruned" : arguments.out;
   run.model = run.folder / "model.bonsai";
@@ -214,12 +211,7 @@ Job define(CLI::App& parser, const Invocation& invocation) {
   add_data(parser, arguments->data);
   add_training(parser, arguments->training);
   add_pruning(parser, arguments->pruning, "macs=0.5");
-  parser.add_option("--finetune", arguments->finetune, "epochs of fine-tuning after pruning")
-      ->check(CLI::Range(0, 100000));
-  parser
-      .add_option("--finetune-lr", arguments->finetune_lr,
-                  "its highest learning rate; 0: a fifth of --lr")
-      ->check(CLI::NonNegativeNumber);
+  add_finetuning(parser, arguments->finetuning);
   add_common(parser, arguments->common);
   parser.add_option("--out", arguments->out, "the run's folder; empty: runs/<network>-pruned");
   parser.add_flag("--resume", arguments->resume, "go on where the run in this folder stopped");
@@ -231,7 +223,8 @@ Job define(CLI::App& parser, const Invocation& invocation) {
 const Command compress_command = {
     "compress", "train (or load), prune, fine-tune, measure and report",
     "  bonsai compress\n"
-    "  bonsai compress model.bonsai --data cifar10 --target params=0.3 --finetune 10\n",
+    "  bonsai compress model.bonsai --data cifar10 --target params=0.3 --finetune 10\n"
+    "  bonsai compress model.bonsai --data cifar10 --finetune 10 --teacher self\n",
     define};
 
 }  // namespace bonsai::app

@@ -22,6 +22,7 @@ const std::map<std::string_view, Maker>& makers() {
       {"sigmoid", make_sigmoid},
       {"hard_swish", make_hard_swish},
       {"add", make_add},
+      {"scale", make_scale},
       {"channel_scale", make_channel_scale},
       {"concat", make_concat},
       {"select", make_select},
@@ -31,11 +32,14 @@ const std::map<std::string_view, Maker>& makers() {
       {"max_pool", make_max_pool},
       {"average_pool", make_average_pool},
       {"global_average_pool", make_global_average_pool},
+      {"adaptive_average_pool", make_adaptive_average_pool},
       {"flatten", make_flatten},
       {"dropout", make_dropout},
       {"softmax", make_softmax},
       {"cross_entropy", make_cross_entropy},
       {"mean_squared_error", make_mean_squared_error},
+      {"distillation_loss", make_distillation_loss},
+      {"attention_map", make_attention_map},
   };
   return table;
 }

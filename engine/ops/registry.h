@@ -47,6 +47,7 @@ OpPtr make_leaky_relu(AttributeReader& attributes);
 OpPtr make_sigmoid(AttributeReader& attributes);
 OpPtr make_hard_swish(AttributeReader& attributes);
 OpPtr make_add(AttributeReader& attributes);
+OpPtr make_scale(AttributeReader& attributes);
 OpPtr make_channel_scale(AttributeReader& attributes);
 OpPtr make_concat(AttributeReader& attributes);
 OpPtr make_select(AttributeReader& attributes);
@@ -56,10 +57,13 @@ OpPtr make_pixel_unshuffle(AttributeReader& attributes);
 OpPtr make_max_pool(AttributeReader& attributes);
 OpPtr make_average_pool(AttributeReader& attributes);
 OpPtr make_global_average_pool(AttributeReader& attributes);
+OpPtr make_adaptive_average_pool(AttributeReader& attributes);
 OpPtr make_flatten(AttributeReader& attributes);
 OpPtr make_dropout(AttributeReader& attributes);
 OpPtr make_softmax(AttributeReader& attributes);
 OpPtr make_cross_entropy(AttributeReader& attributes);
 OpPtr make_mean_squared_error(AttributeReader& attributes);
+OpPtr make_distillation_loss(AttributeReader& attributes);
+OpPtr make_attention_map(AttributeReader& attributes);
 
 }  // namespace bonsai

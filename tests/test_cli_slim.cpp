@@ -1,0 +1,60 @@
+// Slimming by the command, on tiny data: what it prints and leaves, that it goes on where it
+// stopped, and its errors.
+#include <algorithm>
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "tests/catch.h"
+#include "tests/command.h"
+
+namespace bonsai::test {
+namespace {
+
+using Json = nlohmann::json;
+
+const std::string data = " --images 128 --test-images 32 --batch 32 --width 0.125 ";
+
+}  // namespace
+
+TEST_CASE("slim trains apart, shows the cliff, cuts and fine-tunes") {
+  const CommandFolder folder;
+  const Outcome outcome = folder.run(
+      "slim --epochs 2 --penalty proximal --lambda 0.1 --part 0.4 --floor 0.25 --finetune 1 "
+      "--teacher self --out run --json" +
+      data);
+  INFO(outcome.err);
+  REQUIRE(outcome.status == 0);
+  const Json result = Json::parse(outcome.out);
+  const Json& cliff = result.at("cliff");
+  REQUIRE(cliff.size() == 10);
+  CHECK(cliff[0].at("units") == 0);
+  for (size_t i = 1; i < cliff.size(); ++i) {
+    CHECK(cliff[i].at("units") >= cliff[i - 1].at("units"));
+    CHECK(cliff[i].at("macs") <= cliff[i - 1].at("macs"));
+  }
+  const Json &before = result.at("before"), &after = result.at("after");
+  CHECK(after.at("macs").get<double>() / before.at("macs").get<double>() ==
+        Approx(cliff[4].at("macs").get<double>()));
+  for (const char* name : {"run/model.bonsai", "run/slim.bonsai", "run/train/log.jsonl",
+                           "run/finetune/log.jsonl", "run/report.html"})
+    CHECK(std::filesystem::file_size(folder.path(name)) > 0);
+  const std::string scores = folder.read("run/scores.jsonl");
+  CHECK(std::count(scores.begin(), scores.end(), '\n') == 2);
+  const std::string page = folder.read("run/report.html");
+  for (const char* part : {"How channels part", "What a cut leaves", "Channels per layer"})
+    CHECK(page.find(part) != std::string::npos);
+
+  const auto refused = [&](int status, const std::string& arguments, const std::string& text) {
+    const Outcome other = folder.run("slim --epochs 2 --out run " + arguments + data);
+    INFO(arguments << "\n" << other.err);
+    CHECK(other.status == status);
+    CHECK(other.err.find(text) != std::string::npos);
+  };
+  refused(1, "--penalty group --resume", "penalty was l1, proximal, is now group");
+  refused(2, "--penalty l2", "--penalty: unknown 'l2'");
+  refused(2, "--part 1", "--part is 1, should be at least 0 and below 1");
+  refused(2, "--target size=0.5", "--target: unknown 'size'");
+  refused(1, "--teacher nowhere.bonsai", "cannot be opened");
+}
+
+}  // namespace bonsai::test
