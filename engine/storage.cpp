@@ -44,9 +44,9 @@ void* system_allocate(size_t bytes) {
 
 class Cache {
  public:
-  // Sets `bytes` to the size of what is found, which may be up to a quarter larger: the gradients of
-  // a step then take the place of values that are freed before them, though a dense network's all
-  // differ in width.
+  // Sets `bytes` to the size of what is found, which may be up to a quarter larger: the gradients
+  // of a step then take the place of values that are freed before them, though a dense network's
+  // all differ in width.
   void* take(size_t& bytes) {
     {
       const std::lock_guard lock(mutex_);
