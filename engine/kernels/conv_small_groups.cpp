@@ -8,7 +8,6 @@
 
 #include <algorithm>
 #include <bit>
-#include <iterator>
 
 #include "engine/kernels/finish.h"
 #include "engine/parallel.h"
@@ -64,14 +63,16 @@ void collect_taps_back(const ConvShape& s, const SmallGroups& g, const Scalar* d
       const int ow = shifted / s.stride;  // of the first result
       const int first = std::max(0, -ow), last = std::min(count, s.out_w - ow);
       if (first >= last) continue;
-      line.push_back({dy + (int64_t{h} / s.stride * s.out_w + ow) * channels,
-                      (int64_t{kh} * s.kw + kw) * g.size * channels, first, last});
+      line.add({dy + (int64_t{h} / s.stride * s.out_w + ow) * channels,
+                (int64_t{kh} * s.kw + kw) * g.size * channels, first, last});
     }
   }
 }
 
 struct Taps {
   TapLine line, some;  // of a line; those that one of its pixels at the border has
+
+  explicit Taps(const ConvShape& s) : line(s, 2), some(s, 3) {}
 };
 
 // y[q] (+)= the sum over the taps that reach into the image, for q < pixels.
@@ -81,15 +82,15 @@ void run_line(const SmallGroups& g, Taps& taps, int64_t x_step, int pixels, cons
   const auto kernel = g.forward();
   auto border = [&](int q) {
     some.clear();
-    std::copy_if(line.begin(), line.end(), std::back_inserter(some),
-                 [&](const LaneTap& tap) { return tap.first <= q && q < tap.last; });
-    kernel(some.data(), static_cast<int>(some.size()), x_step, q, q + 1, g.channels(), w, y, y_step,
-           add);
+    for (const LaneTap& tap : line) {
+      if (tap.first <= q && q < tap.last) some.add(tap);
+    }
+    kernel(some.begin(), some.count(), x_step, q, q + 1, g.channels(), w, y, y_step, add);
   };
   const Inner inner(line, pixels);
   for (int q = 0; q < inner.begin; ++q) border(q);
-  kernel(line.data(), static_cast<int>(line.size()), x_step, inner.begin, inner.end, g.channels(),
-         w, y, y_step, add);
+  kernel(line.begin(), line.count(), x_step, inner.begin, inner.end, g.channels(), w, y, y_step,
+         add);
   for (int q = inner.end; q < pixels; ++q) border(q);
 }
 
@@ -113,18 +114,18 @@ const Scalar* spread_lines(const SmallGroups& g, const Side& side, const Scalar*
 // parallel. reach(begin, end): the band of `from` behind these lines. done(first pixel, pixels): a
 // band ends.
 template <class Reach, class Body, class Done>
-void for_each_line(int images, const SmallGroups& g, const Side& from, const Scalar* x,
+void for_each_line(const ConvShape& s, const SmallGroups& g, const Side& from, const Scalar* x,
                    const Side& to, Scalar* y, bool add, const Reach& reach, const Body& body,
                    const Done& done) {
   const int lines = std::clamp((1 << 15) / std::max(1, to.w * g.channels()), 1, to.h);
   const int bands = (to.h + lines - 1) / lines;
   const bool gaps = to.group != g.size;
-  parallel_chunks(int64_t{images} * bands, [&](int64_t chunk) {
+  parallel_chunks(int64_t{s.n} * bands, [&](int64_t chunk) {
     const int64_t image = chunk / bands;
     const int begin = static_cast<int>(chunk % bands) * lines, end = std::min(to.h, begin + lines);
     const Scalar* source =
         spread_lines(g, from, x + image * from.h * from.w * from.channels, reach(begin, end));
-    Taps taps;
+    Taps taps(s);
     for (int line = begin; line < end; ++line) {
       const Band next{reach(line, line + 1).end, reach(line + 1, line + 2).end};
       fetch_ahead(x + (image * from.h + next.begin) * from.w * from.channels,
@@ -173,8 +174,8 @@ void collect_taps(const ConvShape& s, const SmallGroups& g, const Scalar* x, int
       const int first = iw < 0 ? (-iw + s.stride - 1) / s.stride : 0;
       const int last = iw < s.w ? std::min(s.out_w, (s.w - 1 - iw) / s.stride + 1) : 0;
       if (first >= last) continue;
-      line.push_back({x + (int64_t{ih} * s.w + iw) * channels,
-                      (int64_t{kh} * s.kw + kw) * g.size * channels, first, last});
+      line.add({x + (int64_t{ih} * s.w + iw) * channels,
+                (int64_t{kh} * s.kw + kw) * g.size * channels, first, last});
     }
   }
 }
@@ -228,8 +229,8 @@ void conv_forward_small_groups(const ConvForward& c) {
   auto done = [&](int64_t pixel, int64_t pixels) {
     finish_rows(c.y + pixel * s.out, pixels, s.out, s.out, c.b, c.activation);
   };
-  for_each_line(s.n, g, {s.h, s.w, s.group_in(), s.in}, c.x,
-                {s.out_h, s.out_w, s.group_out(), s.out}, c.y, c.add, reach, body, done);
+  for_each_line(s, g, {s.h, s.w, s.group_in(), s.in}, c.x, {s.out_h, s.out_w, s.group_out(), s.out},
+                c.y, c.add, reach, body, done);
 }
 
 void conv_backward_data_small_groups(const ConvBackwardData& c) {
@@ -251,7 +252,7 @@ void conv_backward_data_small_groups(const ConvBackwardData& c) {
                s.stride * channels, add);
     }
   };
-  for_each_line(s.n, g, {s.out_h, s.out_w, s.group_out(), s.out}, c.dy,
+  for_each_line(s, g, {s.out_h, s.out_w, s.group_out(), s.out}, c.dy,
                 {s.h, s.w, s.group_in(), s.in}, c.dx, c.add, reach, body, [](int64_t, int64_t) {});
 }
 

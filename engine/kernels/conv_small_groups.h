@@ -4,10 +4,10 @@
 #pragma once
 
 #include <cstdint>
-#include <vector>
 
 #include "engine/kernels/conv.h"
 #include "engine/kernels/lanes.h"
+#include "engine/parallel.h"
 
 namespace bonsai {
 
@@ -30,8 +30,23 @@ void gather_groups(const SmallGroups& g, const Scalar* y, int64_t pixels, int us
 // processor foresees, and one third quicker this way where they come from memory.
 void fetch_ahead(const Scalar* from, int64_t n);
 
-// The taps of one line of results that reach into the image.
-using TapLine = std::vector<LaneTap>;
+// The taps of one line of results that reach into the image, in scratch of the calling thread.
+class TapLine {
+ public:
+  TapLine(const ConvShape& s, int slot)
+      : taps_(thread_scratch<LaneTap>(slot, static_cast<size_t>(s.taps()))) {}
+
+  void clear() { count_ = 0; }
+  void add(const LaneTap& tap) { taps_[count_++] = tap; }
+
+  const LaneTap* begin() const { return taps_; }
+  const LaneTap* end() const { return taps_ + count_; }
+  int count() const { return count_; }
+
+ private:
+  LaneTap* taps_;
+  int count_ = 0;
+};
 
 // The results for which all of them do; at the end of the line if there are none.
 struct Inner {

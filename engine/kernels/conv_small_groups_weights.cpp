@@ -20,8 +20,7 @@ void add_line(const SmallGroups& g, const TapLine& line, int64_t x_step, int pix
     kernel(&tap, 1, x_step, tap.first, std::min(inner.begin, tap.last), g.channels(), dy, dw);
     kernel(&tap, 1, x_step, std::max(inner.end, tap.first), tap.last, g.channels(), dy, dw);
   }
-  kernel(line.data(), static_cast<int>(line.size()), x_step, inner.begin, inner.end, g.channels(),
-         dy, dw);
+  kernel(line.begin(), line.count(), x_step, inner.begin, inner.end, g.channels(), dy, dw);
 }
 
 // The image with gaps where its groups need them.
@@ -59,7 +58,7 @@ void conv_backward_weights_small_groups(const ConvBackwardWeights& c) {
   const Tensor partial({parts, s.taps(), g.size, g.channels()});
   const int64_t size = int64_t{s.taps()} * g.size * channels;
   parallel_chunks(parts, [&](int64_t part) {
-    TapLine line;
+    TapLine line(s, 2);
     for (int64_t n = part * share; n < std::min<int64_t>(s.n, (part + 1) * share); ++n) {
       const Scalar* x = spread(g, c.x + n * s.h * s.w * s.in, int64_t{s.h} * s.w, s.group_in(), 0);
       const int64_t pixels = int64_t{s.out_h} * s.out_w;
