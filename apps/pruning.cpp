@@ -166,7 +166,10 @@ std::string description(const PruningArguments& pruning) {
   std::string aim;
   if (!pruning.target.empty()) {
     const auto [what, ratio] = parse_ratio("--target", pruning.target);
-    aim = "to " + report::percent(ratio, 0) + " of its " + (what == "macs" ? "MACs" : "parameters");
+    aim = "to " + report::percent(ratio, 0) + " of its " +
+          (what == "macs"     ? "MACs"
+           : what == "params" ? "parameters"
+                              : "predicted time");
   } else if (pruning.ratio) {
     aim = "to " + report::percent(*pruning.ratio, 0) + " of the channels of every layer";
   } else {
