@@ -56,7 +56,9 @@ void check(const ControlledArguments& arguments) {
                 "pruning in steps needs an aim: give --target macs=0.5, params=0.3 or latency=0.5");
   target_of(pruning);
   ranking_of(arguments.control);
-  pruning_mode(pruning);
+  require_usage(pruning_mode(pruning) != PruningMode::blocks ||
+                    ranking_of(arguments.control) == LossPrediction::sensitivity,
+                "--mode blocks measures what a block is worth: give --rank sensitivity");
   require_criterion(pruning.criterion);
   if (!arguments.control.budget.empty()) parse_duration("--budget", arguments.control.budget);
   require_usage(

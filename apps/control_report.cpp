@@ -26,7 +26,15 @@ std::vector<std::string> row_of(const std::string& name, int groups, const Netwo
 }
 
 const char* meaning(PruningMode mode) {
-  return mode == PruningMode::inner ? "inner: layers alone" : "coupled: and shared stages";
+  switch (mode) {
+    case PruningMode::inner:
+      return "inner: layers alone";
+    case PruningMode::coupled:
+      return "coupled: and shared stages";
+    case PruningMode::blocks:
+      return "blocks: and whole blocks";
+  }
+  return "";
 }
 
 }  // namespace
@@ -37,10 +45,11 @@ report::Table ceiling_table(const NetworkCost& whole, const std::vector<Ceiling>
   table.note =
       "The least that is left when every layer that a mode may prune is as narrow as its rounding "
       "allows. Times are predicted for one thread from layers timed alone.";
-  table.head = {"mode", "groups", "MACs", "parameters", "time", "quicker"};
+  table.head = {"mode", "parts", "MACs", "parameters", "time", "quicker"};
   table.rows.push_back(row_of("as it is", 0, whole, whole));
   for (const Ceiling& ceiling : ceilings)
-    table.rows.push_back(row_of(meaning(ceiling.mode), ceiling.groups, ceiling.least, whole));
+    table.rows.push_back(
+        row_of(meaning(ceiling.mode), ceiling.groups + ceiling.blocks, ceiling.least, whole));
   return table;
 }
 

@@ -1,6 +1,7 @@
 #include "apps/findings.h"
 
 #include <algorithm>
+#include <map>
 
 #include "apps/files.h"
 #include "apps/machine.h"
@@ -63,16 +64,17 @@ report::Stage stage_of(const std::string& name, const std::vector<EpochRecord>& 
 }
 
 std::vector<report::LayerWidth> channel_widths(const Graph& before, const Graph& after) {
-  require(before.nodes.size() == after.nodes.size(), "report: the networks have ",
-          before.nodes.size(), " and ", after.nodes.size(), " nodes, should have as many");
   const auto width = [](const Graph& graph, size_t node) {
     return graph.values[static_cast<size_t>(graph.nodes[node].out)].shape.back();
   };
+  std::map<std::string, int> left;  // none of a layer whose block is gone
+  for (size_t i = 0; i < after.nodes.size(); ++i) left[after.node_name(i)] = width(after, i);
   std::vector<report::LayerWidth> widths;
   for (size_t i = 0; i < before.nodes.size(); ++i) {
     const std::string_view op = before.nodes[i].op->name();
     if (op != "conv2d" && op != "conv_transpose2d" && op != "linear") continue;
-    widths.push_back({before.node_name(i), width(before, i), width(after, i)});
+    const std::string name = before.node_name(i);
+    widths.push_back({name, width(before, i), left.count(name) != 0 ? left.at(name) : 0});
   }
   return widths;
 }

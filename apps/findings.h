@@ -15,7 +15,8 @@ namespace bonsai::app {
 
 report::Stage stage_of(const std::string& name, const std::vector<EpochRecord>& history);
 
-// Of every convolution and fully connected layer. `after`: the same graph, pruned.
+// Of every convolution and fully connected layer. `after`: the same graph, pruned;
+// a layer that is gone has no channels.
 std::vector<report::LayerWidth> channel_widths(const Graph& before, const Graph& after);
 
 // A dozen test pictures: a few that the network gets wrong, the surest first, the rest right.

@@ -86,7 +86,8 @@ void add_pruning(CLI::App& parser, PruningArguments& pruning, const std::string&
       ->delimiter(',');
   parser.add_option("--mode", pruning.mode,
                     "which layers: inner (those whose channels no other layer makes, as in Li et "
-                    "al.) or coupled (also the stages of residual networks, as wholes)");
+                    "al.), coupled (also the stages of residual networks, as wholes), or, in "
+                    "steps, blocks (also whole residual blocks)");
   parser
       .add_option("--round-to", pruning.round_to,
                   "layers keep a multiple of so many channels; 1: as many as the target leaves")
@@ -107,12 +108,14 @@ void add_pruning(CLI::App& parser, PruningArguments& pruning, const std::string&
 
 PruningMode pruning_mode(const PruningArguments& pruning) {
   require_one_of("--mode", pruning.mode, {mode_names.begin(), mode_names.end()});
-  return pruning.mode == mode_names[0] ? PruningMode::inner : PruningMode::coupled;
+  const auto place = std::find(mode_names.begin(), mode_names.end(), pruning.mode);
+  return static_cast<PruningMode>(place - mode_names.begin());
 }
 
 void check(const PruningArguments& pruning, bool has_data) {
   require_criterion(pruning.criterion);
-  pruning_mode(pruning);
+  require_usage(pruning_mode(pruning) != PruningMode::blocks,
+                "--mode blocks goes in steps: give bonsai prune --max-drop or --budget");
   require_usage(has_data || !find_criterion(pruning.criterion).needs_pictures, "--criterion ",
                 pruning.criterion, " looks at pictures: give --data");
   require_usage(has_data || !pruning.recalibrate, "--recalibrate looks at pictures: give --data");
@@ -163,7 +166,10 @@ std::string description(const PruningArguments& pruning) {
   std::string aim;
   if (!pruning.target.empty()) {
     const auto [what, ratio] = parse_ratio("--target", pruning.target);
-    aim = "to " + report::percent(ratio, 0) + " of its " + (what == "macs" ? "MACs" : "parameters");
+    aim = "to " + report::percent(ratio, 0) + " of its " +
+          (what == "macs"     ? "MACs"
+           : what == "params" ? "parameters"
+                              : "predicted time");
   } else if (pruning.ratio) {
     aim = "to " + report::percent(*pruning.ratio, 0) + " of the channels of every layer";
   } else {

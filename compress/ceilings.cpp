@@ -1,5 +1,6 @@
 #include "compress/ceilings.h"
 
+#include "compress/blocks.h"
 #include "compress/choose.h"
 #include "compress/prune.h"
 #include "engine/cost.h"
@@ -10,10 +11,24 @@ namespace {
 // Any part this small leaves a group its least.
 constexpr double next_to_nothing = 1e-9;
 
+Ceiling least_of(const Graph& graph, const Coupling& coupling, PruningMode mode, int round_to,
+                 LayerTimes& times) {
+  Ceiling ceiling{.mode = mode, .groups = 0, .blocks = 0, .least = network_cost(graph, times)};
+  Budget budget{.round_to = round_to};
+  for (const Group& group : coupling.groups)
+    if (may_shrink(group, mode)) budget.groups[group.name] = next_to_nothing;
+  ceiling.groups = static_cast<int>(budget.groups.size());
+  if (ceiling.groups == 0) return ceiling;
+  const Scores alike(coupling.units.size(), 0.0);
+  ceiling.least =
+      network_cost(prune(graph, coupling, choose(graph, coupling, alike, budget)), times);
+  return ceiling;
+}
+
 }  // namespace
 
 bool may_shrink(const Group& group, PruningMode mode) {
-  return mode == PruningMode::coupled || group.producers.size() == 1;
+  return mode != PruningMode::inner || group.producers.size() == 1;
 }
 
 NetworkCost network_cost(const Graph& graph, LayerTimes& times) {
@@ -23,20 +38,17 @@ NetworkCost network_cost(const Graph& graph, LayerTimes& times) {
 
 std::vector<Ceiling> ceilings(const Graph& graph, const Coupling& coupling, int round_to,
                               LayerTimes& times) {
-  const Scores alike(coupling.units.size(), 0.0);
-  std::vector<Ceiling> all;
-  for (const PruningMode mode : {PruningMode::inner, PruningMode::coupled}) {
-    Ceiling ceiling{.mode = mode, .groups = 0, .least = network_cost(graph, times)};
-    Budget budget{.round_to = round_to};
-    for (const Group& group : coupling.groups)
-      if (may_shrink(group, mode)) budget.groups[group.name] = next_to_nothing;
-    ceiling.groups = static_cast<int>(budget.groups.size());
-    if (ceiling.groups > 0) {
-      const std::set<int> gone = choose(graph, coupling, alike, budget);
-      ceiling.least = network_cost(prune(graph, coupling, gone), times);
-    }
-    all.push_back(ceiling);
+  std::vector<Ceiling> all = {least_of(graph, coupling, PruningMode::inner, round_to, times),
+                              least_of(graph, coupling, PruningMode::coupled, round_to, times)};
+  Graph shorter = graph;
+  int blocks = 0;
+  for (auto left = removable_blocks(shorter); !left.empty(); left = removable_blocks(shorter)) {
+    shorter = without_block(shorter, left.back());
+    ++blocks;
   }
+  all.push_back(least_of(shorter, couple(shorter), PruningMode::blocks, round_to, times));
+  all.back().groups = all[1].groups;
+  all.back().blocks = blocks;
   return all;
 }
 

@@ -17,14 +17,16 @@ namespace bonsai {
 enum class PruningMode {
   inner,    // groups that one layer makes: inner convolutions, and all layers of a plain network
   coupled,  // also those that several layers share: the stages of a residual network
+  blocks,   // also whole residual blocks (compress/blocks.h)
 };
-inline constexpr std::array<std::string_view, 2> mode_names = {"inner", "coupled"};
+inline constexpr std::array<std::string_view, 3> mode_names = {"inner", "coupled", "blocks"};
 
 bool may_shrink(const Group& group, PruningMode mode);
 
 struct Ceiling {
   PruningMode mode = PruningMode::inner;
   int groups = 0;     // that may shrink
+  int blocks = 0;     // that may go
   NetworkCost least;  // of the network whose groups are as narrow as they may get
 };
 

@@ -7,7 +7,6 @@
 #include "compress/calibration.h"
 #include "compress/controller_state.h"
 #include "compress/latency.h"
-#include "compress/prune.h"
 #include "compress/recalibrate.h"
 #include "compress/recorder.h"
 #include "engine/error.h"
@@ -101,7 +100,8 @@ class Controller {
     const auto least = [&](const Ceiling& ceiling) {
       return std::ceil(1e4 * amount(ceiling.least, resource) / amount(whole, resource)) / 1e4;
     };
-    const double here = least(all[static_cast<size_t>(options_.mode)]), best = least(all.back());
+    const double here = least(all[static_cast<size_t>(options_.mode)]),
+                 best = least(all[static_cast<size_t>(PruningMode::coupled)]);
     require(options_.target.part >= here, "prune: ", resource_names[static_cast<size_t>(resource)],
             "=", options_.target.part, " cannot be reached, the least in mode ",
             mode_names[static_cast<size_t>(options_.mode)], " is ", here,
@@ -272,8 +272,7 @@ class Controller {
   // The network of a plan before any training.
   Graph& pruned(const PlanRecord& plan) {
     if (pruned_) return *pruned_;
-    const Graph& graph = current();
-    pruned_ = prune(graph, couple(graph), {plan.gone.begin(), plan.gone.end()});
+    pruned_ = after_step(current(), {plan.moves, {plan.gone.begin(), plan.gone.end()}});
     recalibrate(*pruned_, pictures());
     return *pruned_;
   }

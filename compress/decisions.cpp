@@ -19,7 +19,9 @@ std::string cost_text(const NetworkCost& cost) {
 std::string moves_text(const std::vector<Move>& moves) {
   std::string text;
   for (const Move& move : moves)
-    text += join(text.empty() ? "" : ", ", move.group, " ", move.from, " to ", move.to);
+    text += (text.empty() ? "" : ", ") + (move.is_block()
+                                              ? "without " + move.group
+                                              : join(move.group, " ", move.from, " to ", move.to));
   return text;
 }
 

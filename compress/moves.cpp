@@ -24,7 +24,9 @@ std::optional<Move> next_move(const Graph& graph, const Coupling& coupling, cons
                               const MoveRules& rules, size_t g, double now) {
   const Group& group = coupling.groups[g];
   const int units = static_cast<int>(group.units.size());
-  const int multiple = rounding(rules.widths.at(group.name), rules.round_to);
+  const auto whole = rules.widths.find(group.name);  // a group that lost its first layer is new
+  const int multiple =
+      rounding(whole == rules.widths.end() ? units : whole->second, rules.round_to);
   for (int width = (units - 1) / multiple * multiple; width > 0; width -= multiple) {
     Move move{.group = group.name, .from = units, .to = width};
     const std::set<int> gone = gone_at(graph, coupling, scores, {move});
@@ -45,6 +47,13 @@ double price(const Move& move, const MoveRules& rules) {
 
 }  // namespace
 
+void order(std::vector<Move>& moves, const MoveRules& rules) {
+  std::stable_sort(moves.begin(), moves.end(), [&](const Move& a, const Move& b) {
+    const double p = price(a, rules), q = price(b, rules);
+    return p < q || (p == q && a.saved > b.saved);
+  });
+}
+
 std::vector<Move> possible_moves(const Graph& graph, const Coupling& coupling, const Scores& scores,
                                  const MoveRules& rules) {
   const double now = rules.cost({});
@@ -55,8 +64,7 @@ std::vector<Move> possible_moves(const Graph& graph, const Coupling& coupling, c
     if (auto move = next_move(graph, coupling, scores, rules, g, now))
       moves.push_back(std::move(*move));
   }
-  std::stable_sort(moves.begin(), moves.end(),
-                   [&](const Move& a, const Move& b) { return price(a, rules) < price(b, rules); });
+  order(moves, rules);
   return moves;
 }
 

@@ -14,10 +14,12 @@
 namespace bonsai {
 
 struct Move {
-  std::string group;     // the name of its first layer
-  int from = 0, to = 0;  // units
+  std::string group;     // the name of its first layer; or of a block (compress/blocks.h)
+  int from = 0, to = 0;  // units; 1 and 0: the block goes
   double loss = 0;       // that it is predicted to add
   double saved = 0;      // of what is to be saved
+
+  bool is_block() const { return to == 0; }
 };
 
 // All but `losses` as the caller likes.
@@ -30,7 +32,10 @@ struct MoveRules {
   std::function<double(const std::set<int>&gone)> loss, cost;
 };
 
-// Every group's next move, the least loss per cost saved first; of equals the earlier group.
+// The least loss per cost saved first; of equals the one that saves more.
+void order(std::vector<Move>& moves, const MoveRules& rules);
+
+// Every group's next move, the least loss per cost saved first.
 std::vector<Move> possible_moves(const Graph& graph, const Coupling& coupling, const Scores& scores,
                                  const MoveRules& rules);
 

@@ -40,8 +40,12 @@ struct PlannerState {
   std::map<std::string, double> penalty;
 };
 
-// Empty when no group can give anything, or when stopped.
+// Empty when nothing can be given, or when stopped. A block goes alone, in a step of its own.
+// Throws Error when blocks may go and their loss would not be measured.
 Step next_step(const Graph& graph, std::span<const Batch> calibration, LayerTimes& times,
                const PlannerOptions& options, const PlannerState& state, const StepSize& size);
+
+// The network after a step, not trained.
+Graph after_step(const Graph& graph, const Step& step);
 
 }  // namespace bonsai

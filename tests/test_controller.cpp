@@ -337,7 +337,7 @@ TEST_CASE("a target out of reach is refused with what can be reached, before any
     const std::string text = complaint([&] { setting.run(); });
     CHECK(contains(text, "macs=0.001 cannot be reached"));
     CHECK(contains(text, "in mode coupled"));
-    REQUIRE(ceilings.size() == 2);
+    REQUIRE(ceilings.size() == 3);
     const Ceiling& ceiling = ceilings[static_cast<size_t>(mode)];
     if (mode == PruningMode::coupled) continue;
     // What it names can be reached, to the digit.
@@ -375,6 +375,38 @@ TEST_CASE("latency is a target: widths lie on the steps of the machine's stairca
     for (const Move& move : plan.moves) CHECK(move.to % 4 == 0);
   CHECK(all<PlanRecord>(run.journal).back().cost.ms <= 0.7);
   CHECK(all<StartRecord>(run.journal)[0].cost.ms == Approx(1.0));
+}
+
+TEST_CASE("whole blocks go where that is the mode, alone, and a replay agrees") {
+  // A block that adds nothing: to lose it costs nothing.
+  Graph silent = network();
+  for (const char* name : {"norm.weight", "norm.bias"}) silent.find(name)->value.fill(0);
+  const auto prepare = [](Setting& setting) {
+    setting.options.ranking = LossPrediction::sensitivity;
+    setting.options.mode = PruningMode::blocks;
+    simulate(setting, [](double) { return 0.0; });
+  };
+  Setting setting(0.3), again(0.3), unmeasured(0.3);
+  for (Setting* s : {&setting, &again, &unmeasured}) prepare(*s);
+  const ControlledPruning run = prune_to_target(silent, small_data(), setting.options);
+  CHECK(reason(run) == EndReason::target);
+  int blocks = 0;
+  for (const PlanRecord& plan : all<PlanRecord>(run.journal))
+    for (const Move& move : plan.moves) {
+      if (!move.is_block()) continue;
+      CHECK(move.group == "block b");
+      CHECK(plan.moves.size() == 1);
+      CHECK(plan.gone.empty());
+      ++blocks;
+    }
+  CHECK(blocks == 1);
+  CHECK(couple(run.graph).groups.size() == 2);
+  again.options.replay = run.journal;
+  CHECK(checksum(prune_to_target(silent, small_data(), again.options).graph) ==
+        checksum(run.graph));
+  unmeasured.options.ranking = LossPrediction::taylor;
+  CHECK(contains(complaint([&] { prune_to_target(silent, small_data(), unmeasured.options); }),
+                 "needs the ranking sensitivity"));
 }
 
 TEST_CASE("measured sensitivity ranks as well, and inner mode leaves shared channels alone") {
