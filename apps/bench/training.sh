@@ -27,7 +27,7 @@ for net in "$@"; do
     record bonsai "$net" "$(build/bonsai bench "$net" --train --batch "$batch" \
       --threads "$threads" --json)"
     [ $torch = yes ] || continue
-    record torch "$net" "$(env OPENBLAS_NUM_THREADS=1 LD_PRELOAD="$jemalloc" \
+    record torch "$net" "$(env OPENBLAS_NUM_THREADS=1 ATEN_CPU_CAPABILITY=avx512 LD_PRELOAD="$jemalloc" \
       MALLOC_CONF=thp:always,metadata_thp:auto,dirty_decay_ms:-1,muzzy_decay_ms:-1 \
       "$python" "$here/torch_step.py" "$net" --batch "$batch" --threads "$threads")"
   done

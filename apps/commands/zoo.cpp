@@ -9,10 +9,15 @@
 #include "apps/report/text.h"
 #include "engine/cost.h"
 #include "engine/error.h"
+#include "zoo/published.h"
 #include "zoo/zoo.h"
 
 namespace bonsai::app {
 namespace {
+
+struct Format {
+  bool json = false, markdown = false;
+};
 
 // Counted from shapes: nothing is computed, and no second copy of the weights is made.
 Cost count(Layer& net, const Shape& input) {
@@ -33,38 +38,65 @@ std::string size_text(const Shape& input) {
   return join(input[0], " x ", input[1], " x ", input[2]);
 }
 
-void run(bool json) {
+using Row = std::vector<std::string>;
+
+// For docs/zoo.md (apps/bench/zoo.sh).
+void print_markdown(const Row& header, const std::vector<Row>& rows) {
+  auto line = [](const Row& cells) {
+    std::string text = "|";
+    for (const std::string& cell : cells) text += join(" ", cell, " |");
+    return text + "\n";
+  };
+  print(line(header) + line(Row(header.size(), "---")));
+  for (const Row& row : rows) print(line(row));
+}
+
+void run(const Format& format) {
   auto list = nlohmann::ordered_json::array();
-  std::vector<std::vector<std::string>> rows;
+  std::vector<Row> rows;
   for (const zoo::Entry& entry : zoo::entries()) {
     const Cost cost = count(*zoo::make(entry.name, {.weights = false}), entry.input);
+    const zoo::Published known = zoo::published(entry.name);
     list.push_back({{"name", entry.name},
                     {"input", entry.input},
                     {"classes", entry.classes},
                     {"params", cost.params},
                     {"macs", cost.macs},
-                    {"source", entry.source}});
+                    {"source", entry.source},
+                    {"published",
+                     {{"params", known.params},
+                      {"macs", known.macs},
+                      {"error", known.error},
+                      {"source", known.source}}}});
     rows.push_back({entry.name, size_text(entry.input), std::to_string(entry.classes),
                     report::short_count(static_cast<double>(cost.params)),
                     report::short_count(static_cast<double>(cost.macs)), entry.source});
+    if (!format.markdown) continue;
+    for (const std::string_view figure : {known.params, known.macs, known.error, known.source})
+      rows.back().emplace_back(figure);
   }
-  if (json)
-    print_json(list);
-  else
-    print(table({"network", "input", "classes", "parameters", "MACs", "source"}, rows));
+  Row header = {"network", "input", "classes", "parameters", "MACs", "source"};
+  if (format.json) return print_json(list);
+  if (!format.markdown) return print(table(header, rows));
+  for (const char* column : {"published parameters", "MACs", "error %", "by"})
+    header.emplace_back(column);
+  print_markdown(header, rows);
 }
 
 Job define(CLI::App& parser, const Invocation&) {
-  auto json = std::make_shared<bool>(false);
-  parser.add_flag("--json", *json, "print one JSON value on standard output");
-  return [json] { run(*json); };
+  auto format = std::make_shared<Format>();
+  parser.add_flag("--json", format->json, "print one JSON value on standard output");
+  parser.add_flag("--markdown", format->markdown,
+                  "print a Markdown table, with the figures that papers and their code state");
+  return [format] { run(*format); };
 }
 
 }  // namespace
 
 const Command zoo_command = {"zoo", "list the networks that can be made by name",
                              "  bonsai zoo\n"
-                             "  bonsai zoo --json\n",
+                             "  bonsai zoo --json\n"
+                             "  bonsai zoo --markdown\n",
                              define};
 
 }  // namespace bonsai::app

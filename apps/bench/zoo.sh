@@ -1,0 +1,18 @@
+#!/bin/sh
+# Writes docs/zoo.md's table: every network, its counts, what is published of it, and how many
+# images per second a training step reaches here:  apps/bench/zoo.sh > table.md
+# Networks for 32x32 run at batch 128, those for 224x224 at batch 8.
+set -eu
+build/bonsai zoo --markdown | while IFS= read -r line; do
+  net=$(printf '%s' "$line" | cut -d'|' -f2 | tr -d ' ')
+  case $net in
+    network) rate='training images/s' ;;
+    ---) rate='---' ;;
+    *)
+      case $net in *_224) batch=8 ;; *) batch=128 ;; esac
+      rate=$(build/bonsai bench "$net" --train --batch "$batch" --seconds 1 --json < /dev/null |
+        sed -n 's/.*"images_per_s": \([0-9]*\).*/\1/p')
+      ;;
+  esac
+  printf '%s %s |\n' "$line" "$rate"
+done
