@@ -7,6 +7,7 @@
 
 #include "tests/catch.h"
 #include "tests/command.h"
+#include "tests/command_json.h"
 
 namespace bonsai::test {
 namespace {
@@ -14,14 +15,6 @@ namespace {
 using Json = nlohmann::json;
 
 const std::string tiny = " --width 0.125 --images 256 --test-images 64 --batch 32 ";
-
-// Exactly one JSON value on standard output, or the test fails.
-Json json_of(const CommandFolder& folder, const std::string& arguments) {
-  const Outcome outcome = folder.run(arguments + " --json");
-  INFO(arguments << "\n" << outcome.err);
-  REQUIRE(outcome.status == 0);
-  return Json::parse(outcome.out);
-}
 
 void require_keys(const Json& value, const std::vector<std::string>& keys) {
   for (const std::string& key : keys) {

@@ -7,6 +7,7 @@
 #include "engine/file.h"
 #include "tests/catch.h"
 #include "tests/command.h"
+#include "tests/command_json.h"
 #include "zoo/zoo.h"
 
 namespace bonsai::test {
@@ -23,13 +24,6 @@ void save_network(const CommandFolder& folder) {
   graph.info.network = "vgg_small";
   graph.info.mean = graph.info.std = {0.5F, 0.5F, 0.5F};
   save(folder.path("net.bonsai").string(), graph);
-}
-
-Json json_of(const CommandFolder& folder, const std::string& arguments) {
-  const Outcome outcome = folder.run(arguments + " --json");
-  INFO(arguments << "\n" << outcome.err);
-  REQUIRE(outcome.status == 0);
-  return Json::parse(outcome.out);
 }
 
 }  // namespace

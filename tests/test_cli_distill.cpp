@@ -4,6 +4,7 @@
 
 #include "tests/catch.h"
 #include "tests/command.h"
+#include "tests/command_json.h"
 
 namespace bonsai::test {
 namespace {
@@ -11,13 +12,6 @@ namespace {
 using Json = nlohmann::json;
 
 const std::string data = " --images 128 --test-images 32 --batch 32 ";
-
-Json json_of(const CommandFolder& folder, const std::string& arguments) {
-  const Outcome outcome = folder.run(arguments + " --json");
-  INFO(arguments << "\n" << outcome.err);
-  REQUIRE(outcome.status == 0);
-  return Json::parse(outcome.out);
-}
 
 }  // namespace
 

@@ -4,28 +4,12 @@
 #include "engine/kernels/lanes.h"
 
 #include <algorithm>
-#include <cstring>
 #include <utility>
+
+#include "engine/kernels/vector.h"
 
 namespace bonsai {
 namespace {
-
-template <int lanes>
-struct VectorOf {
-  typedef Scalar Type __attribute__((vector_size(lanes * sizeof(Scalar))));
-};
-
-// Unaligned; the compiler makes one instruction of each copy. Vectors travel by reference, since
-// passing one by value would mean another calling convention per instruction set.
-template <class Vector>
-[[gnu::always_inline]] inline void load(Vector& v, const Scalar* from) {
-  std::memcpy(&v, from, sizeof v);
-}
-
-template <class Vector>
-[[gnu::always_inline]] inline void store(Scalar* to, const Vector& v) {
-  std::memcpy(to, &v, sizeof v);
-}
 
 // to[c] = from[c ^ e]
 template <int e, class Vector, int... lane>
@@ -58,7 +42,7 @@ template <int lanes, int size, int pixels>
 [[gnu::always_inline]] inline void forward_tile(const LaneTap* taps, int count, int64_t x_step,
                                                 int first, int c, int channels, const Scalar* w,
                                                 Scalar* y, int64_t y_step, bool add) {
-  using Vector = typename VectorOf<lanes>::Type;
+  using Vector = typename VectorOf<lanes* static_cast<int>(sizeof(Scalar))>::Type;
   Vector sum[pixels][size] = {};
   for (int t = 0; t < count; ++t) {
     const Scalar* x = taps[t].x + first * x_step + c;
@@ -118,7 +102,7 @@ template <int lanes, int size, int count>
 [[gnu::always_inline]] inline void weights_tile(const LaneTap* taps, int64_t x_step, int begin,
                                                 int end, int c, int channels, const Scalar* dy,
                                                 Scalar* dw) {
-  using Vector = typename VectorOf<lanes>::Type;
+  using Vector = typename VectorOf<lanes* static_cast<int>(sizeof(Scalar))>::Type;
   Vector sum[count][size] = {};
   const Scalar* x[count];
   for (int t = 0; t < count; ++t) x[t] = taps[t].x + c;

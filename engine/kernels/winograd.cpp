@@ -16,6 +16,16 @@ constexpr Scalar a = Scalar(0.70710678118654752440), b = Scalar(1.41421356237309
 constexpr Scalar a2 = Scalar(0.5), b2 = Scalar(2), a3 = a * a2, b3 = b * b2;
 constexpr Scalar n_a = 2 * a2 * (a2 - b2), n_b = 2 * b2 * (b2 - a2);  // N of +-a and of +-b
 
+// The rows of the points +-a and +-b, from their sums over even and odd powers.
+template <class V>
+[[gnu::always_inline]] inline void fill_pairs(const V& even_a, const V& odd_a, const V& even_b,
+                                              const V& odd_b, V* t) {
+  t[1] = even_a + odd_a;
+  t[2] = even_a - odd_a;
+  t[3] = even_b + odd_b;
+  t[4] = even_b - odd_b;
+}
+
 // One axis of each transform.
 struct Input {
   static constexpr int from = 6, to = 6;
@@ -24,10 +34,7 @@ struct Input {
     const V even_a = d[4] - b2 * d[2], odd_a = a * (d[3] - b2 * d[1]);
     const V even_b = d[4] - a2 * d[2], odd_b = b * (d[3] - a2 * d[1]);
     t[0] = d[0] - (a2 + b2) * d[2] + d[4];
-    t[1] = even_a + odd_a;
-    t[2] = even_a - odd_a;
-    t[3] = even_b + odd_b;
-    t[4] = even_b - odd_b;
+    fill_pairs(even_a, odd_a, even_b, odd_b, t);
     t[5] = d[1] - (a2 + b2) * d[3] + d[5];
   }
 };
@@ -39,10 +46,7 @@ struct Weights {
     const V even_a = (g[0] + a2 * g[2]) / n_a, odd_a = (a / n_a) * g[1];
     const V even_b = (g[0] + b2 * g[2]) / n_b, odd_b = (b / n_b) * g[1];
     t[0] = g[0];
-    t[1] = even_a + odd_a;
-    t[2] = even_a - odd_a;
-    t[3] = even_b + odd_b;
-    t[4] = even_b - odd_b;
+    fill_pairs(even_a, odd_a, even_b, odd_b, t);
     t[5] = g[2];
   }
 };
@@ -69,10 +73,7 @@ struct Error {
     const V even_b = (1 / n_b) * g[0] + (b2 / n_b) * g[2];
     const V odd_b = (b / n_b) * g[1] + (b3 / n_b) * g[3];
     t[0] = g[0];
-    t[1] = even_a + odd_a;
-    t[2] = even_a - odd_a;
-    t[3] = even_b + odd_b;
-    t[4] = even_b - odd_b;
+    fill_pairs(even_a, odd_a, even_b, odd_b, t);
     t[5] = g[3];
   }
 };
