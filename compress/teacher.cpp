@@ -5,20 +5,12 @@
 #include <utility>
 
 #include "data/loader.h"
-#include "engine/crc64.h"
 #include "engine/error.h"
 #include "engine/passes.h"
+#include "layers/checksum.h"
 
 namespace bonsai {
 namespace {
-
-std::string checksum_of(Graph& graph) {
-  Crc64 weights;
-  for (const Parameter* p : graph.parameters()) {
-    weights.update(p->value.data(), p->value.size() * sizeof(Scalar));
-  }
-  return weights.hex();
-}
 
 bool makes_all(const Graph& graph, const std::vector<int>& values) {
   return std::all_of(values.begin(), values.end(), [&](int v) {
@@ -53,7 +45,7 @@ Teacher::Teacher(const Graph& graph, std::vector<int> taps, const Dataset& data)
     : graph_(for_inference(graph, taps)), taps_(std::move(taps)) {
   require_same_pictures(graph, data);
   Graph original = graph;
-  checksum_ = checksum_of(original);
+  checksum_ = weight_checksum(original);
   for (const std::vector<int>& readers : consumers(graph_)) {
     last_reads_.push_back(readers.empty() ? -1 : readers.back());
   }

@@ -19,7 +19,7 @@ constexpr int most_lanes = 16, most_pixels = 12;
 
 // Packed, a group's weights take this many scalars per tap and input.
 int padded_out(const ConvShape& s, const TileKernels& t) {
-  return (s.group_out() + t.lanes - 1) / t.lanes * t.lanes;
+  return rounded_up(s.group_out(), t.lanes);
 }
 
 // How the work is cut: chunks of tiles, small enough that a single image still gives every thread

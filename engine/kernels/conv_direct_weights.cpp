@@ -16,8 +16,6 @@ namespace {
 
 constexpr int block_pixels = 128;
 
-int rounded(int n, int to) { return (n + to - 1) / to * to; }
-
 // The outputs [from, from + width) of one group: `padded` of them with the tail's zeros.
 struct Slice {
   int group, from, width, padded;
@@ -93,7 +91,7 @@ void conv_backward_weights_windows(const ConvBackwardWeights& c, int pitch) {
   const Tensor zeros({s.in});
   // Slices of output channels share the work first; where they are few, shares of the pixels
   // with a copy of the sums each, added in order.
-  const int widest = std::min(rounded(s.group_out(), t.lanes), std::max(2 * t.lanes, 64));
+  const int widest = std::min(rounded_up(s.group_out(), t.lanes), std::max(2 * t.lanes, 64));
   const int slices = (s.group_out() + widest - 1) / widest;
   const int64_t owners = int64_t{s.groups} * slices;
   const int64_t wanted = std::max<int64_t>(1, 16 / owners);
@@ -105,7 +103,7 @@ void conv_backward_weights_windows(const ConvBackwardWeights& c, int pitch) {
   auto slice_of = [&](int64_t owner) {
     const int from = static_cast<int>(owner % slices) * widest;
     const int width = std::min(widest, s.group_out() - from);
-    return Slice{static_cast<int>(owner / slices), from, width, rounded(width, t.lanes)};
+    return Slice{static_cast<int>(owner / slices), from, width, rounded_up(width, t.lanes)};
   };
   parallel_chunks(owners * parts, [&](int64_t chunk) {
     const int64_t part = chunk % parts;

@@ -16,11 +16,9 @@ namespace {
 
 constexpr int most_pixels = 12;  // rows of a register tile
 
-int rounded(int n, int to) { return (n + to - 1) / to * to; }
-
 // From plane to plane of the packed weights.
 int64_t weights_stride(const ConvShape& s, const TileKernels& t) {
-  return plane_stride(rounded(s.out, t.lanes), s.in);
+  return plane_stride(rounded_up(s.out, t.lanes), s.in);
 }
 
 // Tiles per chunk: their planes stay in cache, yet enough of them that reading the weights costs
@@ -29,7 +27,7 @@ int64_t chunk_tiles(const ConvShape& s, const TileKernels& t, int64_t tiles) {
   constexpr int64_t cache = int64_t{512} << 10;
   const int64_t in_cache = cache / (int64_t{winograd_planes} * s.in * int64_t{sizeof(Scalar)});
   const int64_t wanted = std::min(std::clamp<int64_t>(in_cache, 48, 96), (tiles + 3) / 4);
-  return rounded(static_cast<int>(std::max<int64_t>(wanted, 1)), t.pixels);
+  return rounded_up(static_cast<int>(std::max<int64_t>(wanted, 1)), t.pixels);
 }
 
 struct Chunk {
@@ -66,20 +64,28 @@ void multiply(const ConvShape& s, const TileKernels& t, const Chunk& chunk, cons
 void transform_outputs(const ConvForward& c, const WinogradTiles& tiles, const Chunk& chunk, int o,
                        int width, const Scalar* products, Scalar* sink) {
   const ConvShape& s = c.shape;
-  const int columns = std::min(width, s.out - o);
-  const bool finish = c.b != nullptr || c.activation.kind != Activation::none;
   const Scalar* from[winograd_planes];
   Scalar* to[winograd_tile * winograd_tile];
   for (int64_t i = 0; i < chunk.count; ++i) {
     plane_rows(products + i * width, plane_stride(chunk.rows, width), from);
     for_each_output(s, tiles, chunk.first + i,
                     [&](int pixel, int64_t at) { to[pixel] = at < 0 ? sink : c.y + at + o; });
-    winograd_kernels()->output(from, to, columns, c.add);
-    if (!finish) continue;
-    for (Scalar* row : to) {
-      if (row == sink) continue;
-      finish_rows(row, 1, columns, s.out, c.b != nullptr ? c.b + o : nullptr, c.activation);
-    }
+    winograd_kernels()->output(from, to, std::min(width, s.out - o), c.add);
+  }
+}
+
+void finish_tiles(const ConvForward& c, const WinogradTiles& tiles, const Chunk& chunk) {
+  if (c.b == nullptr && c.activation.kind == Activation::none) return;
+  for (int64_t i = 0; i < chunk.count; ++i) {
+    int64_t line = -1;
+    int pixels = 0;  // of the tile's line, which lie side by side
+    for_each_output(c.shape, tiles, chunk.first + i, [&](int pixel, int64_t at) {
+      const int column = pixel % winograd_tile;
+      if (column == 0) line = at, pixels = 0;
+      if (at >= 0) ++pixels;
+      if (column < winograd_tile - 1 || pixels == 0) return;
+      finish_rows(c.y + line, pixels, c.shape.out, c.shape.out, c.b, c.activation);
+    });
   }
 }
 
@@ -97,7 +103,7 @@ Tensor conv_pack_winograd(const ConvShape& s, const Scalar* w) {
   const TileKernels& t = *tile_kernels();
   const int64_t stride = weights_stride(s, t), size = winograd_planes * stride;
   Tensor packed = Tensor::uninitialized({static_cast<int>(size) + s.in});
-  const int wide = 2 * t.lanes, padded = rounded(s.out, t.lanes);
+  const int wide = 2 * t.lanes, padded = rounded_up(s.out, t.lanes);
   parallel_chunks((padded + wide - 1) / wide, [&](int64_t block) {
     const int first = static_cast<int>(block) * wide, width = std::min(wide, padded - first);
     auto* planes =
@@ -132,9 +138,9 @@ void conv_forward_winograd(const ConvForward& c) {
   const Scalar* zeros = packed + winograd_planes * weights_stride(s, t);
   const WinogradTiles tiles(s);
   const int64_t rows = chunk_tiles(s, t, tiles.count);
-  const int wide = 2 * t.lanes, padded = rounded(s.out, t.lanes);
+  const int wide = 2 * t.lanes, padded = rounded_up(s.out, t.lanes);
   parallel_ranges(tiles.count, rows, [&](int64_t begin, int64_t end) {
-    const Chunk chunk{begin, end - begin, rounded(static_cast<int>(end - begin), t.pixels)};
+    const Chunk chunk{begin, end - begin, rounded_up(static_cast<int>(end - begin), t.pixels)};
     auto planes = [&](int channels) {
       return static_cast<size_t>(winograd_planes * plane_stride(chunk.rows, channels));
     };
@@ -149,6 +155,7 @@ void conv_forward_winograd(const ConvForward& c) {
       transform_outputs(c, tiles, chunk, o, width, products, sink);
       o += width;
     }
+    finish_tiles(c, tiles, chunk);
   });
 }
 

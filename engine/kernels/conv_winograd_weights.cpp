@@ -12,15 +12,13 @@
 namespace bonsai {
 namespace {
 
-int rounded(int n, int to) { return (n + to - 1) / to * to; }
-
 // Blocks of output channels: all of two vectors but perhaps the last, which may have one.
 struct Blocks {
   int lanes, padded, count;
 
   Blocks(const ConvShape& s, const TileKernels& t)
       : lanes(t.lanes),
-        padded(rounded(s.out, t.lanes)),
+        padded(rounded_up(s.out, t.lanes)),
         count((padded + 2 * t.lanes - 1) / (2 * t.lanes)) {}
 
   int first(int block) const { return block * 2 * lanes; }

@@ -27,6 +27,9 @@ struct TileKernels {
   Weights weights_wide, weights_narrow;
 };
 
+// The next multiple of `to`.
+inline int rounded_up(int n, int to) { return (n + to - 1) / to * to; }
+
 // Null on processors without fused multiply-add on vectors: other rows serve them better.
 const TileKernels* tile_kernels();
 

@@ -5,10 +5,10 @@
 #include <algorithm>
 #include <utility>
 
-#include "engine/kernels/conv.h"
 #include "engine/kernels/finish.h"
 #include "engine/ops.h"
 #include "engine/ops/activation.h"
+#include "engine/ops/conv_operands.h"
 #include "engine/ops/operands.h"
 #include "engine/ops/registry.h"
 
@@ -95,7 +95,7 @@ class Conv2d : public Op {
     const int in = shapes[static_cast<size_t>(node.in[0])][3], out = w[0];
     c.tie_all(y, w_out, out);
     if (node.in.size() == 3) c.tie_all(y, {node.in[2], 0}, out);
-    if (is_depthwise(w)) {
+    if (is_depthwise(w, options_.groups)) {
       for (int o = 0; o < out; ++o) c.tie(x, o / (out / in), y, o);
       return;
     }
@@ -105,7 +105,8 @@ class Conv2d : public Op {
 
   OpPtr shrunk(const Node& node, std::span<const Shape> shapes, const Keep& keep) const override {
     const std::vector<int>* kept = keep.find({node.in[0], 3});
-    if (kept == nullptr || !is_depthwise(shapes[static_cast<size_t>(node.in[1])])) return nullptr;
+    if (kept == nullptr || !is_depthwise(shapes[static_cast<size_t>(node.in[1])], options_.groups))
+      return nullptr;
     Conv2dOptions fewer = options_;
     fewer.groups = static_cast<int>(kept->size());
     return std::make_shared<Conv2d>(fewer, activation_);
@@ -145,23 +146,8 @@ class Conv2d : public Op {
   }
 
   ConvShape shape_of(std::span<const Tensor> in, const Tensor& out) const {
-    const Shape &x = in[0].shape(), &w = in[1].shape(), &y = out.shape();
-    return {.n = x[0],
-            .h = x[1],
-            .w = x[2],
-            .in = x[3],
-            .out_h = y[1],
-            .out_w = y[2],
-            .out = y[3],
-            .kh = w[1],
-            .kw = w[2],
-            .stride = options_.stride,
-            .padding = options_.padding,
-            .dilation = options_.dilation,
-            .groups = options_.groups};
+    return conv_shape(options_, in[0].shape(), in[1].shape(), out.shape());
   }
-
-  bool is_depthwise(const Shape& w) const { return options_.groups > 1 && w[3] == 1; }
 
   Conv2dOptions options_;
   Activation activation_;
@@ -171,9 +157,7 @@ class Conv2d : public Op {
 }  // namespace
 
 Var conv2d(Var x, Var w, Var b, const Conv2dOptions& options) {
-  std::vector<Var> in{x, w};
-  if (b) in.push_back(b);
-  return x.tape().apply(std::make_shared<Conv2d>(options), std::move(in));
+  return x.tape().apply(std::make_shared<Conv2d>(options), conv_inputs(x, w, b));
 }
 
 OpPtr make_conv2d(AttributeReader& attributes) {

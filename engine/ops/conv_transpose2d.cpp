@@ -8,10 +8,10 @@
 #include <limits>
 #include <utility>
 
-#include "engine/kernels/conv.h"
 #include "engine/kernels/finish.h"
 #include "engine/ops.h"
 #include "engine/ops/activation.h"
+#include "engine/ops/conv_operands.h"
 #include "engine/ops/operands.h"
 #include "engine/ops/registry.h"
 #include "engine/parallel.h"
@@ -116,7 +116,7 @@ class ConvTranspose2d : public Op {
     const int in = w[0], out = shapes[static_cast<size_t>(node.out)][3];
     c.tie_all(x, w_in, in);
     if (node.in.size() == 3) c.tie_all(y, {node.in[2], 0}, out);
-    if (is_depthwise(w)) {
+    if (is_depthwise(w, options_.groups)) {
       for (int i = 0; i < in; ++i) c.tie(x, i, y, i / (in / out));
       return;
     }
@@ -126,7 +126,8 @@ class ConvTranspose2d : public Op {
 
   OpPtr shrunk(const Node& node, std::span<const Shape> shapes, const Keep& keep) const override {
     const std::vector<int>* kept = keep.find({node.out, 3});
-    if (kept == nullptr || !is_depthwise(shapes[static_cast<size_t>(node.in[1])])) return nullptr;
+    if (kept == nullptr || !is_depthwise(shapes[static_cast<size_t>(node.in[1])], options_.groups))
+      return nullptr;
     ConvTranspose2dOptions fewer = options_;
     fewer.groups = static_cast<int>(kept->size());
     return std::make_shared<ConvTranspose2d>(fewer, activation_);
@@ -172,23 +173,8 @@ class ConvTranspose2d : public Op {
 
   // Of the convolution whose input is y and whose output is x.
   ConvShape adjoint_shape(std::span<const Tensor> in, const Tensor& out) const {
-    const Shape &x = in[0].shape(), &w = in[1].shape(), &y = out.shape();
-    return {.n = x[0],
-            .h = y[1],
-            .w = y[2],
-            .in = y[3],
-            .out_h = x[1],
-            .out_w = x[2],
-            .out = x[3],
-            .kh = w[1],
-            .kw = w[2],
-            .stride = options_.stride,
-            .padding = options_.padding,
-            .dilation = options_.dilation,
-            .groups = options_.groups};
+    return conv_shape(options_, out.shape(), in[1].shape(), in[0].shape());
   }
-
-  bool is_depthwise(const Shape& w) const { return options_.groups > 1 && w[3] == 1; }
 
   ConvTranspose2dOptions options_;
   Activation activation_;
@@ -198,9 +184,7 @@ class ConvTranspose2d : public Op {
 }  // namespace
 
 Var conv_transpose2d(Var x, Var w, Var b, const ConvTranspose2dOptions& options) {
-  std::vector<Var> in{x, w};
-  if (b) in.push_back(b);
-  return x.tape().apply(std::make_shared<ConvTranspose2d>(options), std::move(in));
+  return x.tape().apply(std::make_shared<ConvTranspose2d>(options), conv_inputs(x, w, b));
 }
 
 OpPtr make_conv_transpose2d(AttributeReader& attributes) {
