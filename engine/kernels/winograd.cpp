@@ -39,20 +39,30 @@ struct Input {
   }
 };
 
-struct Weights {
-  static constexpr int from = 3, to = 6;
+// A filter of 3 taps (weights) or 4 (errors): G g.
+template <int taps>
+struct Filter {
+  static constexpr int from = taps, to = 6;
   template <class V>
   [[gnu::always_inline]] static void apply(const V* g, V* t) {
-    const V even_a = (g[0] + a2 * g[2]) / n_a, odd_a = (a / n_a) * g[1];
-    const V even_b = (g[0] + b2 * g[2]) / n_b, odd_b = (b / n_b) * g[1];
+    V odd_a = g[1], odd_b = g[1];
+    if constexpr (taps == 4) {
+      odd_a += a2 * g[3];
+      odd_b += b2 * g[3];
+    }
+    const V even_a = (1 / n_a) * (g[0] + a2 * g[2]), even_b = (1 / n_b) * (g[0] + b2 * g[2]);
+    odd_a *= a / n_a;
+    odd_b *= b / n_b;
     t[0] = g[0];
     fill_pairs(even_a, odd_a, even_b, odd_b, t);
-    t[5] = g[2];
+    t[5] = g[taps - 1];
   }
 };
 
-struct Output {
-  static constexpr int from = 6, to = 4;
+// 4 outputs, or 3 taps of the weights' gradient: A^T m.
+template <int count>
+struct Result {
+  static constexpr int from = 6, to = count;
   template <class V>
   [[gnu::always_inline]] static void apply(const V* m, V* t) {
     const V even_a = m[1] + m[2], odd_a = m[1] - m[2];
@@ -60,33 +70,8 @@ struct Output {
     t[0] = m[0] + even_a + even_b;
     t[1] = a * odd_a + b * odd_b;
     t[2] = a2 * even_a + b2 * even_b;
-    t[3] = a3 * odd_a + b3 * odd_b + m[5];
-  }
-};
-
-struct Error {
-  static constexpr int from = 4, to = 6;
-  template <class V>
-  [[gnu::always_inline]] static void apply(const V* g, V* t) {
-    const V even_a = (1 / n_a) * g[0] + (a2 / n_a) * g[2];
-    const V odd_a = (a / n_a) * g[1] + (a3 / n_a) * g[3];
-    const V even_b = (1 / n_b) * g[0] + (b2 / n_b) * g[2];
-    const V odd_b = (b / n_b) * g[1] + (b3 / n_b) * g[3];
-    t[0] = g[0];
-    fill_pairs(even_a, odd_a, even_b, odd_b, t);
-    t[5] = g[3];
-  }
-};
-
-struct Gradient {
-  static constexpr int from = 6, to = 3;
-  template <class V>
-  [[gnu::always_inline]] static void apply(const V* m, V* t) {
-    const V even_a = m[1] + m[2], odd_a = m[1] - m[2];
-    const V even_b = m[3] + m[4], odd_b = m[3] - m[4];
-    t[0] = m[0] + even_a + even_b;
-    t[1] = a * odd_a + b * odd_b;
-    t[2] = a2 * even_a + b2 * even_b + m[5];
+    if constexpr (count == 4) t[3] = a3 * odd_a + b3 * odd_b;
+    t[count - 1] += m[5];
   }
 };
 
@@ -143,10 +128,10 @@ template <class Axis, int bytes>
   }
 #define BONSAI_WINOGRAD_KERNELS(set, attribute, bytes)                                 \
   BONSAI_TRANSFORM(input, Input, set, attribute, bytes)                                \
-  BONSAI_TRANSFORM(weights, Weights, set, attribute, bytes)                            \
-  BONSAI_TRANSFORM(output, Output, set, attribute, bytes)                              \
-  BONSAI_TRANSFORM(error, Error, set, attribute, bytes)                                \
-  BONSAI_TRANSFORM(gradient, Gradient, set, attribute, bytes)                          \
+  BONSAI_TRANSFORM(weights, Filter<3>, set, attribute, bytes)                          \
+  BONSAI_TRANSFORM(output, Result<4>, set, attribute, bytes)                           \
+  BONSAI_TRANSFORM(error, Filter<4>, set, attribute, bytes)                            \
+  BONSAI_TRANSFORM(gradient, Result<3>, set, attribute, bytes)                         \
   constexpr WinogradKernels kernels_##set = {input_##set, weights_##set, output_##set, \
                                              error_##set, gradient_##set};
 
