@@ -37,18 +37,18 @@ setup: ## install the packages that building and testing need
 
 build: ## build the command, build/bonsai
 	@cmake/setup.sh build
-	@$(configure) release
+	@$(configure) release >/dev/null
 	@cmake --build build --target bonsai
 
 demo: ## train, prune, fine-tune, measure and report; DATA=path for your pictures
 	@cmake/setup.sh build
-	@$(configure) release
+	@$(configure) release >/dev/null
 	@cmake --build build --target bonsai
 	$(demo_command)
 
 test: ## build and run all tests; CIFAR10=path adds those on real pictures
 	@cmake/setup.sh build test
-	@$(configure) release
+	@$(configure) release >/dev/null
 	@cmake --build build
 	@cmake/run_tests.sh build
 
@@ -56,10 +56,10 @@ check: layers format-check sanitize tidy ## layering, format, tests under saniti
 
 sanitize: ## tests under ASan and UBSan, those of threads under TSan
 	@cmake/setup.sh build test
-	@$(configure) debug
+	@$(configure) debug >/dev/null
 	@cmake --build build-debug
 	@cmake/run_tests.sh build-debug '~[slow]'
-	@$(configure) tsan
+	@$(configure) tsan >/dev/null
 	@cmake --build build-tsan --target bonsai_tests
 	@TEST_PROGRAMS=bonsai_tests cmake/run_tests.sh build-tsan '[threads]~[slow]'
 
@@ -76,12 +76,12 @@ format-check: ## check the format of the sources
 
 tidy: ## run clang-tidy
 	@cmake/setup.sh build test check
-	@$(configure) debug
+	@$(configure) debug >/dev/null
 	@run-clang-tidy -quiet -p build-debug -j $(jobs) '/(engine|data|layers|compress|zoo|apps)/'
 
 bench: ## measure kernels and training steps, beside PyTorch where it is installed
 	@cmake/setup.sh build bench
-	@$(configure) release
+	@$(configure) release >/dev/null
 	@cmake --build build --target bonsai bonsai_bench
 	@mkdir -p bench-results
 	build/bonsai_bench --benchmark_out=bench-results/kernels.json $(BENCH_FLAGS)
@@ -89,7 +89,7 @@ bench: ## measure kernels and training steps, beside PyTorch where it is install
 
 arm64: ## cross-build for 64-bit ARM and run the short tests under qemu
 	@cmake/setup.sh build test arm64
-	@$(configure) arm64
+	@$(configure) arm64 >/dev/null
 	@cmake --build build-arm64
 	@EMULATOR="env OPENBLAS_NUM_THREADS=1 qemu-aarch64" cmake/run_tests.sh build-arm64 '~[slow]'
 

@@ -12,6 +12,7 @@ build/bonsai zoo --markdown | while IFS= read -r line; do
       case $net in *_224) batch=8 ;; *) batch=128 ;; esac
       rate=$(build/bonsai bench "$net" --train --batch "$batch" --seconds 1 --json < /dev/null |
         sed -n 's/.*"images_per_s": \([0-9]*\).*/\1/p')
+      [ -n "$rate" ] || { echo "zoo.sh: no speed for $net" >&2; exit 1; }
       ;;
   esac
   printf '%s %s |\n' "$line" "$rate"
