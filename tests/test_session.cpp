@@ -9,6 +9,7 @@
 #include "tests/catch.h"
 #include "tests/compare_graphs.h"
 #include "tests/random_network.h"
+#include "tests/thread_count.h"
 
 using namespace bonsai;
 
@@ -19,12 +20,6 @@ Tensor run_session(Session& session, const Tensor& x) {
   session.run(x.data(), y.data());
   return y;
 }
-
-struct ThreadCount {
-  explicit ThreadCount(int threads) { set_thread_count(threads); }
-  ~ThreadCount() { set_thread_count(before); }
-  int before = thread_count();
-};
 
 }  // namespace
 
@@ -51,14 +46,14 @@ TEST_CASE("a session has the same bits for any number of threads") {
   Session session(graph, {.batch = 4});
   const Tensor y = run_session(session, x);
   for (const int threads : {1, 2, 3}) {
-    const ThreadCount use(threads);
+    const test::ThreadCount use(threads);
     CHECK(max_abs_difference(run_session(session, x), y) == 0);
   }
 }
 
 TEST_CASE("a warm session allocates nothing") {
   for (const int threads : {1, 2}) {
-    const ThreadCount use(threads);
+    const test::ThreadCount use(threads);
     for (uint64_t seed = 0; seed < 10; ++seed) {
       RandomNetwork layer(seed);
       Session session(trace(layer, RandomNetwork::input()), {.batch = 2});

@@ -16,6 +16,7 @@
 #include "engine/tape.h"
 #include "tests/catch.h"
 #include "tests/op_table.h"
+#include "tests/thread_count.h"
 
 using namespace bonsai;
 
@@ -263,13 +264,11 @@ TEST_CASE("a forward pass gives back what nobody will look at") {
 
 // With one thread: others get their scratch memory whenever they first win a share of the work.
 TEST_CASE("a dense network's step asks nothing of the system after the first ones") {
-  const int threads = thread_count();
-  set_thread_count(1);
+  const test::ThreadCount use(1);
   for (int i = 0; i < 2; ++i) train(dense_network, true);
   const size_t before = storage_stats().system_allocations;
   for (int i = 0; i < 3; ++i) train(dense_network, true);
   CHECK(storage_stats().system_allocations == before);
-  set_thread_count(threads);
 }
 
 TEST_CASE("training keeps what backward reads, once") {
