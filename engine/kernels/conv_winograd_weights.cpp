@@ -32,28 +32,26 @@ struct Round {
 
 // inputs [plane][tile][in], errors [plane][out block][tile][block]. A thread takes a few tiles.
 void transform_tiles(const ConvBackwardWeights& c, const WinogradTiles& tiles, const Blocks& blocks,
-                     const Round& round, const Scalar* zeros, Scalar* inputs, Scalar* errors) {
+                     const Round& round, Scalar* inputs, Scalar* errors) {
   const ConvShape& s = c.shape;
+  const int64_t input_stride = plane_stride(round.count, s.in);
+  const int64_t error_stride = plane_stride(round.count, blocks.padded);
   parallel_ranges(round.count, 8, [&](int64_t begin, int64_t end) {
-    const Scalar *from[winograd_planes], *dy[winograd_tile * winograd_tile];
-    Scalar* to[winograd_planes];
     for (int64_t i = begin; i < end; ++i) {
-      input_pixels(s, tiles, round.first + i, c.x, zeros, from);
-      plane_rows(inputs + i * s.in, plane_stride(round.count, s.in), to);
-      winograd_kernels()->input(from, to, s.in, false);
-      for_each_output(s, tiles, round.first + i,
-                      [&](int pixel, int64_t at) { dy[pixel] = at < 0 ? zeros : c.dy + at; });
+      const int64_t tile = round.first + i;
+      winograd_kernels()->input(input_square(s, tiles, tile, c.x),
+                                whole_square(inputs + i * s.in, winograd_reach, input_stride), s.in,
+                                false);
       for (int block = 0; block < blocks.count; ++block) {
         const int width = blocks.width(block), o = blocks.first(block);
-        for (int pixel = 0; pixel < winograd_tile * winograd_tile; ++pixel) {
-          from[pixel] = dy[pixel] == zeros ? zeros : dy[pixel] + o;
-        }
         Scalar* base = errors + int64_t{round.count} * o + i * width;
-        plane_rows(base, plane_stride(round.count, blocks.padded), to);
         const int columns = std::min(width, s.out - o);
-        winograd_kernels()->error(from, to, columns, false);
+        winograd_kernels()->error(output_square(s, tiles, tile, c.dy + o),
+                                  whole_square(base, winograd_reach, error_stride), columns, false);
         if (columns == width) continue;
-        for (Scalar* row : to) std::fill(row + columns, row + width, Scalar{0});
+        for (int p = 0; p < winograd_planes; ++p) {
+          std::fill(base + p * error_stride + columns, base + p * error_stride + width, Scalar{0});
+        }
       }
     }
   });
@@ -88,14 +86,10 @@ void transform_sums(const ConvBackwardWeights& c, const Blocks& blocks, const Sc
   const ConvShape& s = c.shape;
   parallel_ranges(s.in, run, [&](int64_t begin, int64_t end) {
     auto* gradients = thread_scratch<Scalar>(0, static_cast<size_t>(run * taps) * s.out);
-    const Scalar* from[winograd_planes];
-    Scalar* to[taps];
     for (int64_t i = begin; i < end; ++i) {
-      plane_rows(sums + i * blocks.padded, plane_stride(s.in, blocks.padded), from);
-      for (int tap = 0; tap < taps; ++tap) {
-        to[tap] = gradients + ((i - begin) * taps + tap) * s.out;
-      }
-      winograd_kernels()->gradient(from, to, s.out, false);
+      winograd_kernels()->gradient(
+          whole_square(sums + i * blocks.padded, winograd_reach, plane_stride(s.in, blocks.padded)),
+          whole_square(gradients + (i - begin) * taps * s.out, 3, s.out), s.out, false);
     }
     for (int o = 0; o < s.out; ++o) {
       for (int tap = 0; tap < taps; ++tap) {
@@ -123,11 +117,10 @@ void sum_tiles(const ConvBackwardWeights& c, const WinogradTiles& tiles, const B
   const int64_t per_round = std::min(last - first, std::max<int64_t>(96, cache / tile_bytes));
   const Tensor inputs = Tensor::uninitialized(planes_of(per_round, s.in));
   const Tensor errors = Tensor::uninitialized(planes_of(per_round, blocks.padded));
-  const Tensor zeros({std::max(s.in, s.out)});
   std::fill_n(sums, winograd_planes * plane_stride(s.in, blocks.padded), Scalar{0});
   for (int64_t begin = first; begin < last; begin += per_round) {
     const Round round{begin, static_cast<int>(std::min(per_round, last - begin))};
-    transform_tiles(c, tiles, blocks, round, zeros.data(), inputs.data(), errors.data());
+    transform_tiles(c, tiles, blocks, round, inputs.data(), errors.data());
     add_products(s, blocks, round, inputs.data(), errors.data(), sums);
   }
 }

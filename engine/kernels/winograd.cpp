@@ -75,15 +75,24 @@ struct Result {
   }
 };
 
-// Both axes, for the channels from c on that fill one vector.
-template <class Axis, class V>
-[[gnu::always_inline]] inline void transform_vector(const Scalar* const* from, Scalar* const* to,
-                                                    int c, bool add) {
+using Source = PixelSquare<const Scalar>;
+using Target = PixelSquare<Scalar>;
+
+// Both axes, for the channels from c on that fill one vector. `whole`: no pixel is outside.
+template <class Axis, class V, bool whole>
+[[gnu::always_inline]] inline void transform_vector(const Source& from, const Target& to, int c,
+                                                    bool add) {
   V half[Axis::from][Axis::to];  // the columns' transform, turned around
   for (int j = 0; j < Axis::from; ++j) {
     V column[Axis::from];
 #pragma GCC unroll 6
-    for (int i = 0; i < Axis::from; ++i) load(column[i], from[i * Axis::from + j] + c);
+    for (int i = 0; i < Axis::from; ++i) {
+      if (whole || from.inside(i, j)) {
+        load(column[i], from.pixel(i, j) + c);
+      } else {
+        column[i] = V{};
+      }
+    }
     Axis::apply(column, half[j]);
   }
   for (int i = 0; i < Axis::to; ++i) {
@@ -93,7 +102,8 @@ template <class Axis, class V>
     Axis::apply(row, result);
 #pragma GCC unroll 6
     for (int j = 0; j < Axis::to; ++j) {
-      Scalar* target = to[i * Axis::to + j] + c;
+      if (!whole && !to.inside(i, j)) continue;
+      Scalar* target = to.pixel(i, j) + c;
       if (add) {
         V old;
         load(old, target);
@@ -105,26 +115,40 @@ template <class Axis, class V>
 }
 
 // Whole vectors, then halves of them, down to single channels.
-template <class Axis, int bytes>
-[[gnu::always_inline]] inline void transform(const Scalar* const* from, Scalar* const* to, int c,
-                                             int channels, bool add) {
+template <class Axis, int bytes, bool whole>
+[[gnu::always_inline]] inline void transform_channels(const Source& from, const Target& to, int c,
+                                                      int channels, bool add) {
   constexpr int lanes = bytes / static_cast<int>(sizeof(Scalar));
   for (; c + lanes <= channels; c += lanes) {
-    transform_vector<Axis, typename VectorOf<bytes>::Type>(from, to, c, add);
+    transform_vector<Axis, typename VectorOf<bytes>::Type, whole>(from, to, c, add);
   }
   if constexpr (bytes > 16) {
-    transform<Axis, bytes / 2>(from, to, c, channels, add);
+    transform_channels<Axis, bytes / 2, whole>(from, to, c, channels, add);
   } else {
     for (; c < channels; ++c) {
-      transform_vector<Axis, typename VectorOf<sizeof(Scalar)>::Type>(from, to, c, add);
+      transform_vector<Axis, typename VectorOf<sizeof(Scalar)>::Type, whole>(from, to, c, add);
     }
   }
 }
 
-#define BONSAI_TRANSFORM(name, Axis, set, attribute, bytes)                               \
-  attribute void name##_##set(const Scalar* const* from, Scalar* const* to, int channels, \
-                              bool add) {                                                 \
-    transform<Axis, bytes>(from, to, 0, channels, add);                                   \
+template <class Square>
+bool is_whole(const Square& s, int side) {
+  return s.top == 0 && s.left == 0 && s.bottom == side && s.right == side;
+}
+
+template <class Axis, int bytes>
+[[gnu::always_inline]] inline void transform(const Source& from, const Target& to, int channels,
+                                             bool add) {
+  if (is_whole(from, Axis::from) && is_whole(to, Axis::to)) {
+    transform_channels<Axis, bytes, true>(from, to, 0, channels, add);
+  } else {
+    transform_channels<Axis, bytes, false>(from, to, 0, channels, add);
+  }
+}
+
+#define BONSAI_TRANSFORM(name, Axis, set, attribute, bytes)                                   \
+  attribute void name##_##set(const Source& from, const Target& to, int channels, bool add) { \
+    transform<Axis, bytes>(from, to, channels, add);                                          \
   }
 #define BONSAI_WINOGRAD_KERNELS(set, attribute, bytes)                                 \
   BONSAI_TRANSFORM(input, Input, set, attribute, bytes)                                \

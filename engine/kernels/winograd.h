@@ -14,10 +14,28 @@ constexpr int winograd_tile = 4;   // outputs along an axis
 constexpr int winograd_reach = 6;  // inputs along an axis
 constexpr int winograd_planes = winograd_reach * winograd_reach;
 
-// For c < channels: to[.][c] = the transform of from[.][c], both tables of rows of channels in
-// line order; `add`: to[.][c] += it.
-using WinogradTransform = void (*)(const Scalar* const* from, Scalar* const* to, int channels,
-                                   bool add);
+// A square of pixels, each a row of channels, which may reach over the edges of its array: pixel
+// (i, j) starts at data[at + i * line + j * step] where i is in [top, bottom) and j in
+// [left, right). Outside, zeros are read and nothing is written.
+template <class Value>
+struct PixelSquare {
+  Value* data;
+  int64_t at, line, step;
+  int top, bottom, left, right;
+
+  bool inside(int i, int j) const { return i >= top && i < bottom && j >= left && j < right; }
+  Value* pixel(int i, int j) const { return data + at + i * line + j * step; }
+};
+
+// side x side rows of channels, `step` apart, all of them there.
+template <class Value>
+PixelSquare<Value> whole_square(Value* data, int side, int64_t step) {
+  return {data, 0, side * step, step, 0, side, 0, side};
+}
+
+// For c < channels: the pixels of `to` are the transform of those of `from`; `add`: += it.
+using WinogradTransform = void (*)(const PixelSquare<const Scalar>& from,
+                                   const PixelSquare<Scalar>& to, int channels, bool add);
 
 struct WinogradKernels {
   WinogradTransform input;     // 6x6 inputs  -> 36 planes
