@@ -56,8 +56,8 @@ void add_range(const ConvBackwardWeights& c, int pitch, const TileKernels& t, co
       const auto kernel = wide ? t.weights_wide : t.weights_narrow;
       for (int tap = 0; tap < s.taps(); ++tap) {
         for (int i = 0; i < s.group_in(); i += t.pixels) {
-          kernel(table + int64_t{tap} * count, 1, offset + i, std::min(t.pixels, s.group_in() - i),
-                 dy, count, sums + (int64_t{tap} * s.group_in() + i) * slice.padded + o,
+          kernel(table + int64_t{tap} * count, offset + i, std::min(t.pixels, s.group_in() - i), dy,
+                 width, count, sums + (int64_t{tap} * s.group_in() + i) * slice.padded + o,
                  slice.padded);
         }
       }

@@ -22,9 +22,6 @@ int64_t weights_stride(const ConvShape& s, const TileKernels& t) {
   return plane_stride(rounded_up(s.out, t.lanes), s.in);
 }
 
-// From tile to tile of a chunk's inputs or products.
-int64_t tile_stride(int channels) { return plane_stride(winograd_planes, channels); }
-
 // Tiles per chunk: few, for the nearest cache, where the weights are close by; more of them where
 // reading the weights again costs more. A single image still gives every thread its share.
 int64_t chunk_tiles(const ConvShape& s, const TileKernels& t, int64_t tiles) {
@@ -87,7 +84,7 @@ void finish_tiles(const ConvForward& c, const WinogradTiles& tiles, const Chunk&
 
 bool conv_winograd_fits(const ConvShape& s) {
   if (s.kh != 3 || s.kw != 3 || s.stride != 1 || s.dilation != 1 || s.groups != 1) return false;
-  if (tile_kernels() == nullptr || s.in < 16 || s.out < 16) return false;
+  if (tile_kernels() == nullptr || s.in < 8 || s.out < 8) return false;
   const WinogradTiles tiles(s);
   const int64_t covered = tiles.count * winograd_tile * winograd_tile;
   return covered <= 2 * s.pixels() && tiles.count >= 32;

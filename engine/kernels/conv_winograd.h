@@ -61,4 +61,7 @@ inline int64_t plane_stride(int64_t rows, int channels) {
   return rows * channels + 64 / static_cast<int64_t>(sizeof(Scalar));
 }
 
+// From tile to tile of transformed pixels [tile][plane][channels].
+inline int64_t tile_stride(int channels) { return plane_stride(winograd_planes, channels); }
+
 }  // namespace bonsai

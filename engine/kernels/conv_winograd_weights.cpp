@@ -30,28 +30,22 @@ struct Round {
   int count;
 };
 
-// inputs [plane][tile][in], errors [plane][out block][tile][block]. A thread takes a few tiles.
+// inputs [tile][plane][in], errors [tile][plane][out padded]. A thread takes a few tiles.
 void transform_tiles(const ConvBackwardWeights& c, const WinogradTiles& tiles, const Blocks& blocks,
                      const Round& round, Scalar* inputs, Scalar* errors) {
   const ConvShape& s = c.shape;
-  const int64_t input_stride = plane_stride(round.count, s.in);
-  const int64_t error_stride = plane_stride(round.count, blocks.padded);
   parallel_ranges(round.count, 8, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
       const int64_t tile = round.first + i;
+      Scalar* base = errors + i * tile_stride(blocks.padded);
       winograd_kernels()->input(input_square(s, tiles, tile, c.x),
-                                whole_square(inputs + i * s.in, winograd_reach, input_stride), s.in,
-                                false);
-      for (int block = 0; block < blocks.count; ++block) {
-        const int width = blocks.width(block), o = blocks.first(block);
-        Scalar* base = errors + int64_t{round.count} * o + i * width;
-        const int columns = std::min(width, s.out - o);
-        winograd_kernels()->error(output_square(s, tiles, tile, c.dy + o),
-                                  whole_square(base, winograd_reach, error_stride), columns, false);
-        if (columns == width) continue;
-        for (int p = 0; p < winograd_planes; ++p) {
-          std::fill(base + p * error_stride + columns, base + p * error_stride + width, Scalar{0});
-        }
+                                whole_square(inputs + i * tile_stride(s.in), winograd_reach, s.in),
+                                s.in, false);
+      winograd_kernels()->error(output_square(s, tiles, tile, c.dy),
+                                whole_square(base, winograd_reach, blocks.padded), s.out, false);
+      if (s.out == blocks.padded) continue;
+      for (int p = 0; p < winograd_planes; ++p, base += blocks.padded) {
+        std::fill(base + s.out, base + blocks.padded, Scalar{0});
       }
     }
   });
@@ -61,6 +55,8 @@ void transform_tiles(const ConvBackwardWeights& c, const WinogradTiles& tiles, c
 void add_products(const ConvShape& s, const Blocks& blocks, const Round& round,
                   const Scalar* inputs, const Scalar* errors, Scalar* sums) {
   const TileKernels& t = *tile_kernels();
+  // Register tiles of equal height: a last one of few rows would wait for its own sums.
+  const int heights = (s.in + t.pixels - 1) / t.pixels, height = (s.in + heights - 1) / heights;
   parallel_chunks(int64_t{winograd_planes} * blocks.count, [&](int64_t chunk) {
     const int64_t plane = chunk / blocks.count;
     const int block = static_cast<int>(chunk % blocks.count), o = blocks.first(block);
@@ -68,13 +64,12 @@ void add_products(const ConvShape& s, const Blocks& blocks, const Round& round,
     const auto kernel = wide ? t.weights_wide : t.weights_narrow;
     const auto** rows = thread_scratch<const Scalar*>(0, static_cast<size_t>(round.count));
     for (int i = 0; i < round.count; ++i) {
-      rows[i] = inputs + plane * plane_stride(round.count, s.in) + int64_t{i} * s.in;
+      rows[i] = inputs + int64_t{i} * tile_stride(s.in) + plane * s.in;
     }
-    const Scalar* dy =
-        errors + plane * plane_stride(round.count, blocks.padded) + int64_t{round.count} * o;
+    const Scalar* dy = errors + plane * blocks.padded + o;
     Scalar* dw = sums + plane * plane_stride(s.in, blocks.padded) + o;
-    for (int i = 0; i < s.in; i += t.pixels) {
-      kernel(rows, 1, i, std::min(t.pixels, s.in - i), dy, round.count,
+    for (int i = 0; i < s.in; i += height) {
+      kernel(rows, i, std::min(height, s.in - i), dy, tile_stride(blocks.padded), round.count,
              dw + int64_t{i} * blocks.padded, blocks.padded);
     }
   });
@@ -103,20 +98,16 @@ void transform_sums(const ConvBackwardWeights& c, const Blocks& blocks, const Sc
   });
 }
 
-Shape planes_of(int64_t rows, int channels) {
-  return {winograd_planes, static_cast<int>(plane_stride(rows, channels))};
-}
-
 // sums = those of the tiles [first, last).
 void sum_tiles(const ConvBackwardWeights& c, const WinogradTiles& tiles, const Blocks& blocks,
                int64_t first, int64_t last, Scalar* sums) {
-  constexpr int64_t cache = int64_t{1} << 20;
+  constexpr int64_t most_tiles = 96;
   const ConvShape& s = c.shape;
-  const int64_t tile_bytes =
-      int64_t{winograd_planes} * (s.in + blocks.padded) * int64_t{sizeof(Scalar)};
-  const int64_t per_round = std::min(last - first, std::max<int64_t>(96, cache / tile_bytes));
-  const Tensor inputs = Tensor::uninitialized(planes_of(per_round, s.in));
-  const Tensor errors = Tensor::uninitialized(planes_of(per_round, blocks.padded));
+  const int64_t per_round = std::min(last - first, most_tiles);
+  const Tensor inputs =
+      Tensor::uninitialized({static_cast<int>(per_round), static_cast<int>(tile_stride(s.in))});
+  const Tensor errors = Tensor::uninitialized(
+      {static_cast<int>(per_round), static_cast<int>(tile_stride(blocks.padded))});
   std::fill_n(sums, winograd_planes * plane_stride(s.in, blocks.padded), Scalar{0});
   for (int64_t begin = first; begin < last; begin += per_round) {
     const Round round{begin, static_cast<int>(std::min(per_round, last - begin))};

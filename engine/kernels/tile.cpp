@@ -40,14 +40,14 @@ template <int bytes, int pixels, int vectors>
 }
 
 template <int bytes, int vectors, int inputs>
-[[gnu::always_inline]] inline void weights_tile(const Scalar* const* x, int64_t step,
-                                                int64_t offset, const Scalar* dy, int count,
+[[gnu::always_inline]] inline void weights_tile(const Scalar* const* x, int64_t offset,
+                                                const Scalar* dy, int64_t pitch, int count,
                                                 Scalar* dw, int64_t stride) {
   using Vector = typename VectorOf<bytes>::Type;
   constexpr int lanes = bytes / static_cast<int>(sizeof(Scalar));
   Vector sum[inputs][vectors] = {};
-  for (int p = 0; p < count; ++p, dy += vectors * lanes) {
-    const Scalar* from = x[p * step] + offset;
+  for (int p = 0; p < count; ++p, dy += pitch) {
+    const Scalar* from = x[p] + offset;
     Vector error[vectors];
     for (int v = 0; v < vectors; ++v) load(error[v], dy + v * lanes);
 #pragma GCC unroll 16
@@ -69,14 +69,14 @@ template <int bytes, int vectors, int inputs>
 
 // The last inputs of a layer may fill only part of a tile: one instance per number of inputs.
 template <int bytes, int vectors, int most>
-[[gnu::always_inline]] inline void weights_tile_of(const Scalar* const* x, int64_t step,
-                                                   int64_t offset, int inputs, const Scalar* dy,
+[[gnu::always_inline]] inline void weights_tile_of(const Scalar* const* x, int64_t offset,
+                                                   int inputs, const Scalar* dy, int64_t pitch,
                                                    int count, Scalar* dw, int64_t stride) {
   if constexpr (most > 0) {
     if (inputs == most) {
-      weights_tile<bytes, vectors, most>(x, step, offset, dy, count, dw, stride);
+      weights_tile<bytes, vectors, most>(x, offset, dy, pitch, count, dw, stride);
     } else {
-      weights_tile_of<bytes, vectors, most - 1>(x, step, offset, inputs, dy, count, dw, stride);
+      weights_tile_of<bytes, vectors, most - 1>(x, offset, inputs, dy, pitch, count, dw, stride);
     }
   }
 }
@@ -92,15 +92,15 @@ template <int bytes, int vectors, int most>
                                       const Scalar* w, Scalar* y, int64_t stride, bool add) {   \
     forward_tile<bytes, rows, 1>(x, taps, in, offset, w, y, stride, add);                       \
   }                                                                                             \
-  attribute void weights_wide_##set(const Scalar* const* x, int64_t step, int64_t offset,       \
-                                    int inputs, const Scalar* dy, int count, Scalar* dw,        \
+  attribute void weights_wide_##set(const Scalar* const* x, int64_t offset, int inputs,         \
+                                    const Scalar* dy, int64_t pitch, int count, Scalar* dw,     \
                                     int64_t stride) {                                           \
-    weights_tile_of<bytes, 2, rows>(x, step, offset, inputs, dy, count, dw, stride);            \
+    weights_tile_of<bytes, 2, rows>(x, offset, inputs, dy, pitch, count, dw, stride);           \
   }                                                                                             \
-  attribute void weights_narrow_##set(const Scalar* const* x, int64_t step, int64_t offset,     \
-                                      int inputs, const Scalar* dy, int count, Scalar* dw,      \
+  attribute void weights_narrow_##set(const Scalar* const* x, int64_t offset, int inputs,       \
+                                      const Scalar* dy, int64_t pitch, int count, Scalar* dw,   \
                                       int64_t stride) {                                         \
-    weights_tile_of<bytes, 1, rows>(x, step, offset, inputs, dy, count, dw, stride);            \
+    weights_tile_of<bytes, 1, rows>(x, offset, inputs, dy, pitch, count, dw, stride);           \
   }                                                                                             \
   constexpr TileKernels kernels_##set = {#set,                                                  \
                                          rows,                                                  \

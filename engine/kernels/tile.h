@@ -20,10 +20,10 @@ struct TileKernels {
                            const Scalar* w, Scalar* y, int64_t stride, bool add);
   Forward wide, narrow;
 
-  // dw[i * stride + c] += sum over p < count of x[p * step][offset + i] dy[p][c], for
-  // i < inputs <= pixels and c < 2 lanes (wide) or c < lanes (narrow). dy: [count][width].
-  using Weights = void (*)(const Scalar* const* x, int64_t step, int64_t offset, int inputs,
-                           const Scalar* dy, int count, Scalar* dw, int64_t stride);
+  // dw[i * stride + c] += sum over p < count of x[p][offset + i] dy[p * pitch + c], for
+  // i < inputs <= pixels and c < 2 lanes (wide) or c < lanes (narrow).
+  using Weights = void (*)(const Scalar* const* x, int64_t offset, int inputs, const Scalar* dy,
+                           int64_t pitch, int count, Scalar* dw, int64_t stride);
   Weights weights_wide, weights_narrow;
 };
 
