@@ -11,6 +11,14 @@
 #include "engine/file.h"
 
 namespace bonsai::app {
+namespace {
+
+// Of the time of training steps, how much went by before the next batch was there.
+double waiting_share(const TrainResult& result) {
+  return result.step_seconds > 0 ? result.data_seconds / result.step_seconds : 0;
+}
+
+}  // namespace
 
 void add_run(CLI::App& parser, RunArguments& run) {
   add_start(parser, run.network);
@@ -33,7 +41,8 @@ TrainingRun::TrainingRun(const RunArguments& run, const CLI::App& parser, const 
 }
 
 void TrainingRun::finish(const TrainResult& result, const std::vector<report::Fact>& facts,
-                         const nlohmann::ordered_json& figures, const std::string& notes) {
+                         const nlohmann::ordered_json& figures, const std::string& notes,
+                         const StepTimes* times) {
   const Graph& graph = start.graph;
   const Dataset& data = start.data;
   const std::string model = (folder / "model.bonsai").string();
@@ -52,6 +61,10 @@ void TrainingRun::finish(const TrainResult& result, const std::vector<report::Fa
   own.insert(own.end(), facts.begin(), facts.end());
   own.push_back({"seed", std::to_string(options.seed)});
   report.facts.insert(report.facts.begin() + 2, own.begin(), own.end());
+  if (times != nullptr) {
+    report.bars = {bars(*times)};
+    report.tables = {kinds(*times)};
+  }
   report.commands = {invocation.text()};
   report.next = quoted(invocation.program) + " compress " + quoted(model) + " --data " +
                 quoted(arguments.data.where);
@@ -63,14 +76,18 @@ void TrainingRun::finish(const TrainResult& result, const std::vector<report::Fa
                                    {"epochs", options.epochs},
                                    {"seconds", result.seconds},
                                    {"images_per_s", result.images_per_second},
+                                   {"waiting_for_data", waiting_share(result)},
                                    {"model", model},
                                    {"report", page}};
     json.update(figures);
+    if (times != nullptr) json["layers"] = to_json(*times);
     print_json(json);
     return;
   }
+  if (times != nullptr) print(text(*times) + "\n");
   print(join("accuracy ", report::percent(result.test.accuracy, 2), ", loss ",
              report::fixed(result.test.loss, 4), " on ", result.test.images, " test pictures\n",
+             "waited for data ", report::percent(waiting_share(result)), " of the training\n",
              notes, "model:  ", model, "\nreport: ", page, "\nnext:   ", report.next, "\n"));
 }
 

@@ -11,6 +11,7 @@
 #include "apps/invocation.h"
 #include "apps/report/data.h"
 #include "apps/starting_point.h"
+#include "apps/step_times.h"
 #include "apps/training.h"
 
 namespace bonsai::app {
@@ -30,9 +31,10 @@ struct TrainingRun {
   TrainingRun(const RunArguments& run, const CLI::App& parser, const Invocation& run_by);
 
   // Saves the network, writes the report and prints it. `facts` go into the report, `figures` into
-  // the JSON, `notes` on lines of their own.
+  // the JSON, `notes` on lines of their own, `times`, if any, into all three.
   void finish(const TrainResult& result, const std::vector<report::Fact>& facts,
-              const nlohmann::ordered_json& figures, const std::string& notes);
+              const nlohmann::ordered_json& figures, const std::string& notes,
+              const StepTimes* times = nullptr);
 
   const RunArguments& arguments;
   const Invocation& invocation;

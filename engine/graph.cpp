@@ -90,22 +90,11 @@ Parameter* Graph::find(const std::string& name) {
 }
 
 std::string Graph::node_name(size_t node) const {
-  const std::string* first = nullptr;
-  size_t shared = 0;  // length of the path that all names so far begin with, its dot included
+  std::vector<const Parameter*> own;
   for (const int v : nodes[node].in) {
-    const Parameter* p = values[static_cast<size_t>(v)].parameter.get();
-    if (p == nullptr) continue;
-    if (first == nullptr) {
-      first = &p->name;
-      shared = p->name.rfind('.') + 1;  // no dot: npos + 1 is 0
-      continue;
-    }
-    while (shared > 0 && p->name.compare(0, shared, *first, 0, shared) != 0) {
-      shared = shared < 2 ? 0 : first->rfind('.', shared - 2) + 1;
-    }
+    if (const auto& p = values[static_cast<size_t>(v)].parameter) own.push_back(p.get());
   }
-  if (shared > 1) return first->substr(0, shared - 1);
-  return join(nodes[node].op->name(), '_', node);
+  return operation_name(own, *nodes[node].op, node);
 }
 
 void Graph::infer_shapes(Shape input_shape) {

@@ -6,6 +6,8 @@ bool Op::backward_reads(size_t) const { return true; }
 
 bool Op::backward_reads_result() const { return true; }
 
+bool Op::derivatives_apart() const { return false; }
+
 OpPtr Op::followed_by(const Op&, size_t) const { return nullptr; }
 
 bool Op::takes_columns(size_t) const { return false; }
@@ -15,6 +17,8 @@ bool Op::extends_input() const { return false; }
 OpPtr Op::shrunk(const Node&, std::span<const Shape>, const Keep&) const { return nullptr; }
 
 int64_t Op::macs(std::span<const Shape>, const Shape&) const { return 0; }
+
+std::string Op::kernel(Direction, std::span<const Shape>, const Shape&) const { return {}; }
 
 OpPtr Op::with_activation(const Activation&) const { return nullptr; }
 

@@ -52,6 +52,10 @@ struct Gradient {
   }
 };
 
+// A part of an operation's work: its value, all derivatives at once, or those by its data (input 0)
+// and by its weights (the others) apart.
+enum class Direction { forward, backward, backward_data, backward_weights };
+
 using Attribute = std::variant<int64_t, double, std::string, std::vector<int>>;
 using Attributes = std::map<std::string, Attribute>;
 
@@ -91,6 +95,10 @@ class Op {
   virtual bool backward_reads(size_t which) const;
   virtual bool backward_reads_result() const;
 
+  // Whether backward computes the derivative by the data and those by the weights each on its own,
+  // so that asking for one after the other does the same work.
+  virtual bool derivatives_apart() const;
+
   // This operation and then `reader`, which takes its result as input number `which`, as one op
   // with the same derivative; null when there is none. Its inputs are this one's, then the other
   // inputs of the reader. Nothing is written between the two, and nothing kept for backward.
@@ -116,6 +124,11 @@ class Op {
 
   // Multiply-accumulates of convolutions and fully connected layers for inputs of these shapes.
   virtual int64_t macs(std::span<const Shape> in, const Shape& out) const;
+
+  // The row of a table of kernels that does this part of it for such shapes; empty where there is
+  // one way to do it.
+  virtual std::string kernel(Direction direction, std::span<const Shape> in,
+                             const Shape& out) const;
 
   // This operation followed by an activation as one op, for inference only (its backward throws);
   // null when it cannot. Fused, the result is not written and read once more.

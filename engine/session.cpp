@@ -5,6 +5,7 @@
 
 #include "engine/error.h"
 #include "engine/passes.h"
+#include "engine/stopwatch.h"
 #include "engine/storage.h"
 
 namespace bonsai {
@@ -49,10 +50,23 @@ void Session::bind() {
   }
 }
 
-void Session::run(const float* x, float* y) {
+void Session::run(const float* x, float* y, StepObserver* observer) {
   const Tensor& input = values_[static_cast<size_t>(graph_.input)];
   std::copy(x, x + input.size(), input.data());
-  for (Step& step : steps_) step.op->forward(step.in, step.out, Pass{});
+  for (size_t n = 0; n < steps_.size(); ++n) {
+    Step& step = steps_[n];
+    const Stopwatch watch(observer != nullptr);
+    step.op->forward(step.in, step.out, Pass{});
+    if (observer == nullptr) continue;
+    const double seconds = watch.seconds();
+    observer->ran({.name = graph_.node_name(n),
+                   .operation = std::string(step.op->name()),
+                   .node = static_cast<int>(n),
+                   .op = *step.op,
+                   .in = step.in,
+                   .out = step.out,
+                   .seconds = seconds});
+  }
   const Tensor& output = values_[static_cast<size_t>(graph_.output)];
   std::transform(output.data(), output.data() + output.size(), y,
                  [](Scalar value) { return static_cast<float>(value); });

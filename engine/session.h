@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "engine/graph.h"
+#include "engine/step_observer.h"
 
 namespace bonsai {
 
@@ -21,7 +22,8 @@ class Session {
   explicit Session(Graph graph, const SessionOptions& options = {});
 
   // x: `batch` inputs, y: `batch` outputs, densely. One caller at a time.
-  void run(const float* x, float* y);
+  // `observer`, if any, is told what each node costs; naming them for it allocates.
+  void run(const float* x, float* y, StepObserver* observer = nullptr);
 
   const Graph& graph() const { return graph_; }  // as it is run; value numbers are the original's
   const Shape& input_shape() const { return graph_.input_shape(); }  // with the batch

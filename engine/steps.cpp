@@ -39,7 +39,7 @@ std::vector<TapeStep> plan_steps(std::span<const Node> nodes, size_t first,
       step = std::exchange(earlier, {});
       break;
     }
-    step.node = static_cast<int>(n);
+    step.nodes.push_back(static_cast<int>(n));
     maker[node.out] = steps.size();
     steps.push_back(std::move(step));
   }

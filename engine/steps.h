@@ -17,7 +17,7 @@ struct TapeStep {
   OpPtr op{};
   std::vector<int> in{};
   int out = 0;
-  int node = 0;  // the number of the last node in it
+  std::vector<int> nodes{};  // the numbers of those in it, in order
 };
 
 // The steps of the nodes from number `first` on, in order. `is_visible` says which values others

@@ -1,9 +1,11 @@
 #include "engine/tape.h"
 
+#include <algorithm>
 #include <map>
 #include <utility>
 
 #include "engine/error.h"
+#include "engine/stopwatch.h"
 
 namespace bonsai {
 namespace {
@@ -31,6 +33,19 @@ class Places {
 };
 
 }  // namespace
+
+std::string operation_name(std::span<const Parameter* const> parameters, const Op& op,
+                           size_t node) {
+  if (parameters.empty()) return join(op.name(), '_', node);
+  const std::string& first = parameters[0]->name;
+  size_t shared = first.rfind('.') + 1;  // of the path, its dot included; no dot: npos + 1 is 0
+  for (const Parameter* p : parameters.subspan(1)) {
+    while (shared > 0 && p->name.compare(0, shared, first, 0, shared) != 0) {
+      shared = shared < 2 ? 0 : first.rfind('.', shared - 2) + 1;
+    }
+  }
+  return shared > 1 ? first.substr(0, shared - 1) : join(op.name(), '_', node);
+}
 
 const Shape& Var::shape() const { return tape().values()[static_cast<size_t>(index())].shape; }
 
@@ -138,12 +153,14 @@ void Tape::run(TapeStep step, Tensor place) {
   Value& out = value(step.out);
   out.data = std::move(place);
   Done done;
+  const Stopwatch watch(observer_ != nullptr);
   step.op->forward(in, out.data,
                    {.training = mode_ == Mode::training,
                     .save = out.wants_grad ? &done.saved : nullptr,
                     .seed = seed_,
                     .step = step_,
-                    .node = step.node});
+                    .node = step.nodes.back()});
+  if (observer_ != nullptr) tell(step, in, out.data, Direction::forward, {}, watch.seconds());
   if (!out.wants_grad) return;
   done.step = std::move(step);
   done_.push_back(std::move(done));
@@ -200,9 +217,51 @@ void Tape::step_back(Done& done) {
     in.push_back(tensor(step.in[i]));
     grads.push_back(gradient_of(step, i));
   }
-  step.op->backward(in, tensor(step.out), done.saved, out.grad, grads);
+  run_back(done, in, grads);
   out.grad = {};
   if (&out != &values_.back()) out.data = {};
+}
+
+// Under an observer, derivatives that are computed apart are timed apart.
+void Tape::run_back(Done& done, std::span<const Tensor> in, std::span<const Gradient> grads) {
+  const TapeStep& step = done.step;
+  const Tensor out = tensor(step.out);
+  const auto run = [&](std::span<const Gradient> wanted, Direction direction) {
+    const Stopwatch watch(observer_ != nullptr);
+    step.op->backward(in, out, done.saved, value(step.out).grad, wanted);
+    if (observer_ != nullptr) tell(step, in, out, direction, wanted, watch.seconds());
+  };
+  if (observer_ == nullptr || !step.op->derivatives_apart()) {
+    return run(grads, Direction::backward);
+  }
+  std::vector<Gradient> data(grads.size()), weights(grads.begin(), grads.end());
+  data[0] = std::exchange(weights[0], {});
+  if (data[0].wanted()) run(data, Direction::backward_data);
+  const auto wanted = [](const Gradient& gradient) { return gradient.wanted(); };
+  if (std::any_of(weights.begin(), weights.end(), wanted))
+    run(weights, Direction::backward_weights);
+}
+
+void Tape::tell(const TapeStep& step, std::span<const Tensor> in, const Tensor& out,
+                Direction direction, std::span<const Gradient> grad, double seconds) const {
+  std::vector<const Parameter*> parameters;
+  for (const int v : step.in) {
+    if (const Parameter* p = values_[static_cast<size_t>(v)].parameter) parameters.push_back(p);
+  }
+  std::string operation;
+  for (const int n : step.nodes) {
+    operation += join(operation.empty() ? "" : " + ", nodes_[static_cast<size_t>(n)].op->name());
+  }
+  const int node = step.nodes.back();
+  observer_->ran({.name = operation_name(parameters, *step.op, static_cast<size_t>(node)),
+                  .operation = std::move(operation),
+                  .node = node,
+                  .op = *step.op,
+                  .direction = direction,
+                  .in = in,
+                  .out = out,
+                  .grad = grad,
+                  .seconds = seconds});
 }
 
 }  // namespace bonsai

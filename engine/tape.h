@@ -11,11 +11,13 @@
 #include <cstdint>
 #include <deque>
 #include <memory>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "engine/op.h"
+#include "engine/step_observer.h"
 #include "engine/steps.h"
 
 namespace bonsai {
@@ -28,6 +30,10 @@ struct Parameter {
   Tensor grad{};  // undefined until a backward pass has reached the parameter
   bool trainable = true;
 };
+
+// What to call an operation, number `node` of its network: the path that its parameters share
+// ("features.0.conv"), or its own name and number ("relu_3").
+std::string operation_name(std::span<const Parameter* const> parameters, const Op& op, size_t node);
 
 class Tape;
 
@@ -83,6 +89,10 @@ class Tape {
   // Every value is kept, and every node computed on its own, for those who look at values().
   void keep_all() { keeps_all_ = true; }
 
+  // `observer` is told what each step costs, from now on; null: nobody is. It must outlive the
+  // tape.
+  void observe(StepObserver* observer) { observer_ = observer; }
+
   // d loss / d every variable and trainable parameter; `loss` holds a single number. Consumes
   // the tape: intermediate values and their gradients are freed as the walk passes them (which
   // is what keeps a step's memory low), so read the logits before. One call per tape.
@@ -119,6 +129,9 @@ class Tape {
   void release(int index);
   Gradient gradient_of(const TapeStep& step, size_t which);
   void step_back(Done& done);
+  void run_back(Done& done, std::span<const Tensor> in, std::span<const Gradient> grads);
+  void tell(const TapeStep& step, std::span<const Tensor> in, const Tensor& out,
+            Direction direction, std::span<const Gradient> grad, double seconds) const;
 
   Mode mode_;
   uint64_t seed_, step_;
@@ -127,6 +140,7 @@ class Tape {
   size_t computed_ = 0;  // of the nodes
   std::vector<Done> done_;
   bool keeps_all_ = false, consumed_ = false;
+  StepObserver* observer_ = nullptr;
 };
 
 }  // namespace bonsai

@@ -7,6 +7,7 @@
 
 #include "engine/parallel.h"
 #include "engine/simd.h"
+#include "engine/stopwatch.h"
 #include "layers/evaluate.h"
 
 namespace bonsai {
@@ -118,6 +119,22 @@ Recorded record(Tape& tape, Layer& net, const Batch& batch, const StepOptions& o
   throw Diverged(join("training diverged in step ", options.step + 1, ": ", fault));
 }
 
+// Tells of the time since it was made, or last told, if there is somebody to tell.
+class Phases {
+ public:
+  explicit Phases(StepObserver* observer) : observer_(observer), watch_(observer != nullptr) {}
+
+  void end(std::string_view what) {
+    if (observer_ == nullptr) return;
+    observer_->spent(what, watch_.seconds());
+    watch_ = Stopwatch();
+  }
+
+ private:
+  StepObserver* observer_;
+  Stopwatch watch_;
+};
+
 int count_right(const Tensor& logits, const Tensor& labels) {
   const int n = logits.dim(0), classes = logits.dim(1);
   int right = 0;
@@ -137,18 +154,22 @@ StepResult train_step(Layer& net, Optimiser& optimiser, const Batch& batch,
   StepResult result;
   {
     Tape tape(Mode::training, options.seed, static_cast<uint64_t>(options.step));
+    tape.observe(options.observer);
     const auto [logits, loss] = record(tape, net, batch, options);
     result.loss = static_cast<double>(loss.value().item());
     result.right = count_right(logits.value(), batch.labels);
     if (std::isfinite(result.loss)) tape.backward(loss);
   }
+  Phases phases(options.observer);
   if (!std::isfinite(result.loss) || !all_finite(parameters)) diagnose(net, batch, options);
+  phases.end("check of numbers");
   if (options.penalty != nullptr) options.penalty->add_to_gradients();
   optimiser.step(options.learning_rate);
   if (options.penalty != nullptr) {
     options.penalty->after_update(optimiser.reach(options.learning_rate));
   }
   clear_gradients(parameters);
+  phases.end("update of weights");
   return result;
 }
 

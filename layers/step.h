@@ -21,6 +21,7 @@ struct StepOptions {
   int64_t step = 0;
   Objective* objective = nullptr;  // null: Classification
   Penalty* penalty = nullptr;
+  StepObserver* observer = nullptr;  // null: nothing is timed
 };
 
 struct StepResult {

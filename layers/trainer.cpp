@@ -1,25 +1,19 @@
 #include "layers/trainer.h"
 
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 #include <memory>
 #include <optional>
 
 #include "data/loader.h"
 #include "engine/atomic_file.h"
+#include "engine/stopwatch.h"
 #include "engine/storage.h"
 #include "layers/ema.h"
 #include "layers/run_identity.h"
 
 namespace bonsai {
 namespace {
-
-using Clock = std::chrono::steady_clock;
-
-double seconds_since(Clock::time_point start) {
-  return std::chrono::duration<double>(Clock::now() - start).count();
-}
 
 void check(const TrainOptions& o, const Dataset& data) {
   require(o.epochs >= 1, "train: ", o.epochs, " epochs, should be at least 1");
@@ -88,7 +82,7 @@ class Trainer {
       result_.test = evaluate(net_, data_.test, data_.mean, data_.std);
     }
     result_.history = std::move(state_.history);
-    result_.seconds = seconds_since(start_);
+    result_.seconds = watch_.seconds();
     result_.step_seconds = run_seconds_;
     result_.images_per_second = images_per_second();
     return std::move(result_);
@@ -138,13 +132,17 @@ class Trainer {
     loader_.start(state_.epoch, state_.batch);
     while (state_.batch < batches_) {
       if (should_stop()) return false;
-      const auto step_start = Clock::now();
+      const Stopwatch watch;
       require(loader_.next(batch), "train: the data ended after ", state_.batch, " batches of ",
               batches_);
+      const double waited = watch.seconds();
+      result_.data_seconds += waited;
+      if (options_.observer != nullptr) options_.observer->spent("waiting for data", waited);
       step(batch);
-      const double seconds = seconds_since(step_start);
+      const double seconds = watch.seconds();
       state_.seconds += seconds;
       run_seconds_ += seconds;
+      ++result_.steps;
       run_images_ += batch.images.dim(0);
       report(Progress::Stage::training, static_cast<int>(state_.images), epoch_images_);
     }
@@ -167,7 +165,8 @@ class Trainer {
                            .seed = options_.seed,
                            .step = state_.step,
                            .objective = options_.objective,
-                           .penalty = options_.penalty});
+                           .penalty = options_.penalty,
+                           .observer = options_.observer});
     } catch (const Diverged& error) {
       throw Diverged(
           join("epoch ", state_.epoch + 1, ", learning rate ", learning_rate, ": ", error.what()));
@@ -183,13 +182,13 @@ class Trainer {
 
   bool test_epoch() {
     const Ema::Swapped averages(ema_ ? &*ema_ : nullptr);
-    const auto test_start = Clock::now();
+    const Stopwatch watch;
     auto tell = [this](int done, int total) { report(Progress::Stage::testing, done, total); };
     std::optional<Evaluation> test =
         evaluate(net_, data_.test, data_.mean, data_.std,
                  EvaluateOptions{.progress = tell, .stop = options_.stop});
     if (!test) return false;
-    test_seconds_ = seconds_since(test_start);
+    test_seconds_ = watch.seconds();
     result_.test = std::move(*test);
     return true;
   }
@@ -255,7 +254,7 @@ class Trainer {
                .accuracy = static_cast<double>(state_.right) / images,
                .learning_rate = static_cast<double>(learning_rate_of(state_.step - 1)),
                .images_per_second = images_per_second(),
-               .seconds = seconds_since(start_),
+               .seconds = watch_.seconds(),
                .note = note};
     const double rate = std::max(p.images_per_second, 1e-9);
     const int64_t steps = int64_t{options_.epochs} * batches_ - state_.step;
@@ -280,7 +279,7 @@ class Trainer {
   TrainResult result_;
   int batches_ = 0, epoch_images_ = 0;
   // For speed and estimates, of this call alone.
-  Clock::time_point start_ = Clock::now();
+  Stopwatch watch_;
   double run_seconds_ = 0, test_seconds_ = 0;
   int64_t run_images_ = 0;
 };

@@ -53,6 +53,7 @@ struct TrainOptions {
   std::string start = {};             // what the network begins as, such as a checksum: the
                                       // checkpoint of a run that began otherwise is refused
   std::function<void(const Progress&)> progress = {};  // after every batch
+  StepObserver* observer = nullptr;                    // is told what steps cost; null: no timing
   const std::atomic<bool>* stop = nullptr;             // true: finish the step, save, return
 };
 
@@ -60,8 +61,10 @@ struct TrainResult {
   std::vector<EpochRecord> history;
   Evaluation test;          // of the finished network; empty when stopped
   bool stopped = false;     // before the end
+  int64_t steps = 0;        // of training in this call
   double seconds = 0;       // in this call
   double step_seconds = 0;  // of which in steps of training
+  double data_seconds = 0;  // of which waiting for the next batch
   double images_per_second = 0;
 };
 

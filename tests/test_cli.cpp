@@ -61,8 +61,10 @@ TEST_CASE("zoo and summary print the promised JSON") {
 
 TEST_CASE("train, eval, prune, classify and bench print the promised JSON") {
   const CommandFolder folder;
-  const Json trained = json_of(folder, "train --epochs 2 --out run" + tiny);
-  require_keys(trained, {"accuracy", "loss", "epochs", "seconds", "images_per_s", "model"});
+  const Json trained = json_of(folder, "train --epochs 2 --profile --out run" + tiny);
+  require_keys(trained, {"accuracy", "loss", "epochs", "seconds", "images_per_s", "model",
+                         "waiting_for_data", "layers"});
+  CHECK(folder.read("run/report.html").find("Time by layer") != std::string::npos);
   CHECK(trained.at("model") == "run/model.bonsai");
   require_files(folder, {"run/model.bonsai", "run/log.jsonl", "run/checkpoint.bonsai",
                          "run/report.html", "run/report.json", "run/config.json"});
@@ -100,8 +102,10 @@ TEST_CASE("train, eval, prune, classify and bench print the promised JSON") {
 
   require_keys(json_of(folder, "bench half.bonsai --batch 2 --threads 1 --seconds 0.05"),
                {"median_ms", "p90_ms", "images_per_s", "arena_bytes", "peak_rss_bytes"});
-  require_keys(json_of(folder, "bench half.bonsai --train --batch 8 --seconds 0.05"),
-               {"images_per_s", "step_ms", "peak_rss_bytes"});
+  const Json steps = json_of(folder, "bench half.bonsai --train --batch 8 --seconds 0.05 --layers");
+  require_keys(steps, {"images_per_s", "step_ms", "share_of_peak", "peak_rss_bytes"});
+  for (const Json& step : steps.at("layers").at("steps"))
+    require_keys(step, {"layer", "operation", "direction", "kernel", "ms", "gflops", "gb_per_s"});
   const Json drawn = json_of(folder, "report run");
   CHECK(drawn.at("report") == "run/report.html");
 }

@@ -67,6 +67,7 @@ ReportData full_report() {
        "depth",
        "norm",
        {{"largest", {{1, 0.5}, {2, 0.7}}, {}}, {"least", {{1, 0.1}, {2, 0.3}}, {"a", "b"}}}}};
+  data.bars = {{"Time", "of layers", "ms", {"forward", "backward"}, {{"features.0", {1.5, 2.5}}}}};
   data.tables = {{"Layers", "one a row", {"layer", "weights"}, {{"features.0", "864"}}}};
   data.layer_errors = {
       {"features.3", 32, 20, {1.5, 0.7, 0.1}, {{"lasso", {1.5, 0.7, 0.1}}, {"l1", {2, 0.9, 0}}}},
@@ -101,9 +102,9 @@ TEST_CASE("the page holds every part and stands alone") {
     CHECK(has(page, figure));
   for (const char* drawing :
        {"class=\"curve series-1\"", "features.0, 10 %: 1.5", "b: 2.000, 0.3000", "<td>864</td>",
-        "class=\"curve train\"", "class=\"curve test\"", "class=\"border\"", "class=\"bar-before\"",
-        "class=\"bar-after\"", "class=\"hit\"", "class=\"miss\"",
-        "data:image/png;base64,iVBORw0KGgo="})
+        "features.0, backward: 2.500 ms", "4.00 ms", "class=\"curve train\"",
+        "class=\"curve test\"", "class=\"border\"", "class=\"bar-before\"", "class=\"bar-after\"",
+        "class=\"hit\"", "class=\"miss\"", "data:image/png;base64,iVBORw0KGgo="})
     CHECK(has(page, drawing));
   for (const char* outside : {"<script", "http://", "https://", "<link", "url("}) {
     INFO(outside);
@@ -127,6 +128,8 @@ TEST_CASE("text from data cannot become part of the page") {
   data.charts[0].title = data.charts[0].x_label = data.charts[0].y_label = nasty;
   data.charts[0].series[0].name = nasty;
   data.charts[0].series[1].labels[0] = nasty;
+  data.bars[0].title = data.bars[0].unit = data.bars[0].parts[1] = data.bars[0].rows[0].name =
+      nasty;
   data.tables[0].title = data.tables[0].head[0] = data.tables[0].rows[0][0] = nasty;
   data.commands = {nasty};
   const std::string page = render(data);

@@ -225,7 +225,7 @@ TEST_CASE("what somebody may ask for is the result of a step") {
   CHECK(steps({b.index(), c.index()}).size() == 4);
   const Var again = add(a, b);  // a second reader
   CHECK(steps({}).size() == 6);
-  CHECK(steps({}).back().node == 6);
+  CHECK(steps({}).back().nodes.back() == 6);
 }
 
 TEST_CASE("the concats of a dense block share one tensor unless somebody else reads them") {

@@ -6,22 +6,37 @@
 
 #include "apps/commands/commands.h"
 #include "apps/training_run.h"
+#include "engine/kernels/peak.h"
 
 namespace bonsai::app {
 namespace {
 
-void run(const RunArguments& arguments, const CLI::App& parser, const Invocation& invocation) {
-  TrainingRun run(arguments, parser, invocation);
+struct Arguments {
+  RunArguments run;
+  bool profile = false;
+};
+
+void run(const Arguments& arguments, const CLI::App& parser, const Invocation& invocation) {
+  TrainingRun run(arguments.run, parser, invocation);
+  StepProfile profile;
+  if (arguments.profile) run.options.observer = &profile;
   TrainResult result;
   run_resumable(invocation, [&] {
-    result = train(run.start.graph, run.start.data, run.options, run.folder, arguments.resume);
+    result = train(run.start.graph, run.start.data, run.options, run.folder, arguments.run.resume);
   });
-  run.finish(result, {}, nlohmann::ordered_json::object(), "");
+  const StepTimes times{.profile = profile,
+                        .runs = static_cast<int>(result.steps),
+                        .seconds = result.step_seconds,
+                        .peak = arguments.profile ? measured_peak() : 0};
+  const bool observed = arguments.profile && result.steps > 0;  // after a resume none may be left
+  run.finish(result, {}, nlohmann::ordered_json::object(), "", observed ? &times : nullptr);
 }
 
 Job define(CLI::App& parser, const Invocation& invocation) {
-  auto arguments = std::make_shared<RunArguments>();
-  add_run(parser, *arguments);
+  auto arguments = std::make_shared<Arguments>();
+  add_run(parser, arguments->run);
+  parser.add_flag("--profile", arguments->profile,
+                  "show each layer's time, speed and kernel, here and in the report");
   return [arguments, &parser, &invocation] { run(*arguments, parser, invocation); };
 }
 

@@ -102,6 +102,17 @@ struct Chart {
   bool lines = true;  // false: points alone
 };
 
+// Bars that consist of parts, one below the other.
+struct Bars {
+  struct Row {
+    std::string name;
+    std::vector<double> parts;
+  };
+  std::string title, note, unit;
+  std::vector<std::string> parts;  // what they are
+  std::vector<Row> rows;           // as many parts each
+};
+
 struct Table {
   std::string title, note;
   std::vector<std::string> head;
@@ -117,6 +128,7 @@ struct ReportData {
   std::vector<Fact> findings;  // in words
   std::vector<HeatMap> heat_maps;
   std::vector<Chart> charts;
+  std::vector<Bars> bars;
   std::vector<Table> tables;
   std::vector<LayerError> layer_errors;
   std::vector<Picture> pictures;

@@ -13,7 +13,8 @@ std::string layer_error_dots(const ReportData& data);  // layer_errors.cpp
 std::string confusion_matrix(const ReportData& data);  // confusion.cpp
 std::string picture_strip(const ReportData& data);     // pictures.cpp
 
-std::string heat_map(const HeatMap& map);  // heat_map.cpp
-std::string chart(const Chart& chart);     // chart.cpp
+std::string heat_map(const HeatMap& map);    // heat_map.cpp
+std::string chart(const Chart& chart);       // chart.cpp
+std::string stacked_bars(const Bars& bars);  // bars.cpp
 
 }  // namespace bonsai::report

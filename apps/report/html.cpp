@@ -113,6 +113,8 @@ std::string analyses(const ReportData& data) {
   for (const HeatMap& map : data.heat_maps)
     html += section(map.title, note(map.note) + heat_map(map));
   for (const Chart& c : data.charts) html += section(c.title, note(c.note) + chart(c));
+  for (const Bars& bars : data.bars)
+    html += section(bars.title, note(bars.note) + stacked_bars(bars));
   for (const Table& table : data.tables)
     html += section(table.title, note(table.note) + plain_table(table));
   return html;

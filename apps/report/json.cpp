@@ -194,6 +194,25 @@ void from_json(const Json& json, Chart& x) {
   json.at("lines").get_to(x.lines);
 }
 
+void to_json(Json& json, const Bars::Row& x) { json = {{"name", x.name}, {"parts", x.parts}}; }
+void from_json(const Json& json, Bars::Row& x) {
+  json.at("name").get_to(x.name);
+  json.at("parts").get_to(x.parts);
+}
+
+void to_json(Json& json, const Bars& x) {
+  json = {
+      {"title", x.title}, {"note", x.note}, {"unit", x.unit}, {"parts", x.parts}, {"rows", x.rows}};
+}
+void from_json(const Json& json, Bars& x) {
+  json.at("title").get_to(x.title);
+  json.at("note").get_to(x.note);
+  json.at("unit").get_to(x.unit);
+  json.at("parts").get_to(x.parts);
+  json.at("rows").get_to(x.rows);
+  for (const Bars::Row& row : x.rows) require_width(x.title, row.parts.size(), x.parts.size());
+}
+
 void to_json(Json& json, const Table& x) {
   json = {{"title", x.title}, {"note", x.note}, {"head", x.head}, {"rows", x.rows}};
 }
@@ -215,6 +234,7 @@ std::string to_json(const ReportData& data) {
                      {"findings", data.findings},
                      {"heat_maps", data.heat_maps},
                      {"charts", data.charts},
+                     {"bars", data.bars},
                      {"tables", data.tables},
                      {"layer_errors", data.layer_errors},
                      {"classes", data.classes},
@@ -241,6 +261,8 @@ ReportData from_json(const std::string& text) {
     json.at("findings").get_to(data.findings);
     json.at("heat_maps").get_to(data.heat_maps);
     json.at("charts").get_to(data.charts);
+    // Reports of version 0.1.0 have none.
+    if (json.contains("bars")) json.at("bars").get_to(data.bars);
     json.at("tables").get_to(data.tables);
     json.at("layer_errors").get_to(data.layer_errors);
     json.at("classes").get_to(data.classes);

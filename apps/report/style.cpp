@@ -82,7 +82,7 @@ svg .count.on { fill: var(--on); font-weight: 600; }
 .series-9 { --series: #7f8a2e; } .series-10 { --series: #7b8794; } .series-11 { --series: #d674a8; }
 .key[class*="series-"] { background: var(--series); }
 svg .curve[class*="series-"] { stroke: var(--series); }
-svg .dot[class*="series-"] { fill: var(--series); }
+svg .dot[class*="series-"], svg .part { fill: var(--series); }
 .legend.many { flex-wrap: wrap; gap: 4px 18px; }
 .strip { display: grid; grid-template-columns: repeat(auto-fill, minmax(130px, 1fr)); gap: 20px 16px; }
 figure { margin: 0; break-inside: avoid; }

@@ -94,4 +94,16 @@ void conv_backward_weights(const ConvBackwardWeights& call) {
   first_fit(backward_weights_table, call.shape).run(call);
 }
 
+std::string conv_forward_row(const ConvShape& shape) {
+  return first_fit(forward_table, shape).name;
+}
+std::string conv_backward_data_row(const ConvShape& shape) {
+  const auto& row = first_fit(backward_data_table, shape);
+  if (row.run != conv_backward_data_flipped) return row.name;
+  return std::string(row.name) + " " + conv_forward_row(conv_flipped(shape));
+}
+std::string conv_backward_weights_row(const ConvShape& shape) {
+  return first_fit(backward_weights_table, shape).name;
+}
+
 }  // namespace bonsai

@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <span>
+#include <string>
 
 #include "engine/kernels/activation.h"
 #include "engine/tensor.h"
@@ -80,6 +81,11 @@ void conv_forward(const ConvForward& call);
 void conv_backward_data(const ConvBackwardData& call);
 void conv_backward_weights(const ConvBackwardWeights& call);
 
+// Which row that is, by name; what a row hands to another table it names too: "flipped winograd".
+std::string conv_forward_row(const ConvShape& shape);
+std::string conv_backward_data_row(const ConvShape& shape);
+std::string conv_backward_weights_row(const ConvShape& shape);
+
 // The rows, each file's own.
 bool conv_direct_fits(const ConvShape& shape);
 Tensor conv_pack_direct(const ConvShape& shape, const Scalar* w);
@@ -101,6 +107,8 @@ void conv_forward_pointwise(const ConvForward& call);
 void conv_backward_data_pointwise(const ConvBackwardData& call);
 void conv_backward_weights_pointwise(const ConvBackwardWeights& call);
 void conv_forward_im2col(const ConvForward& call);
+// Backward-data as the forward convolution that reads dy and writes dx.
+ConvShape conv_flipped(const ConvShape& shape);
 Tensor conv_pack_flipped(const ConvShape& shape, const Scalar* w);
 void conv_backward_data_flipped(const ConvBackwardData& call);
 void conv_backward_data_col2im(const ConvBackwardData& call);

@@ -81,15 +81,6 @@ void col2im(const ConvShape& s, const Scalar* col, int group, int64_t first, int
   }
 }
 
-// Backward-data as the forward convolution that reads dy and writes dx.
-ConvShape flipped_shape(const ConvShape& s) {
-  ConvShape turned = s;
-  turned.h = s.out_h, turned.w = s.out_w, turned.in = s.out;
-  turned.out_h = s.h, turned.out_w = s.w, turned.out = s.in;
-  turned.padding = s.dilation * (s.kh - 1) - s.padding;
-  return turned;
-}
-
 // w [out, kh, kw, in/groups] -> [in, kh, kw, out/groups], turned around in both directions.
 void flip_weights(const ConvShape& s, const Scalar* w, Scalar* flipped) {
   const int gi = s.group_in(), go = s.group_out(), taps = s.taps();
@@ -141,16 +132,24 @@ void conv_forward_im2col(const ConvForward& c) {
   });
 }
 
+ConvShape conv_flipped(const ConvShape& s) {
+  ConvShape turned = s;
+  turned.h = s.out_h, turned.w = s.out_w, turned.in = s.out;
+  turned.out_h = s.h, turned.out_w = s.w, turned.out = s.in;
+  turned.padding = s.dilation * (s.kh - 1) - s.padding;
+  return turned;
+}
+
 Tensor conv_pack_flipped(const ConvShape& s, const Scalar* w) {
   const Tensor flipped = Tensor::uninitialized({s.in, s.kh, s.kw, s.group_out()});
   flip_weights(s, w, flipped.data());
-  return conv_pack(flipped_shape(s), flipped.data());
+  return conv_pack(conv_flipped(s), flipped.data());
 }
 
 void conv_backward_data_flipped(const ConvBackwardData& c) {
   Tensor own;
   if (c.packed == nullptr) own = conv_pack_flipped(c.shape, c.w);
-  conv_forward({.shape = flipped_shape(c.shape),
+  conv_forward({.shape = conv_flipped(c.shape),
                 .x = c.dy,
                 .w = nullptr,  // the direct row, which is the one that flippable() is for, packs
                 .b = nullptr,

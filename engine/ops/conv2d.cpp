@@ -86,6 +86,7 @@ class Conv2d : public Op {
   }
 
   bool backward_reads_result() const override { return false; }
+  bool derivatives_apart() const override { return true; }
 
   // y[o] ~ w.out[o] ~ b[o] and x[i] ~ w.in[i]. Grouped: the groups must keep equal numbers.
   // Depthwise: input g ~ all outputs of its group, and w.in (of size 1) is nobody's.
@@ -123,6 +124,14 @@ class Conv2d : public Op {
 
   int64_t macs(std::span<const Shape> in, const Shape& out) const override {
     return int64_t{out[0]} * out[1] * out[2] * static_cast<int64_t>(element_count(in[1]));
+  }
+
+  std::string kernel(Direction direction, std::span<const Shape> in,
+                     const Shape& out) const override {
+    const ConvShape shape = conv_shape(options_, in[0], in[1], out);
+    if (direction == Direction::forward) return conv_forward_row(shape);
+    return direction == Direction::backward_data ? conv_backward_data_row(shape)
+                                                 : conv_backward_weights_row(shape);
   }
 
   OpPtr with_activation(const Activation& activation) const override {

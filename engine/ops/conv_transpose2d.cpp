@@ -106,6 +106,7 @@ class ConvTranspose2d : public Op {
   }
 
   bool backward_reads_result() const override { return false; }
+  bool derivatives_apart() const override { return true; }
 
   // x[i] ~ w.in[i] and y[o] ~ w.out[o] ~ b[o], where w.out is numbered through all groups. Grouped:
   // the groups must keep equal numbers. One output per group: it lives with all inputs of its
@@ -146,6 +147,14 @@ class ConvTranspose2d : public Op {
   int64_t macs(std::span<const Shape> in, const Shape&) const override {
     const Shape& x = in[0];
     return int64_t{x[0]} * x[1] * x[2] * static_cast<int64_t>(element_count(in[1]));
+  }
+
+  std::string kernel(Direction direction, std::span<const Shape> in,
+                     const Shape& out) const override {
+    const ConvShape shape = conv_shape(options_, out, in[1], in[0]);
+    if (direction == Direction::forward) return conv_backward_data_row(shape);
+    return direction == Direction::backward_data ? conv_forward_row(shape)
+                                                 : conv_backward_weights_row(shape);
   }
 
   OpPtr with_activation(const Activation& activation) const override {

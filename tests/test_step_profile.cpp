@@ -1,0 +1,160 @@
+// What an observer is told of the steps of a tape and a session, and what a profile makes of it.
+#include "engine/step_profile.h"
+
+#include <algorithm>
+
+#include "engine/cost.h"
+#include "engine/kernels/conv.h"
+#include "engine/kernels/peak.h"
+#include "engine/session.h"
+#include "layers/step.h"
+#include "tests/catch.h"
+#include "tests/networks.h"
+#include "tests/random_network.h"
+
+using namespace bonsai;
+
+namespace {
+
+const int batch_size = 3;
+
+Batch batch_for(const Graph& graph) {
+  Shape shape = graph.input_shape();
+  shape[0] = batch_size;
+  return {random_tensor(shape, 5), Tensor({batch_size}, 1)};
+}
+
+// One step of training, told to `observer`; the weights afterwards.
+Graph trained(Graph graph, StepObserver* observer) {
+  const auto optimiser = make_optimiser(graph.parameters());
+  train_step(graph, *optimiser, batch_for(graph), {.observer = observer});
+  return graph;
+}
+
+const StepFigures& figures_of(const StepProfile& profile, const std::string& name,
+                              Direction direction) {
+  const auto& steps = profile.steps();
+  const auto found = std::find_if(steps.begin(), steps.end(), [&](const StepFigures& step) {
+    return step.name == name && step.direction == direction;
+  });
+  INFO(name);
+  REQUIRE(found != steps.end());
+  return *found;
+}
+
+int64_t macs_in(const StepProfile& profile, Direction direction) {
+  int64_t sum = 0;
+  for (const StepFigures& step : profile.steps())
+    if (step.direction == direction) sum += step.macs;
+  return sum;
+}
+
+}  // namespace
+
+TEST_CASE("an observed training step gives the bits of one that is not") {
+  for (const auto& make : {testing::residual, testing::dense, testing::transposed}) {
+    const auto net = make();
+    const Graph graph = trace(*net, net->input);
+    StepProfile profile;
+    Graph observed = trained(graph, &profile), alone = trained(graph, nullptr);
+    const auto a = observed.parameters(), b = alone.parameters();
+    for (size_t i = 0; i < a.size(); ++i) {
+      INFO(net->name << ", " << a[i]->name);
+      CHECK(max_abs_difference(a[i]->value, b[i]->value) == 0);
+    }
+    CHECK_FALSE(profile.steps().empty());
+  }
+}
+
+TEST_CASE("a profile counts every multiply-accumulate in every direction") {
+  const auto net = testing::residual();
+  const Graph graph = trace(*net, net->input);
+  StepProfile profile;
+  trained(graph, &profile);
+  const std::vector<Cost> cost = costs(graph);
+  const int64_t all = total_cost(graph).macs * batch_size, first = cost[0].macs * batch_size;
+  REQUIRE(first > 0);
+  CHECK(macs_in(profile, Direction::forward) == all);
+  CHECK(macs_in(profile, Direction::backward_weights) == all);
+  CHECK(macs_in(profile, Direction::backward_data) == all - first);  // no gradient of pictures
+  CHECK(profile.macs() == 3 * all - first);
+  for (const StepFigures& step : profile.steps()) CHECK(step.runs == 1);
+
+  trained(graph, &profile);
+  CHECK(profile.macs() == 2 * (3 * all - first));
+  for (const StepFigures& step : profile.steps()) CHECK(step.runs == 2);
+}
+
+TEST_CASE("a profile names steps by their layers and says what ran in them") {
+  const auto net = testing::chain();  // a: 3 to 8 channels on 6 x 6; b: to 6, stride 2
+  const Graph graph = trace(*net, net->input);
+  StepProfile profile;
+  trained(graph, &profile);
+  const StepFigures& norm = figures_of(profile, "a.bn", Direction::forward);
+  CHECK(norm.operation == "batch_norm + relu");
+  CHECK(norm.kernel.empty());
+  CHECK(norm.bytes == (2 * 3 * 6 * 6 * 8 + 4 * 8) * static_cast<int64_t>(sizeof(Scalar)));
+
+  const ConvShape shape{.n = batch_size,
+                        .h = 6,
+                        .w = 6,
+                        .in = 3,
+                        .out_h = 6,
+                        .out_w = 6,
+                        .out = 8,
+                        .kh = 3,
+                        .kw = 3,
+                        .stride = 1,
+                        .padding = 1,
+                        .dilation = 1,
+                        .groups = 1};
+  CHECK(figures_of(profile, "a.conv", Direction::forward).kernel == conv_forward_row(shape));
+  const StepFigures& weights = figures_of(profile, "a.conv", Direction::backward_weights);
+  CHECK(weights.kernel == conv_backward_weights_row(shape));
+  CHECK(weights.out == Shape{batch_size, 6, 6, 8});
+  // The pictures, the gradient of the result and that of the weights.
+  CHECK(weights.bytes == (3 * 36 * 3 + 3 * 36 * 8 + 8 * 27) * static_cast<int64_t>(sizeof(Scalar)));
+  std::vector<std::string> others;
+  for (const auto& [what, seconds] : profile.others()) others.push_back(what);
+  CHECK(others == std::vector<std::string>{"check of numbers", "update of weights"});
+  CHECK(profile.seconds() > 0);
+}
+
+TEST_CASE("a session tells of each of its nodes") {
+  const auto net = testing::chain();
+  Session session(trace(*net, net->input));
+  StepProfile profile;
+  const Tensor x = random_tensor(net->input, 3);
+  Tensor y = Tensor::uninitialized(session.output_shape()), alone = y.clone();
+  session.run(x.data(), y.data(), &profile);
+  session.run(x.data(), alone.data());
+  CHECK(max_abs_difference(y, alone) == 0);
+  REQUIRE(profile.steps().size() == session.graph().nodes.size());
+  CHECK(profile.macs() == total_cost(session.graph()).macs);
+  CHECK(profile.steps()[0].name == "a.conv");
+}
+
+TEST_CASE("the row that backward-data is handed on to is named") {
+  ConvShape shape{.n = 1,
+                  .h = 8,
+                  .w = 8,
+                  .in = 16,
+                  .out_h = 8,
+                  .out_w = 8,
+                  .out = 32,
+                  .kh = 3,
+                  .kw = 3,
+                  .stride = 1,
+                  .padding = 1,
+                  .dilation = 1,
+                  .groups = 1};
+  const std::string row = conv_backward_data_row(shape);
+  if (row.starts_with("flipped")) {
+    CHECK(row == "flipped " + conv_forward_row(conv_flipped(shape)));
+    CHECK(conv_flipped(shape).in == 32);
+  }
+  shape.groups = 16;
+  CHECK_FALSE(conv_backward_data_row(shape).starts_with("flipped"));
+}
+
+TEST_CASE("the peak is more than a multiply-add a microsecond") { CHECK(measured_peak(0) > 2e6); }
