@@ -36,8 +36,9 @@ const ConvKernel<Call>& first_fit(const std::array<ConvKernel<Call>, rows>& tabl
 constexpr std::array<ConvKernel<ConvForward>, 7> forward_table = {{
     {"small-groups", conv_small_groups_fits, conv_forward_small_groups, conv_pack_small_groups},
     {"stem", conv_stem_fits, conv_forward_stem, conv_pack_stem},
-    {"winograd", conv_winograd_fits, conv_forward_winograd, conv_pack_winograd},
-    {"direct", conv_direct_fits, conv_forward_direct, conv_pack_direct},
+    {"winograd", conv_winograd_fits, conv_forward_winograd, conv_pack_winograd,
+     conv_pack_flipped_winograd},
+    {"direct", conv_direct_fits, conv_forward_direct, conv_pack_direct, conv_pack_flipped_direct},
     {"pointwise", pointwise, conv_forward_pointwise},
     {"im2col", anything, conv_forward_im2col},
     {"plain", anything, conv_forward_plain},

@@ -65,6 +65,10 @@ struct ConvKernel {
   void (*run)(const Call& call);
   // w in the order in which the row reads it (`packed` of the call); null: as it is.
   Tensor (*pack)(const ConvShape& shape, const Scalar* w) = nullptr;
+  // The same of the weights turned around, from w [in, kh, kw, out / groups] whose taps run
+  // backwards, as the convolution keeps it whose backward-data this is (conv_flipped()); null: no
+  // quicker way than to turn them first.
+  Tensor (*pack_flipped)(const ConvShape& shape, const Scalar* w) = nullptr;
 };
 
 std::span<const ConvKernel<ConvForward>> conv_forward_kernels();
@@ -89,6 +93,7 @@ std::string conv_backward_weights_row(const ConvShape& shape);
 // The rows, each file's own.
 bool conv_direct_fits(const ConvShape& shape);
 Tensor conv_pack_direct(const ConvShape& shape, const Scalar* w);
+Tensor conv_pack_flipped_direct(const ConvShape& shape, const Scalar* w);
 void conv_forward_direct(const ConvForward& call);
 void conv_backward_weights_direct(const ConvBackwardWeights& call);
 // The direct rows for an x whose pixels lie `pitch` scalars apart and not `in`: its windows
@@ -101,6 +106,7 @@ void conv_forward_stem(const ConvForward& call);
 void conv_backward_weights_stem(const ConvBackwardWeights& call);
 bool conv_winograd_fits(const ConvShape& shape);
 Tensor conv_pack_winograd(const ConvShape& shape, const Scalar* w);
+Tensor conv_pack_flipped_winograd(const ConvShape& shape, const Scalar* w);
 void conv_forward_winograd(const ConvForward& call);
 void conv_backward_weights_winograd(const ConvBackwardWeights& call);
 void conv_forward_pointwise(const ConvForward& call);

@@ -102,31 +102,53 @@ void run_chunk(const ConvForward& c, int pitch, const TileKernels& t, const Cut&
   }
 }
 
+// pack(group, o, width, to) writes a block of a group's output channels: [tap][in][width].
+template <class Pack>
+Tensor pack_blocks(const ConvShape& s, const Pack& pack) {
+  const TileKernels& t = *tile_kernels();
+  const int padded = padded_out(s, t), wide = 2 * t.lanes, blocks = (padded + wide - 1) / wide;
+  const int64_t group_size = int64_t{s.depth()} * padded, size = s.groups * group_size;
+  Tensor packed = Tensor::uninitialized({static_cast<int>(size) + s.in});
+  parallel_chunks(int64_t{s.groups} * blocks, [&](int64_t chunk) {
+    const auto g = static_cast<int>(chunk / blocks);
+    const int o = static_cast<int>(chunk % blocks) * wide;
+    pack(g, o, std::min(wide, padded - o), packed.data() + g * group_size + int64_t{o} * s.depth());
+  });
+  std::fill_n(packed.data() + size, s.in, Scalar{0});  // what padding reads
+  return packed;
+}
+
 }  // namespace
 
 bool conv_direct_fits(const ConvShape& s) { return tile_kernels() != nullptr && s.group_out() > 1; }
 
 Tensor conv_pack_direct(const ConvShape& s, const Scalar* w) {
-  const TileKernels& t = *tile_kernels();
-  const int padded = padded_out(s, t), go = s.group_out(), depth = s.depth();
-  const int64_t group_size = int64_t{depth} * padded;
-  const int64_t size = s.groups * group_size;
-  Tensor packed = Tensor::uninitialized({static_cast<int>(size) + s.in});
-  const int blocks = (go + 2 * t.lanes - 1) / (2 * t.lanes);
-  parallel_chunks(int64_t{s.groups} * blocks, [&](int64_t chunk) {
-    const auto g = static_cast<int>(chunk / blocks);
-    const int o = static_cast<int>(chunk % blocks) * 2 * t.lanes;
-    const int width = std::min(2 * t.lanes, padded - o);
-    Scalar* to = packed.data() + g * group_size + int64_t{o} * depth;
-    for (int j = 0; j < width; ++j) {
-      const Scalar* from = o + j < go ? w + (int64_t{g} * go + o + j) * depth : nullptr;
-      for (int k = 0; k < depth; ++k) {
-        to[int64_t{k} * width + j] = from != nullptr ? from[k] : Scalar{0};
+  constexpr int run = 16;  // terms turned around at a time, so that a row is read in runs
+  const int depth = s.depth();
+  return pack_blocks(s, [&](int g, int o, int width, Scalar* to) {
+    for (int first = 0; first < depth; first += run) {
+      const int last = std::min(depth, first + run);
+      for (int j = 0; j < width; ++j) {
+        const bool inside = o + j < s.group_out();
+        const Scalar* from = w + (int64_t{g} * s.group_out() + o + j) * depth;
+        for (int k = first; k < last; ++k)
+          to[int64_t{k} * width + j] = inside ? from[k] : Scalar{0};
       }
     }
   });
-  std::fill_n(packed.data() + size, s.in, Scalar{0});  // what padding reads
-  return packed;
+}
+
+Tensor conv_pack_flipped_direct(const ConvShape& s, const Scalar* w) {
+  return pack_blocks(s, [&](int g, int o, int width, Scalar* to) {
+    const int columns = std::min(width, s.group_out() - o);
+    for (int tap = s.taps() - 1; tap >= 0; --tap) {
+      for (int i = 0; i < s.group_in(); ++i, to += width) {
+        const int64_t row = (int64_t{g} * s.group_in() + i) * s.taps() + tap;
+        std::copy_n(w + row * s.group_out() + o, columns, to);
+        std::fill(to + columns, to + width, Scalar{0});
+      }
+    }
+  });
 }
 
 void conv_forward_direct(const ConvForward& c) { conv_forward_windows(c, c.shape.in); }

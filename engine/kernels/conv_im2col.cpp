@@ -81,19 +81,6 @@ void col2im(const ConvShape& s, const Scalar* col, int group, int64_t first, int
   }
 }
 
-// w [out, kh, kw, in/groups] -> [in, kh, kw, out/groups], turned around in both directions.
-void flip_weights(const ConvShape& s, const Scalar* w, Scalar* flipped) {
-  const int gi = s.group_in(), go = s.group_out(), taps = s.taps();
-  parallel_chunks(s.in, [&](int64_t in) {
-    const int64_t first_out = in / gi * go;
-    Scalar* to = flipped + in * taps * go;
-    for (int tap = taps - 1; tap >= 0; --tap) {
-      const Scalar* from = w + (first_out * taps + tap) * gi + in % gi;
-      for (int o = 0; o < go; ++o) *to++ = from[int64_t{o} * taps * gi];
-    }
-  });
-}
-
 // dw of the outputs [o0, o0 + outs) of one group, summed over the pixels [first, last).
 void weights_of_range(const ConvBackwardWeights& c, int group, int o0, int outs, int64_t first,
                       int64_t last, Scalar* dw, bool add) {
@@ -130,32 +117,6 @@ void conv_forward_im2col(const ConvForward& c) {
     }
     finish_rows(y, count, s.out, s.out, c.b, c.activation);
   });
-}
-
-ConvShape conv_flipped(const ConvShape& s) {
-  ConvShape turned = s;
-  turned.h = s.out_h, turned.w = s.out_w, turned.in = s.out;
-  turned.out_h = s.h, turned.out_w = s.w, turned.out = s.in;
-  turned.padding = s.dilation * (s.kh - 1) - s.padding;
-  return turned;
-}
-
-Tensor conv_pack_flipped(const ConvShape& s, const Scalar* w) {
-  const Tensor flipped = Tensor::uninitialized({s.in, s.kh, s.kw, s.group_out()});
-  flip_weights(s, w, flipped.data());
-  return conv_pack(conv_flipped(s), flipped.data());
-}
-
-void conv_backward_data_flipped(const ConvBackwardData& c) {
-  Tensor own;
-  if (c.packed == nullptr) own = conv_pack_flipped(c.shape, c.w);
-  conv_forward({.shape = conv_flipped(c.shape),
-                .x = c.dy,
-                .w = nullptr,  // the direct row, which is the one that flippable() is for, packs
-                .b = nullptr,
-                .y = c.dx,
-                .add = c.add,
-                .packed = c.packed != nullptr ? c.packed : own.data()});
 }
 
 void conv_backward_data_col2im(const ConvBackwardData& c) {

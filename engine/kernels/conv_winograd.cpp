@@ -80,6 +80,21 @@ void finish_tiles(const ConvForward& c, const WinogradTiles& tiles, const Chunk&
   }
 }
 
+// pack(o, width, stride, to) writes a block of output channels: [plane][in][width], with `stride`
+// scalars from plane to plane.
+template <class Pack>
+Tensor pack_blocks(const ConvShape& s, const Pack& pack) {
+  const TileKernels& t = *tile_kernels();
+  const int64_t stride = weights_stride(s, t);
+  Tensor packed = Tensor::uninitialized({static_cast<int>(winograd_planes * stride)});
+  const int wide = 2 * t.lanes, padded = rounded_up(s.out, t.lanes);
+  parallel_chunks((padded + wide - 1) / wide, [&](int64_t block) {
+    const int o = static_cast<int>(block) * wide;
+    pack(o, std::min(wide, padded - o), stride, packed.data() + int64_t{o} * s.in);
+  });
+  return packed;
+}
+
 }  // namespace
 
 bool conv_winograd_fits(const ConvShape& s) {
@@ -91,31 +106,40 @@ bool conv_winograd_fits(const ConvShape& s) {
 }
 
 Tensor conv_pack_winograd(const ConvShape& s, const Scalar* w) {
-  const TileKernels& t = *tile_kernels();
-  const int64_t stride = weights_stride(s, t);
-  Tensor packed = Tensor::uninitialized({static_cast<int>(winograd_planes * stride)});
-  const int wide = 2 * t.lanes, padded = rounded_up(s.out, t.lanes);
-  parallel_chunks((padded + wide - 1) / wide, [&](int64_t block) {
-    const int first = static_cast<int>(block) * wide, width = std::min(wide, padded - first);
-    const int64_t size = int64_t{winograd_planes} * s.in;
-    auto* planes = thread_scratch<Scalar>(0, static_cast<size_t>(size));
-    Scalar* to = packed.data() + int64_t{first} * s.in;
-    for (int j = 0; j < width; ++j) {
-      const int o = first + j;
-      if (o < s.out) {
-        winograd_kernels()->weights(whole_square(w + int64_t{o} * 9 * s.in, 3, s.in),
-                                    whole_square(planes, winograd_reach, s.in), s.in, false);
-      } else {
-        std::fill_n(planes, size, Scalar{0});
-      }
-      for (int p = 0; p < winograd_planes; ++p) {
-        for (int i = 0; i < s.in; ++i) {
-          to[p * stride + int64_t{i} * width + j] = planes[int64_t{p} * s.in + i];
+  constexpr int taps = 9, run = 16;  // inputs turned around at a time
+  return pack_blocks(s, [&](int o, int width, int64_t stride, Scalar* to) {
+    auto* turned = thread_scratch<Scalar>(0, static_cast<size_t>(taps * run * width));
+    for (int first = 0; first < s.in; first += run) {
+      const int count = std::min(run, s.in - first);
+      for (int j = 0; j < width; ++j) {
+        const Scalar* from = w + int64_t{o + j} * taps * s.in + first;
+        for (int tap = 0; tap < taps; ++tap, from += s.in) {
+          for (int i = 0; i < count; ++i) {
+            turned[(tap * run + i) * width + j] = o + j < s.out ? from[i] : Scalar{0};
+          }
         }
+      }
+      for (int i = 0; i < count; ++i, to += width) {
+        winograd_kernels()->weights(whole_square<const Scalar>(turned + i * width, 3, run * width),
+                                    whole_square(to, winograd_reach, stride), width, false);
       }
     }
   });
-  return packed;
+}
+
+Tensor conv_pack_flipped_winograd(const ConvShape& s, const Scalar* w) {
+  constexpr int taps = 9;
+  return pack_blocks(s, [&](int o, int width, int64_t stride, Scalar* to) {
+    const int columns = std::min(width, s.out - o);
+    for (int i = 0; i < s.in; ++i, to += width) {
+      const Scalar* last_tap = w + (int64_t{i} * taps + taps - 1) * s.out + o;
+      winograd_kernels()->weights(whole_square(last_tap, 3, -s.out),
+                                  whole_square(to, winograd_reach, stride), columns, false);
+      for (int p = 0; p < winograd_planes; ++p) {
+        std::fill(to + p * stride + columns, to + p * stride + width, Scalar{0});
+      }
+    }
+  });
 }
 
 void conv_forward_winograd(const ConvForward& c) {
