@@ -123,9 +123,8 @@ bool is_model_file(const std::string& name) {
 }
 
 void check_network(const std::string& name) {
-  const auto known = zoo::names();
-  require_usage(std::find(known.begin(), known.end(), name) != known.end(), "unknown network '",
-                name, "'", suggestion(name, known));
+  require_usage(zoo::is_network(name), "unknown network '", name, "'",
+                suggestion(name, zoo::names()));
 }
 
 Shape parse_input(const std::string& text) {

@@ -44,7 +44,8 @@ const std::map<std::string, Count> counts = {
     {"resnet110_b", {1'730'714, 253'149'824}},
     {"resnet18_224", {11'689'512, 1'814'073'344}},
     {"resnet34_224", {21'797'672, 3'663'761'408}},
-    {"resnet50_224", {25'557'032, 4'089'184'256}},
+    {"resnet50_224", {25'557'032, 3'857'973'248}},
+    {"resnet50_v1.5_224", {25'557'032, 4'089'184'256}},
     {"resnet20", {269'722, 40'551'040}},
     {"resnet32", {464'154, 68'862'592}},
     {"resnet44", {658'586, 97'174'144}},
@@ -54,9 +55,13 @@ const std::map<std::string, Count> counts = {
     {"resnet9", {6'573'120, 379'261'952}},
     {"igc_l24m2", {155'962, 28'755'840}},
     {"igc_l4m8", {277'546, 42'370'304}},
-    {"igc_l16m32", {17'697'290, 2'685'947'904}},
-    {"igc_l32m26", {24'055'626, 3'720'577'536}},
-    {"igc_l450m2", {19'055'710, 4'663'332'000}},
+    {"igc_l24m2_ident", {157'498, 28'854'144}},
+    {"igc_l16m32_ident", {17'697'290, 2'685'947'904}},
+    {"igc_l32m26_ident", {24'055'626, 3'720'577'536}},
+    {"igc_l450m2_ident", {19'055'710, 4'663'332'000}},
+    {"igc_l4m32_224", {12'251'240, 1'944'641'536}},
+    {"igc_l16m16_224", {13'528'296, 2'265'989'120}},
+    {"igc_l100m2_224", {8'637'900, 1'264'780'800}},
     {"igcv3", {2'223'498, 93'531'648}},
     {"igcv3_224", {3'491'688, 312'970'176}},
     {"densenet40", {1'019'722, 264'812'928}},
@@ -110,7 +115,7 @@ std::string error_of(const std::function<void()>& f) {
 zoo::Options narrow(const std::string& name) {
   if (name == "vgg_small") return {.width = 0.5F};
   if (name.starts_with("vgg") || name == "resnet9") return {.width = 0.125F};
-  if (name == "igc_l16m32" || name == "igc_l32m26" || name == "igc_l450m2") {
+  if (name == "igc_l16m32_ident" || name == "igc_l32m26_ident" || name == "igc_l450m2_ident") {
     return {.width = 0.0625F, .input = {8, 8, 3}};
   }
   const bool narrow_already = name == "resnet164" || name == "igc_l4m8";

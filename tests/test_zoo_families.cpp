@@ -113,9 +113,9 @@ TEST_CASE("depths, growths and groups that no network has are refused") {
   const zoo::Spec spec{
       .name = "net", .classes = 10, .width = 1, .input = {32, 32, 3}, .init = no_weights()};
   CHECK(error_of([&] { zoo::resnet_a(spec, 21); }) ==
-        "resnet: depth 21 should be 6 n + 2, as 20 or 56");
+        "net: depth 21 should be 6 n + 2, as 20 or 56");
   CHECK(error_of([&] { zoo::preact_resnet(spec, 100); }) ==
-        "preact_resnet: depth 100 should be 9 n + 2, as 164 or 1001");
+        "net: depth 100 should be 9 n + 2, as 164 or 1001");
   CHECK(error_of([&] { zoo::igc(spec, 19, 24, 2); }) ==
         "net: depth 19 should be 3 n + 2, as 20 or 38");
   CHECK(error_of([&] { zoo::igc_residual(spec, 2, 24, 2); }) ==
@@ -128,7 +128,7 @@ TEST_CASE("depths, growths and groups that no network has are refused") {
         "net: depth 43 should be 6 n + 4, as 40 or 100");
   CHECK(error_of([&] { zoo::densenet_bc(spec, 40, 0); }) != "");
   CHECK(error_of([&] { zoo::densenet_224(spec, 122); }) ==
-        "densenet: there is no depth 122, only 121, 161, 169 and 201");
+        "net: there is no depth 122, only 121, 161, 169 and 201");
 }
 
 TEST_CASE("widths and pictures that leave a layer nothing are refused by its name") {
@@ -185,7 +185,7 @@ TEST_CASE("the other families couple what their papers connect") {
       // the stem and two convolutions in each of 18 blocks
       {"igc_l24m2", 1 + 36, 48 + 12 * (48 + 96 + 192)},
       // three convolutions within each of 9 blocks, three stages
-      {"igc_l16m32", 27 + 3, 10 * 512 + 10 * 1024 + 10 * 2048},
+      {"igc_l16m32_ident", 27 + 3, 10 * 512 + 10 * 1024 + 10 * 2048},
       // 32 expansions, 7 rows, the stem, the last convolution; depthwise ones within
       {"igcv3", 32 + 7 + 2,
        32 + 6 * (16 + 4 * 24 + 6 * 32 + 8 * 64 + 6 * 96 + 6 * 160) + 16 + 24 + 32 + 64 + 96 + 160 +

@@ -124,7 +124,7 @@ std::unique_ptr<Layer> densenet_224(const Spec& spec, int depth) {
                                                   {169, {6, 12, 32, 32}},
                                                   {201, {6, 12, 48, 32}}};
   const auto entry = blocks.find(depth);
-  require(entry != blocks.end(), "densenet: there is no depth ", depth,
+  require(entry != blocks.end(), spec.name, ": there is no depth ", depth,
           ", only 121, 161, 169 and 201");
   spec.require_size(32);
   const int growth = depth == 161 ? 48 : 32;

@@ -12,9 +12,9 @@ namespace {
 // The widths of the convolutions between one halving and the next.
 using Stages = std::vector<std::vector<int>>;
 
-Stages stages_of(int depth) {
+Stages stages_of(const Spec& spec, int depth) {
   const int deep = depth == 19 ? 4 : depth == 16 ? 3 : depth == 13 || depth == 11 ? 2 : 0;
-  require(deep != 0, "vgg: there is no depth ", depth, ", only 11, 13, 16 and 19");
+  require(deep != 0, spec.name, ": there is no depth ", depth, ", only 11, 13, 16 and 19");
   const auto early = static_cast<size_t>(depth == 11 ? 1 : 2), late = static_cast<size_t>(deep);
   return {std::vector(early, 64), std::vector(early, 128), std::vector(late, 256),
           std::vector(late, 512), std::vector(late, 512)};
@@ -68,7 +68,7 @@ void redraw(Layer& layer, float linear_deviation, Random& random) {
 }  // namespace
 
 std::unique_ptr<Layer> vgg(const Spec& spec, int depth) {
-  const Stages stages = stages_of(depth);
+  const Stages stages = stages_of(spec, depth);
   auto features = make_features(spec, stages, true);
   return std::make_unique<Vgg>(
       std::move(features),
@@ -76,7 +76,7 @@ std::unique_ptr<Layer> vgg(const Spec& spec, int depth) {
 }
 
 std::unique_ptr<Layer> vgg16_li(const Spec& spec) {
-  const Stages stages = stages_of(16);
+  const Stages stages = stages_of(spec, 16);
   auto features = make_features(spec, stages, false, false);
   features->add<AveragePool>();
   for (Parameter* p : features->parameters()) {
@@ -94,7 +94,7 @@ std::unique_ptr<Layer> vgg16_li(const Spec& spec) {
 }
 
 std::unique_ptr<Layer> vgg_224(const Spec& spec, int depth) {
-  const Stages stages = stages_of(depth);
+  const Stages stages = stages_of(spec, depth);
   auto features = make_features(spec, stages, true);
   const int hidden = spec.scaled(4096, "classifier.0");
   auto classifier = std::make_unique<Sequential>();
