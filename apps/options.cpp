@@ -112,8 +112,8 @@ void add_network(CLI::App& command, NetworkArguments& network) {
   command.add_option("--width", network.width, "multiply the number of channels")
       ->check(CLI::PositiveNumber);
   command.add_option("--input", network.input, "pictures of H,W,3 (default: the network's own)");
-  command.add_option("--classes", network.classes, "how many; 0: the network's own")
-      ->check(CLI::NonNegativeNumber);
+  command.add_option("--classes", network.classes, "how many (default: the network's own)")
+      ->check(CLI::PositiveNumber);
 }
 
 bool is_model_file(const std::string& name) {

@@ -106,10 +106,12 @@ std::vector<int> three_blocks(const Spec& spec, int depth, int per_layer) {
 
 }  // namespace
 
-std::unique_ptr<Layer> densenet(const Spec& spec, int depth, int growth) {
+std::unique_ptr<Layer> densenet(const Spec& spec, int depth, int growth, int first) {
   spec.require_size(4);
-  return make_network(
-      spec, {.blocks = three_blocks(spec, depth, 1), .growth = growth, .bottleneck = false});
+  return make_network(spec, {.blocks = three_blocks(spec, depth, 1),
+                             .growth = growth,
+                             .first = first,
+                             .bottleneck = false});
 }
 
 std::unique_ptr<Layer> densenet_bc(const Spec& spec, int depth, int growth) {

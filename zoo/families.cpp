@@ -47,6 +47,7 @@ std::vector<Family> vgg_families() {
   return {
       {"vgg_small", vgg_paper, cifar, itself, one(vgg_small)},
       {"vgg#", vgg_paper, cifar, {{11}, {13}, {16}, {19}}, deep(vgg)},
+      {"vgg#_chenyaofo", vgg_paper, cifar, none, deep(vgg_chenyaofo)},
       {"vgg16_li", li_paper, cifar, itself, one(vgg16_li)},
       {"vgg#_224", vgg_paper, imagenet, {{11}, {13}, {16}, {19}}, deep(vgg_224)},
   };
@@ -57,6 +58,7 @@ std::vector<Family> resnet_families() {
   return {
       {"resnet#", resnet_paper, cifar, depths, deep(resnet_a)},
       {"resnet#_b", resnet_paper, cifar, depths, deep(resnet_b)},
+      {"resnet#_kuangliu", resnet_paper, cifar, none, deep(resnet_kuangliu)},
       {"resnet164", preact_paper, cifar, itself,
        [](const Spec& s, const Numbers&) { return preact_resnet(s, 164); }},
       {"preact_resnet#", preact_paper, cifar, none, deep(preact_resnet)},
@@ -106,6 +108,8 @@ std::vector<Family> densenet_families() {
        [](const Spec& s, const Numbers& n) { return densenet(s, n[0], 12); }},
       {"densenet#_k#", densenet_paper, cifar, none,
        [](const Spec& s, const Numbers& n) { return densenet(s, n[0], n[1]); }},
+      {"densenet#_released", densenet_paper, cifar, none,
+       [](const Spec& s, const Numbers& n) { return densenet(s, n[0], 12, 24); }},
       {"densenet_bc#", densenet_paper, cifar, bottlenecked,
        [](const Spec& s, const Numbers& n) { return densenet_bc(s, n[0], 12); }},
       {"densenet_bc#_k#", densenet_paper, cifar, none,

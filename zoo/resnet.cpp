@@ -103,6 +103,17 @@ std::unique_ptr<Layer> small_resnet(const Spec& spec, int depth, Shortcut shortc
       {.blocks = std::vector(3, (depth - 2) / 6), .widths = {16, 32, 64}, .shortcut = shortcut});
 }
 
+// Table 1.
+Plan four_stages(const Spec& spec, int depth) {
+  require(depth == 18 || depth == 34 || depth == 50, spec.name, ": there is no depth ", depth,
+          ", only 18, 34 and 50");
+  const std::vector<int> shallow = {2, 2, 2, 2}, deep = {3, 4, 6, 3};
+  return {.blocks = depth == 18 ? shallow : deep,
+          .widths = {64, 128, 256, 512},
+          .expansion = depth == 50 ? 4 : 1,
+          .fan = Fan::out};
+}
+
 }  // namespace
 
 std::unique_ptr<Layer> resnet_a(const Spec& spec, int depth) {
@@ -114,16 +125,17 @@ std::unique_ptr<Layer> resnet_b(const Spec& spec, int depth) {
 }
 
 std::unique_ptr<Layer> resnet_224(const Spec& spec, int depth, Halving halving) {
-  require(depth == 18 || depth == 34 || depth == 50, spec.name, ": there is no depth ", depth,
-          ", only 18, 34 and 50");
   spec.require_size(32);
-  const std::vector<int> shallow = {2, 2, 2, 2}, deep = {3, 4, 6, 3};
-  return make_network(spec, {.blocks = depth == 18 ? shallow : deep,
-                             .widths = {64, 128, 256, 512},
-                             .expansion = depth == 50 ? 4 : 1,
-                             .halving = halving,
-                             .large = true,
-                             .fan = Fan::out});
+  Plan plan = four_stages(spec, depth);
+  plan.halving = halving;
+  plan.large = true;
+  return make_network(spec, plan);
+}
+
+std::unique_ptr<Layer> resnet_kuangliu(const Spec& spec, int depth) {
+  Plan plan = four_stages(spec, depth);
+  plan.halving = Halving::spatial;
+  return make_network(spec, plan);
 }
 
 }  // namespace bonsai::zoo

@@ -26,4 +26,8 @@ enum class Halving { pointwise, spatial };
 std::unique_ptr<Layer> resnet_224(const Spec& spec, int depth,
                                   Halving halving = Halving::pointwise);
 
+// The same for pictures of 32x32, which are halved three times: the first convolution is 3x3, and
+// no pooling follows; the stride is on the 3x3 (kuangliu's pytorch-cifar).
+std::unique_ptr<Layer> resnet_kuangliu(const Spec& spec, int depth);
+
 }  // namespace bonsai::zoo

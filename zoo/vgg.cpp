@@ -65,6 +65,27 @@ void redraw(Layer& layer, float linear_deviation, Random& random) {
   }
 }
 
+// Two hidden layers with dropout.
+std::unique_ptr<Layer> with_hidden_layers(const Spec& spec, int depth, int neurons) {
+  const Stages stages = stages_of(spec, depth);
+  auto features = make_features(spec, stages, true);
+  const int hidden = spec.scaled(neurons, "classifier.0");
+  auto classifier = std::make_unique<Sequential>();
+  classifier->add<Linear>(flat_size(spec, stages), hidden, spec.init);
+  classifier->add<Relu>();
+  classifier->add<Dropout>(0.5F);
+  classifier->add<Linear>(hidden, hidden, spec.init);
+  classifier->add<Relu>();
+  classifier->add<Dropout>(0.5F);
+  classifier->add<Linear>(hidden, spec.classes, spec.init);
+  auto net = std::make_unique<Vgg>(std::move(features), std::move(classifier));
+  redraw(*net, 0.01F, spec.init);
+  for (Parameter* p : net->parameters()) {  // biases start at 0
+    if (p->value.rank() == 1 && p->name.ends_with(".bias")) constant(p->value, 0);
+  }
+  return net;
+}
+
 }  // namespace
 
 std::unique_ptr<Layer> vgg(const Spec& spec, int depth) {
@@ -93,24 +114,12 @@ std::unique_ptr<Layer> vgg16_li(const Spec& spec) {
   return net;
 }
 
+std::unique_ptr<Layer> vgg_chenyaofo(const Spec& spec, int depth) {
+  return with_hidden_layers(spec, depth, 512);
+}
+
 std::unique_ptr<Layer> vgg_224(const Spec& spec, int depth) {
-  const Stages stages = stages_of(spec, depth);
-  auto features = make_features(spec, stages, true);
-  const int hidden = spec.scaled(4096, "classifier.0");
-  auto classifier = std::make_unique<Sequential>();
-  classifier->add<Linear>(flat_size(spec, stages), hidden, spec.init);
-  classifier->add<Relu>();
-  classifier->add<Dropout>(0.5F);
-  classifier->add<Linear>(hidden, hidden, spec.init);
-  classifier->add<Relu>();
-  classifier->add<Dropout>(0.5F);
-  classifier->add<Linear>(hidden, spec.classes, spec.init);
-  auto net = std::make_unique<Vgg>(std::move(features), std::move(classifier));
-  redraw(*net, 0.01F, spec.init);
-  for (Parameter* p : net->parameters()) {  // torchvision's biases start at 0
-    if (p->value.rank() == 1 && p->name.ends_with(".bias")) constant(p->value, 0);
-  }
-  return net;
+  return with_hidden_layers(spec, depth, 4096);
 }
 
 std::unique_ptr<Layer> vgg_small(const Spec& spec) {

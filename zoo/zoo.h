@@ -1,6 +1,7 @@
 // Networks by name. A network is one paper and one header in this folder, and one line in the
-// table of zoo.cpp. The numbers in a name are those of its paper: depth, growth, groups. Listed are
-// the published ones; a name with others, as "resnet26" or "densenet_bc40_k36", is made as well.
+// table of families.cpp. The numbers in a name are those of its paper: depth, growth, groups.
+// Listed are the published ones; a name with others, as "resnet26" or "densenet_bc40_k36", is made
+// as well.
 #pragma once
 
 #include <functional>
