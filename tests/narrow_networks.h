@@ -12,7 +12,7 @@ namespace bonsai::testing {
 inline zoo::Options narrow(const std::string& name) {
   // Where a network needs other widths than most, so that at least two groups are left.
   static const std::map<std::string, float> widths = {
-      {"vgg_small", 0.5F},        {"igc_l4m4_ident_released", 1}, {"resnet164", 0.5F},
+      {"vgg_small", 0.5F},        {"igc_l4m4_ident_released", 1}, {"resnet164", 0.25F},
       {"igc_l4m8", 0.5F},         {"igc_l4m32_224", 0.5F},        {"igc_l16m32_ident", 0.125F},
       {"igc_l16m16_224", 0.125F}, {"igc_l32m26_ident", 0.0625F},  {"igc_l450m2_ident", 0.0625F},
       {"igc_l100m2_224", 0.04F},

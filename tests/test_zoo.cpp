@@ -259,11 +259,11 @@ TEST_CASE("every network learns, and runs the same after trace, save and load", 
     const auto net = zoo::make(name, narrow(name));
     const int size = narrow(name).input[0];
     const Dataset data =
-        synthetic_dataset({.height = size, .width = size, .train_images = 64, .test_images = 16});
+        synthetic_dataset({.height = size, .width = size, .train_images = 32, .test_images = 16});
     const TrainResult result = fit(*net, data,
                                    {.epochs = 6,
                                     .batch = 16,
-                                    .lr = 0.005F,
+                                    .lr = 0.01F,
                                     .optimiser = {.kind = OptimiserKind::adam},
                                     .schedule = {.kind = ScheduleKind::constant, .warmup = 0},
                                     .augment = Augment::none()});
