@@ -110,10 +110,10 @@ void add_network(CLI::App& command, NetworkArguments& network) {
   command.add_option("network", network.name, "a network's name (see bonsai zoo) or a model file")
       ->required();
   command.add_option("--width", network.width, "multiply the number of channels")
-      ->check(CLI::PositiveNumber);
+      ->check(CLI::Range(0.001, 1000.0));
   command.add_option("--input", network.input, "pictures of H,W,3 (default: the network's own)");
   command.add_option("--classes", network.classes, "how many (default: the network's own)")
-      ->check(CLI::PositiveNumber);
+      ->check(CLI::Range(1, 1 << 20));
 }
 
 bool is_model_file(const std::string& name) {
