@@ -20,17 +20,14 @@ Stages stages_of(const Spec& spec, int depth) {
           std::vector(late, 512), std::vector(late, 512)};
 }
 
-class Vgg : public Module {
- public:
-  Vgg(std::unique_ptr<Layer> features, std::unique_ptr<Layer> classifier)
-      : features_(adopt("features", std::move(features))),
-        classifier_(adopt("classifier", std::move(classifier))) {}
-
-  Var forward(Var x) override { return classifier_.forward(flatten(features_.forward(x))); }
-
- private:
-  Layer &features_, &classifier_;
-};
+std::unique_ptr<Layer> with_classifier(std::unique_ptr<Layer> features,
+                                       std::unique_ptr<Layer> classifier) {
+  auto net = std::make_unique<Sequential>();
+  net->append("features", std::move(features));
+  net->add_named<Flatten>("flatten");
+  net->append("classifier", std::move(classifier));
+  return net;
+}
 
 // Positions in the sequence name the parameters, as in PyTorch's definitions.
 std::unique_ptr<Sequential> make_features(const Spec& spec, const Stages& stages, bool bias,
@@ -78,7 +75,7 @@ std::unique_ptr<Layer> with_hidden_layers(const Spec& spec, int depth, int neuro
   classifier->add<Relu>();
   classifier->add<Dropout>(0.5F);
   classifier->add<Linear>(hidden, spec.classes, spec.init);
-  auto net = std::make_unique<Vgg>(std::move(features), std::move(classifier));
+  auto net = with_classifier(std::move(features), std::move(classifier));
   redraw(*net, 0.01F, spec.init);
   for (Parameter* p : net->parameters()) {  // biases start at 0
     if (p->value.rank() == 1 && p->name.ends_with(".bias")) constant(p->value, 0);
@@ -91,9 +88,8 @@ std::unique_ptr<Layer> with_hidden_layers(const Spec& spec, int depth, int neuro
 std::unique_ptr<Layer> vgg(const Spec& spec, int depth) {
   const Stages stages = stages_of(spec, depth);
   auto features = make_features(spec, stages, true);
-  return std::make_unique<Vgg>(
-      std::move(features),
-      std::make_unique<Linear>(flat_size(spec, stages), spec.classes, spec.init));
+  return with_classifier(std::move(features), std::make_unique<Linear>(flat_size(spec, stages),
+                                                                       spec.classes, spec.init));
 }
 
 std::unique_ptr<Layer> vgg16_li(const Spec& spec) {
@@ -109,7 +105,7 @@ std::unique_ptr<Layer> vgg16_li(const Spec& spec) {
   classifier->add<BatchNorm>(hidden);
   classifier->add<Relu>();
   classifier->add<Linear>(hidden, spec.classes, spec.init);
-  auto net = std::make_unique<Vgg>(std::move(features), std::move(classifier));
+  auto net = with_classifier(std::move(features), std::move(classifier));
   redraw(*net, 0.01F, spec.init);
   return net;
 }
@@ -126,9 +122,8 @@ std::unique_ptr<Layer> vgg_small(const Spec& spec) {
   const Stages stages = {{32, 32}, {64, 64}, {128, 128}};
   auto features = make_features(spec, stages, false);
   redraw(*features, 0, spec.init);
-  return std::make_unique<Vgg>(
-      std::move(features),
-      std::make_unique<Linear>(flat_size(spec, stages), spec.classes, spec.init));
+  return with_classifier(std::move(features), std::make_unique<Linear>(flat_size(spec, stages),
+                                                                       spec.classes, spec.init));
 }
 
 }  // namespace bonsai::zoo
