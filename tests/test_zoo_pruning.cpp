@@ -118,7 +118,7 @@ TEST_CASE("the other families couple what their papers connect") {
       {"vgg16_li", 14, 2 * 64 + 2 * 128 + 3 * 256 + 6 * 512 + 512},
       {"vgg16", 13, 2 * 64 + 2 * 128 + 3 * 256 + 6 * 512},
       // and two hidden layers
-      {"vgg16_224", 15, 2 * 64 + 2 * 128 + 3 * 256 + 6 * 512 + 2 * 4096},
+      {"vgg16_chenyaofo", 15, 2 * 64 + 2 * 128 + 3 * 256 + 6 * 512 + 2 * 512},
       // two convolutions within each of 54 blocks, three stages, the stem
       {"resnet164", 108 + 3 + 1, 36 * (16 + 32 + 64) + 64 + 128 + 256 + 16},
       // a residual pair writes onto its input
