@@ -24,9 +24,7 @@ std::array<float, 3> three(const std::vector<float>& values,
 }  // namespace
 
 Graph open_model(const std::string& file) {
-  const auto known = zoo::names();
-  const bool is_network = std::find(known.begin(), known.end(), file) != known.end();
-  require_usage(!is_network || std::filesystem::exists(file), "'", file,
+  require_usage(!zoo::is_network(file) || std::filesystem::exists(file), "'", file,
                 "' is the name of a network, should be a model file (bonsai train makes one)");
   return bonsai::load(file);
 }

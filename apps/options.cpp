@@ -110,10 +110,10 @@ void add_network(CLI::App& command, NetworkArguments& network) {
   command.add_option("network", network.name, "a network's name (see bonsai zoo) or a model file")
       ->required();
   command.add_option("--width", network.width, "multiply the number of channels")
-      ->check(CLI::PositiveNumber);
+      ->check(CLI::Range(0.001, 1000.0));
   command.add_option("--input", network.input, "pictures of H,W,3 (default: the network's own)");
-  command.add_option("--classes", network.classes, "how many; 0: the network's own")
-      ->check(CLI::NonNegativeNumber);
+  command.add_option("--classes", network.classes, "how many (default: the network's own)")
+      ->check(CLI::Range(1, 1 << 20));
 }
 
 bool is_model_file(const std::string& name) {
@@ -123,9 +123,8 @@ bool is_model_file(const std::string& name) {
 }
 
 void check_network(const std::string& name) {
-  const auto known = zoo::names();
-  require_usage(std::find(known.begin(), known.end(), name) != known.end(), "unknown network '",
-                name, "'", suggestion(name, known));
+  require_usage(zoo::is_network(name), "unknown network '", name, "'",
+                suggestion(name, zoo::names()));
 }
 
 Shape parse_input(const std::string& text) {

@@ -11,7 +11,7 @@ namespace bonsai::app {
 void add_start(CLI::App& parser, NetworkArguments& network) {
   parser.add_option("--net", network.name, "a network's name (see bonsai zoo) or a model file");
   parser.add_option("--width", network.width, "multiply the number of channels")
-      ->check(CLI::PositiveNumber);
+      ->check(CLI::Range(0.001, 1000.0));
   parser.add_option("--input", network.input, "pictures of H,W,3; empty: the network's own size");
 }
 

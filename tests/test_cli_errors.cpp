@@ -67,7 +67,9 @@ TEST_CASE("a wrong command line gives one line and status 2") {
       {"train --epoch 3", "unknown option --epoch (did you mean '--epochs'?)"},
       {"zoo extra", "extra"},
       {"train --net vgg_smal", "unknown network 'vgg_smal' (did you mean 'vgg_small'?)"},
-      {"summary vgg61", "unknown network 'vgg61'"},
+      {"summary vgg-61", "unknown network 'vgg-61'"},
+      {"summary vgg16 --classes 0", "--classes: Value 0 not in range"},
+      {"train --net vgg16 --width 0", "--width: Value 0 not in range"},
       {"train --epochs 0", "--epochs"},
       {"train --epochs many", "--epochs"},
       {"train --schedule cosin", "did you mean 'cosine'"},
@@ -103,6 +105,16 @@ TEST_CASE("a wrong command line gives one line and status 2") {
       {"data check", "which data"}};
   for (const Wrong& wrong : all) expect(folder, wrong, 2);
   CHECK_FALSE(std::filesystem::exists(folder.path("runs")));
+}
+
+TEST_CASE("a network that cannot be gives one line and status 1") {
+  const CommandFolder folder;
+  const std::vector<Wrong> all = {
+      {"summary vgg61", "vgg61: there is no depth 61, only 11, 13, 16 and 19"},
+      {"summary vgg16 --input 16,32,3", "vgg16: pictures of 16x32 are too small"},
+      {"summary shufflenet_g5", "shufflenet_g5: there are no 5 groups"},
+      {"summary vgg16 --width 0.001", "width 0.001 leaves features.0 none of its 64 channels"}};
+  for (const Wrong& wrong : all) expect(folder, wrong, 1);
 }
 
 TEST_CASE("data that cannot be used give one line and status 1") {

@@ -282,6 +282,28 @@ TEST_CASE("a transposed convolution that is off is noticed") {
   CHECK(relative_difference(transposed(x, w, b, options), fixture.get(prefix + ".y")) > tolerance);
 }
 
+TEST_CASE("dilated convolution agrees with PyTorch's, value and gradients") {
+  const Fixture fixture;
+  int cases = 0;
+  for (;; ++cases) {
+    const std::string prefix = join("dilated.", cases);
+    if (!fixture.holds(prefix + ".x")) break;
+    INFO(prefix);
+    const auto setting = [&](size_t i) {
+      return static_cast<int>(fixture.get(prefix + ".settings")[i]);
+    };
+    Conv2dOptions options{
+        .stride = setting(0), .padding = setting(1), .dilation = setting(2), .groups = setting(3)};
+    Tape t(Mode::training);
+    const Var x = t.variable(fixture.get(prefix + ".x")),
+              w = t.variable(fixture.get(prefix + ".w")),
+              b = t.variable(fixture.get(prefix + ".b"));
+    const Var y = conv2d(x, w, b, options);
+    check_against(fixture, prefix, y, {{"x", x}, {"w", w}, {"b", b}});
+  }
+  CHECK(cases == 5);
+}
+
 TEST_CASE("pixel shuffles agree with PyTorch's, value and gradient") {
   const Fixture fixture;
   for (const auto& [name, op] :

@@ -1,33 +1,24 @@
-// The functions behind the names of the zoo: any depth, growth and number of groups, what they
-// refuse, and which channels pruning may take of each family.
+// The functions behind the names of the zoo: any depth, growth and number of groups, and what they
+// refuse.
 #include <functional>
-#include <map>
 #include <memory>
-#include <set>
 #include <string>
 #include <utility>
 #include <vector>
 
-#include "compress/couple.h"
-#include "compress/prune.h"
 #include "engine/cost.h"
-#include "engine/session.h"
 #include "layers/init.h"
 #include "tests/catch.h"
-#include "tests/compare_graphs.h"
 #include "tests/error_of.h"
-#include "tests/networks.h"
-#include "tests/random_network.h"
 #include "zoo/densenet.h"
 #include "zoo/igc.h"
 #include "zoo/igcv3.h"
 #include "zoo/preact_resnet.h"
 #include "zoo/resnet.h"
-#include "zoo/resnet9.h"
+#include "zoo/vgg.h"
 #include "zoo/zoo.h"
 
 using namespace bonsai;
-using namespace bonsai::testing;
 
 namespace {
 
@@ -91,6 +82,13 @@ TEST_CASE("depths and growths without a name have their papers' counts", "[slow]
           {igc_residual(20, 16, 32, released), {17'746'442, 2'692'239'360}},
           {igc_residual(20, 32, 26, released), {24'215'370, 3'741'024'768}},
           {igc_residual(20, 450, 2, released), {21'485'710, 4'974'372'000}},
+          {[](const zoo::Spec& s) { return zoo::densenet(s, 40, 12, 24); },
+           {1'059'298, 282'917'328}},
+          {[](const zoo::Spec& s) { return zoo::vgg_chenyaofo(s, 16); }, {15'253'578, 313'725'952}},
+          {[](const zoo::Spec& s) { return zoo::resnet_kuangliu(s, 18); },
+           {11'173'962, 555'422'720}},
+          {[](const zoo::Spec& s) { return zoo::resnet_kuangliu(s, 50); },
+           {23'520'842, 1'297'829'888}},
           {densenet(100, 12), {6'979'642, 1'769'516'448}},
           {densenet(100, 24), {27'249'082, 6'889'347'744}},
           {densenet_bc(250, 24), {15'324'406, 5'418'785'724}},
@@ -113,9 +111,9 @@ TEST_CASE("depths, growths and groups that no network has are refused") {
   const zoo::Spec spec{
       .name = "net", .classes = 10, .width = 1, .input = {32, 32, 3}, .init = no_weights()};
   CHECK(error_of([&] { zoo::resnet_a(spec, 21); }) ==
-        "resnet: depth 21 should be 6 n + 2, as 20 or 56");
+        "net: depth 21 should be 6 n + 2, as 20 or 56");
   CHECK(error_of([&] { zoo::preact_resnet(spec, 100); }) ==
-        "preact_resnet: depth 100 should be 9 n + 2, as 164 or 1001");
+        "net: depth 100 should be 9 n + 2, as 164 or 1001");
   CHECK(error_of([&] { zoo::igc(spec, 19, 24, 2); }) ==
         "net: depth 19 should be 3 n + 2, as 20 or 38");
   CHECK(error_of([&] { zoo::igc_residual(spec, 2, 24, 2); }) ==
@@ -128,7 +126,7 @@ TEST_CASE("depths, growths and groups that no network has are refused") {
         "net: depth 43 should be 6 n + 4, as 40 or 100");
   CHECK(error_of([&] { zoo::densenet_bc(spec, 40, 0); }) != "");
   CHECK(error_of([&] { zoo::densenet_224(spec, 122); }) ==
-        "densenet: there is no depth 122, only 121, 161, 169 and 201");
+        "net: there is no depth 122, only 121, 161, 169 and 201");
 }
 
 TEST_CASE("widths and pictures that leave a layer nothing are refused by its name") {
@@ -150,99 +148,4 @@ TEST_CASE("widths and pictures that leave a layer nothing are refused by its nam
   CHECK(error_of([] {
           zoo::make("densenet121_224", {.input = {31, 32, 3}});
         }) == "densenet121_224: pictures of 31x32 are too small, should be at least 32x32");
-}
-
-// Stages that share their first channels are one group. Its channels are of three kinds: 16 that
-// the stem and every block write, 16 that the blocks of the last two stages write, 32 of the last.
-TEST_CASE("padded shortcuts couple all stages, as far as their channels go") {
-  const Coupling coupling =
-      couple(trace(*zoo::make("resnet56", {.weights = false}), {1, 32, 32, 3}));
-  CHECK(coupling.groups.size() == 27 + 1);
-  CHECK(coupling.groups[0].producers.size() == 1 + 27);
-  CHECK(coupling.units.size() == 9 * (16 + 32 + 64) + 64);
-  std::map<size_t, int> units;  // by number of producers
-  for (const int u : coupling.groups[0].units) {
-    size_t makers = 0;
-    for (const Channel& channel : coupling.units[static_cast<size_t>(u)].channels) {
-      for (const Producer& producer : coupling.producers) makers += producer.output == channel.axis;
-    }
-    ++units[makers];
-  }
-  CHECK(units == std::map<size_t, int>{{28, 16}, {18, 16}, {9, 32}});
-}
-
-// Groups: what people would count as layers to prune. Units: the channels of these.
-TEST_CASE("the other families couple what their papers connect") {
-  struct Expected {
-    std::string name;
-    size_t groups, units;
-  };
-  const std::vector<Expected> all = {
-      // two convolutions within each of 54 blocks, three stages, the stem
-      {"resnet164", 108 + 3 + 1, 36 * (16 + 32 + 64) + 64 + 128 + 256 + 16},
-      // a residual pair writes onto its input
-      {"resnet9", 6, 64 + 2 * 128 + 256 + 2 * 512},
-      // the stem and two convolutions in each of 18 blocks
-      {"igc_l24m2", 1 + 36, 48 + 12 * (48 + 96 + 192)},
-      // three convolutions within each of 9 blocks, three stages
-      {"igc_l16m32", 27 + 3, 10 * 512 + 10 * 1024 + 10 * 2048},
-      // 32 expansions, 7 rows, the stem, the last convolution; depthwise ones within
-      {"igcv3", 32 + 7 + 2,
-       32 + 6 * (16 + 4 * 24 + 6 * 32 + 8 * 64 + 6 * 96 + 6 * 160) + 16 + 24 + 32 + 64 + 96 + 160 +
-           320 + 32 + 1280},
-      // the stem, 36 layers, two transitions
-      {"densenet40", 1 + 36 + 2, 16 + 36 * 12 + 160 + 304},
-      {"densenet_bc100", 1 + 96 + 2, 24 + 48 * 5 * 12 + 108 + 150},
-  };
-  for (const auto& [name, groups, units] : all) {
-    INFO(name);
-    const Coupling coupling = couple(trace(*zoo::make(name, {.weights = false}), {1, 32, 32, 3}));
-    CHECK(coupling.groups.size() == groups);
-    CHECK(coupling.units.size() == units);
-  }
-}
-
-// Deep networks reach logits far from 1, so the difference counts in parts of the largest.
-TEST_CASE("zeroed is removed in these families, another choice is noticed, and sessions agree") {
-  struct Row {
-    Build build;
-    int size;
-    float width;
-  };
-  constexpr auto exact = zoo::Secondary::exact, released = zoo::Secondary::released;
-  const std::vector<Row> rows = {
-      {[](const zoo::Spec& s) { return zoo::resnet_a(s, 14); }, 16, 0.5F},
-      {[](const zoo::Spec& s) { return zoo::preact_resnet(s, 20); }, 16, 0.25F},
-      {zoo::resnet9, 32, 0.125F},
-      {igc(8, 6, 4), 16, 1},
-      {igc_residual(14, 4, 4, exact), 16, 1},
-      {igc_residual(8, 4, 4, released), 16, 1},
-      {[](const zoo::Spec& s) { return zoo::igcv3(s, 80); }, 16, 0.25F},
-      {densenet(10, 5), 16, 1},
-      {densenet_bc(16, 4), 16, 1},
-  };
-  for (size_t i = 0; i < rows.size(); ++i) {
-    INFO("row " << i);
-    const auto& [build, size, width] = rows[i];
-    Random init(5, Purpose::init);
-    const auto net = build(
-        {.name = "net", .classes = 10, .width = width, .input = {size, size, 3}, .init = init});
-    randomize_norms(*net, 31);
-    const Graph graph = trace(*net, {1, size, size, 3});
-    const Coupling coupling = couple(graph);
-    const Tensor x = random_pictures(graph, 8, 12);
-    const std::set<int> gone = random_units(coupling, 22);
-    CHECK(gone.size() > coupling.units.size() / 4);
-    Graph small = prune(graph, coupling, gone), zeros = masked(graph, coupling, gone);
-    Graph other = masked(graph, coupling, random_units(coupling, 23));
-    for (const Mode mode : {Mode::inference, Mode::training}) {
-      const Tensor logits = output(small, x, mode);
-      CHECK(relative_difference(output(zeros, x, mode), logits) <= 1e-5);
-      CHECK(relative_difference(output(other, x, mode), logits) > 1e-3);
-    }
-    Session session(small, {.batch = 8});
-    const Tensor shipped(session.output_shape());
-    session.run(x.data(), shipped.data());
-    CHECK(relative_difference(shipped, output(small, x)) <= 1e-4);
-  }
 }

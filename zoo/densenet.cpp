@@ -106,10 +106,12 @@ std::vector<int> three_blocks(const Spec& spec, int depth, int per_layer) {
 
 }  // namespace
 
-std::unique_ptr<Layer> densenet(const Spec& spec, int depth, int growth) {
+std::unique_ptr<Layer> densenet(const Spec& spec, int depth, int growth, int first) {
   spec.require_size(4);
-  return make_network(
-      spec, {.blocks = three_blocks(spec, depth, 1), .growth = growth, .bottleneck = false});
+  return make_network(spec, {.blocks = three_blocks(spec, depth, 1),
+                             .growth = growth,
+                             .first = first,
+                             .bottleneck = false});
 }
 
 std::unique_ptr<Layer> densenet_bc(const Spec& spec, int depth, int growth) {
@@ -124,7 +126,7 @@ std::unique_ptr<Layer> densenet_224(const Spec& spec, int depth) {
                                                   {169, {6, 12, 32, 32}},
                                                   {201, {6, 12, 48, 32}}};
   const auto entry = blocks.find(depth);
-  require(entry != blocks.end(), "densenet: there is no depth ", depth,
+  require(entry != blocks.end(), spec.name, ": there is no depth ", depth,
           ", only 121, 161, 169 and 201");
   spec.require_size(32);
   const int growth = depth == 161 ? 48 : 32;

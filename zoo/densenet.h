@@ -12,9 +12,10 @@
 namespace bonsai::zoo {
 
 // For pictures of 32x32 (section 4): depth 3n + 4, three blocks of n layers, each of which adds
-// `growth` channels to the 16 of the first convolution. Spec::width multiplies both numbers.
-// Weights are drawn by fan out. The dropout of training without augmentation is left out.
-std::unique_ptr<Layer> densenet(const Spec& spec, int depth, int growth);
+// `growth` channels to those of the first convolution, the paper's 16; the authors' program has
+// twice the growth. Spec::width multiplies both numbers. Weights are drawn by fan out. The dropout
+// of training without augmentation is left out.
+std::unique_ptr<Layer> densenet(const Spec& spec, int depth, int growth, int first = 16);
 
 // DenseNet-BC: depth 6n + 4. Before each 3x3 convolution a 1x1 narrows to 4 growth channels, the
 // 1x1 between blocks keeps half, and the first convolution has 2 growth channels.

@@ -2,10 +2,12 @@
 
 #include <cmath>
 #include <string>
+#include <vector>
 
 #include "engine/error.h"
 #include "layers/basic.h"
 #include "layers/init.h"
+#include "zoo/conv_bn.h"
 
 namespace bonsai::zoo {
 namespace {
@@ -15,75 +17,91 @@ struct Groups {
 };
 
 // Both convolutions, the permutations around the second, and batch norm.
-class Block : public Module {
- public:
-  Block(int in, int out, int stride, Groups groups, Random& init)
-      : groups_(groups),
-        primary_(child<Conv2d>(
-            "primary", in, out, 3,
-            ConvOptions{.stride = stride, .padding = 1, .groups = groups.primary, .bias = false},
-            init)),
-        secondary_(child<Conv2d>("secondary", out, out, 1,
-                                 ConvOptions{.groups = groups.secondary, .bias = false}, init)),
-        norm_(child<BatchNorm>("bn", out)) {}
-
-  Var forward(Var x) override {
-    x = channel_shuffle(primary_.forward(x), groups_.primary);
-    x = channel_shuffle(secondary_.forward(x), groups_.secondary);
-    return norm_.forward(x);
+struct Block : Sequential {
+  Block(int in, int out, int stride, Groups groups, Random& init) {
+    add_named<Conv2d>(
+        "primary", in, out, 3,
+        ConvOptions{.stride = stride, .padding = 1, .groups = groups.primary, .bias = false}, init);
+    add_shuffle("shuffle", groups.primary);
+    add_named<Conv2d>("secondary", out, out, 1,
+                      ConvOptions{.groups = groups.secondary, .bias = false}, init);
+    add_shuffle("restore", groups.secondary);
+    add_named<BatchNorm>("bn", out);
   }
 
  private:
-  Groups groups_;
-  Conv2d &primary_, &secondary_;
-  BatchNorm& norm_;
+  void add_shuffle(const std::string& name, int groups) {
+    add_named<Stateless>(name, [groups](Var x) { return channel_shuffle(x, groups); });
+  }
 };
 
-class Residual : public Module {
+class Residual : public Sequential {
  public:
-  Residual(int in, int out, int stride, int L, Secondary secondary, Random& init)
-      : first_(child<Block>("block1", in, out, stride,
-                            Groups{L, (secondary == Secondary::exact ? out : in) / L}, init)),
-        second_(child<Block>("block2", out, out, 1, Groups{L, out / L}, init)) {
-    if (stride == 1) return;
+  Residual(int in, int out, int stride, int L, Secondary secondary, Random& init) {
+    const int M = (secondary == Secondary::exact ? out : in) / L;
+    add_named<Block>("block1", in, out, stride, Groups{L, M}, init);
+    add_named<Relu>("relu");
+    add_named<Block>("block2", out, out, 1, Groups{L, out / L}, init);
+    if (in == out) return;
     auto shortcut = std::make_unique<Sequential>();
-    shortcut->add<Conv2d>(in, out, 1, ConvOptions{.stride = stride, .groups = L, .bias = false},
-                          init);
-    shortcut->add<BatchNorm>(out);
+    add_conv_bn(*shortcut, in, out, 1, {.stride = stride, .groups = L}, init);
     shortcut_ = &adopt("downsample", std::move(shortcut));
   }
 
   Var forward(Var x) override {
-    const Var y = second_.forward(relu(first_.forward(x)));
-    return relu(add(y, shortcut_ != nullptr ? shortcut_->forward(x) : x));
+    const Var y = Sequential::forward(x);
+    return relu(bonsai::add(y, shortcut_ != nullptr ? shortcut_->forward(x) : x));
   }
 
  private:
-  Block &first_, &second_;
   Layer* shortcut_ = nullptr;
 };
 
-int scaled_groups(const Spec& spec, int L, int M) {
-  require(L >= 1 && M >= 1, spec.name, ": ", L, " primary groups of ", M,
-          " channels, both should be at least 1");
-  spec.scaled(L * M, "conv1");  // refuses what is far too wide
-  const int groups = static_cast<int>(std::lround(static_cast<float>(L) * spec.width));
-  require(groups >= 1, spec.name, ": width ", spec.width, " leaves none of the ", L,
-          " primary groups");
-  return groups;
+struct Stage {
+  int width;   // channels
+  int L;       // primary groups
+  int blocks;  // residual blocks, or plain ones
+  int stride;  // of the first
+};
+
+struct Plan {
+  int stem;  // channels of the first convolution
+  std::vector<Stage> stages;
+  bool residual = true;
+  Secondary secondary = Secondary::exact;
+  bool large = false;  // pictures: the first convolution and a pooling halve them
+};
+
+void add_stem(Sequential& net, const Spec& spec, const Plan& plan) {
+  const ConvOptions same_size{.padding = 1}, halving{.stride = 2, .padding = 3};
+  net.add_named<ConvBnRelu>("stem", spec.input[2], plan.stem, plan.large ? 7 : 3,
+                            plan.large ? halving : same_size, spec.init);
+  if (plan.large) {
+    net.add_named<MaxPool>("maxpool", PoolOptions{.kernel = 3, .stride = 2, .padding = 1});
+  }
 }
 
-// add_blocks(stage, in, out, stride) fills a stage that starts from `in` channels.
-template <class AddBlocks>
-std::unique_ptr<Layer> make_network(const Spec& spec, int width, const AddBlocks& add_blocks) {
+std::unique_ptr<Layer> make_stage(const Plan& plan, const Stage& stage, int in, Random& init) {
+  auto layers = std::make_unique<Sequential>();
+  for (int b = 0; b < stage.blocks; ++b) {
+    const int from = b == 0 ? in : stage.width, stride = b == 0 ? stage.stride : 1;
+    if (plan.residual) {
+      layers->add<Residual>(from, stage.width, stride, stage.L, plan.secondary, init);
+    } else {
+      layers->add<Block>(from, stage.width, stride, Groups{stage.L, stage.width / stage.L}, init);
+      layers->add<Relu>();
+    }
+  }
+  return layers;
+}
+
+std::unique_ptr<Layer> make_network(const Spec& spec, const Plan& plan) {
   auto net = std::make_unique<Sequential>();
-  net->add_named<ConvBnRelu>("stem", spec.input[2], width, 3, ConvOptions{.padding = 1}, spec.init);
-  int in = width;
-  for (int s = 0; s < 3; ++s) {
-    auto stage = std::make_unique<Sequential>();
-    add_blocks(*stage, in, width << s, s > 0 ? 2 : 1);
-    net->append(join("layer", s + 1), std::move(stage));
-    in = width << s;
+  add_stem(*net, spec, plan);
+  int in = plan.stem;
+  for (size_t s = 0; s < plan.stages.size(); ++s) {
+    net->append(join("layer", s + 1), make_stage(plan, plan.stages[s], in, spec.init));
+    in = plan.stages[s].width;
   }
   net->add_named<GlobalAveragePool>("pool");
   net->add_named<Linear>("fc", in, spec.classes, spec.init);
@@ -93,32 +111,54 @@ std::unique_ptr<Layer> make_network(const Spec& spec, int width, const AddBlocks
   return net;
 }
 
+int scaled_groups(const Spec& spec, int L, int M) {
+  require(L >= 1 && M >= 1, spec.name, ": ", L, " primary groups of ", M,
+          " channels, both should be at least 1");
+  spec.whole(double{spec.width} * L * M, "conv1");  // refuses what is far too wide
+  const int groups = static_cast<int>(std::lround(static_cast<float>(L) * spec.width));
+  require(groups >= 1, spec.name, ": width ", spec.width, " leaves none of the ", L,
+          " primary groups");
+  return groups;
+}
+
+// Three stages of a small network, of M, 2M and 4M channels in a group.
+Plan three_stages(const Spec& spec, int L, int M, int blocks) {
+  const int groups = scaled_groups(spec, L, M);
+  Plan plan{.stem = groups * M, .stages = {}};
+  for (int s = 0; s < 3; ++s) {
+    plan.stages.push_back({groups * M << s, groups, blocks, s > 0 ? 2 : 1});
+  }
+  return plan;
+}
+
 }  // namespace
 
 std::unique_ptr<Layer> igc(const Spec& spec, int depth, int L, int M) {
   require(depth >= 5 && depth % 3 == 2, spec.name, ": depth ", depth,
           " should be 3 n + 2, as 20 or 38");
-  const int groups = scaled_groups(spec, L, M);
-  return make_network(spec, groups * M, [&](Sequential& stage, int in, int out, int stride) {
-    for (int b = 0; b < (depth - 2) / 3; ++b) {
-      stage.add<Block>(b == 0 ? in : out, out, b == 0 ? stride : 1, Groups{groups, out / groups},
-                       spec.init);
-      stage.add<Relu>();
-    }
-  });
+  Plan plan = three_stages(spec, L, M, (depth - 2) / 3);
+  plan.residual = false;
+  return make_network(spec, plan);
 }
 
 std::unique_ptr<Layer> igc_residual(const Spec& spec, int depth, int L, int M,
                                     Secondary secondary) {
   require(depth >= 8 && depth % 6 == 2, spec.name, ": depth ", depth,
           " should be 6 n + 2, as 20 or 38");
+  Plan plan = three_stages(spec, L, M, (depth - 2) / 6);
+  plan.secondary = secondary;
+  return make_network(spec, plan);
+}
+
+std::unique_ptr<Layer> igc_224(const Spec& spec, int L, int M, Doubling doubling) {
+  spec.require_size(32);
   const int groups = scaled_groups(spec, L, M);
-  return make_network(spec, groups * M, [&](Sequential& stage, int in, int out, int stride) {
-    for (int b = 0; b < (depth - 2) / 6; ++b) {
-      stage.add<Residual>(b == 0 ? in : out, out, b == 0 ? stride : 1, groups, secondary,
-                          spec.init);
-    }
-  });
+  const bool wider = doubling == Doubling::channels;
+  Plan plan{.stem = wider ? groups * M : groups, .stages = {}, .large = true};
+  for (int s = 0; s < 4; ++s) {
+    plan.stages.push_back({groups * M << s, wider ? groups : groups << s, 2, s > 0 ? 2 : 1});
+  }
+  return make_network(spec, plan);
 }
 
 }  // namespace bonsai::zoo

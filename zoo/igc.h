@@ -27,4 +27,13 @@ enum class Secondary { exact, released };
 std::unique_ptr<Layer> igc_residual(const Spec& spec, int depth, int L, int M,
                                     Secondary secondary = Secondary::exact);
 
+// What doubles from stage to stage: the channels in a primary group, or the primary groups.
+enum class Doubling { channels, groups };
+
+// For pictures of 224x224, as ResNet-18: four stages of two residual blocks, the first of which has
+// L groups of M channels. The first convolution is as wide as that, or where groups double, L wide:
+// then M is 2, and each stage opens with a shortcut that doubles the width.
+std::unique_ptr<Layer> igc_224(const Spec& spec, int L, int M,
+                               Doubling doubling = Doubling::channels);
+
 }  // namespace bonsai::zoo

@@ -7,6 +7,7 @@
 #include "engine/error.h"
 #include "layers/basic.h"
 #include "layers/init.h"
+#include "zoo/conv_bn.h"
 
 namespace bonsai::zoo {
 namespace {
@@ -26,11 +27,8 @@ int scaled(const Spec& spec, int channels, double width, const std::string& laye
 }
 
 struct ConvBnRelu6 : Sequential {
-  ConvBnRelu6(int in, int out, int kernel, ConvOptions options, Random& init) {
-    options.padding = kernel / 2;
-    options.bias = false;
-    add<Conv2d>(in, out, kernel, options, init);
-    add<BatchNorm>(out);
+  ConvBnRelu6(int in, int out, int kernel, const ConvOptions& options, Random& init) {
+    add_conv_bn(*this, in, out, kernel, options, init);
     add<Relu6>();
   }
 };
@@ -43,8 +41,7 @@ class InvertedResidual : public Module {
     auto layers = std::make_unique<Sequential>();
     if (expansion > 1) layers->add<ConvBnRelu6>(in, wide, 1, ConvOptions{}, init);
     layers->add<ConvBnRelu6>(wide, wide, 3, ConvOptions{.stride = stride, .groups = wide}, init);
-    layers->add<Conv2d>(wide, out, 1, ConvOptions{.bias = false}, init);
-    layers->add<BatchNorm>(out);
+    add_conv_bn(*layers, wide, out, 1, {}, init);
     layers_ = &adopt("conv", std::move(layers));
   }
 
@@ -58,52 +55,41 @@ class InvertedResidual : public Module {
   Layer* layers_ = nullptr;
 };
 
-class MobileNetV2 : public Module {
- public:
-  MobileNetV2(const Spec& spec, int stem_stride, const std::vector<Row>& table) {
-    auto features = std::make_unique<Sequential>();
-    const auto width_of = [&](int channels, double width) {
-      return scaled(spec, channels, width, join("features.", features->size()));
-    };
-    int in = width_of(32, double{spec.width});
-    features->add<ConvBnRelu6>(spec.input[2], in, 3, ConvOptions{.stride = stem_stride}, spec.init);
-    for (const Row& row : table) {
-      for (int b = 0; b < row.blocks; ++b) {
-        const int out = width_of(row.channels, double{spec.width});
-        features->add<InvertedResidual>(in, out, b == 0 ? row.stride : 1, row.expansion, spec.init);
-        in = out;
-      }
-    }
-    const int last = width_of(1280, std::max(1.0, double{spec.width}));
-    features->add<ConvBnRelu6>(in, last, 1, ConvOptions{}, spec.init);
-    features_ = &adopt("features", std::move(features));
-    auto classifier = std::make_unique<Sequential>();
-    classifier->add<Dropout>(0.2F);
-    classifier->add<Linear>(last, spec.classes, spec.init);
-    classifier_ = &adopt("classifier", std::move(classifier));
-    draw(spec.init);
+void draw(Layer& net, Random& init) {
+  for (Parameter* p : net.parameters()) {
+    if (p->value.rank() == 4) kaiming_normal(p->value, Fan::out, init);
+    if (p->value.rank() == 2) normal(p->value, 0.01F, init);
+    if (p->name == "classifier.1.bias") constant(p->value, 0);
   }
+}
 
-  Var forward(Var x) override {
-    return classifier_->forward(global_average_pool(features_->forward(x)));
-  }
-
- private:
-  void draw(Random& init) {
-    for (Parameter* p : features_->parameters()) {
-      if (p->value.rank() == 4) kaiming_normal(p->value, Fan::out, init);
-    }
-    for (Parameter* p : classifier_->parameters()) {
-      if (p->value.rank() == 2) {
-        normal(p->value, 0.01F, init);
-      } else {
-        constant(p->value, 0);
-      }
+std::unique_ptr<Layer> make_network(const Spec& spec, int stem_stride,
+                                    const std::vector<Row>& table) {
+  auto features = std::make_unique<Sequential>();
+  const auto width_of = [&](int channels, double width) {
+    return scaled(spec, channels, width, join("features.", features->size()));
+  };
+  int in = width_of(32, double{spec.width});
+  features->add<ConvBnRelu6>(spec.input[2], in, 3, ConvOptions{.stride = stem_stride}, spec.init);
+  for (const Row& row : table) {
+    for (int b = 0; b < row.blocks; ++b) {
+      const int out = width_of(row.channels, double{spec.width});
+      features->add<InvertedResidual>(in, out, b == 0 ? row.stride : 1, row.expansion, spec.init);
+      in = out;
     }
   }
-
-  Layer *features_ = nullptr, *classifier_ = nullptr;
-};
+  const int last = width_of(1280, std::max(1.0, double{spec.width}));
+  features->add<ConvBnRelu6>(in, last, 1, ConvOptions{}, spec.init);
+  auto classifier = std::make_unique<Sequential>();
+  classifier->add<Dropout>(0.2F);
+  classifier->add<Linear>(last, spec.classes, spec.init);
+  auto net = std::make_unique<Sequential>();
+  net->append("features", std::move(features));
+  net->add_named<GlobalAveragePool>("pool");
+  net->append("classifier", std::move(classifier));
+  draw(*net, spec.init);
+  return net;
+}
 
 }  // namespace
 
@@ -111,12 +97,12 @@ std::unique_ptr<Layer> mobilenet_v2(const Spec& spec) {
   spec.require_size(8);
   std::vector<Row> table = rows;
   table[1].stride = 1;
-  return std::make_unique<MobileNetV2>(spec, 1, table);
+  return make_network(spec, 1, table);
 }
 
 std::unique_ptr<Layer> mobilenet_v2_224(const Spec& spec) {
   spec.require_size(32);
-  return std::make_unique<MobileNetV2>(spec, 2, rows);
+  return make_network(spec, 2, rows);
 }
 
 }  // namespace bonsai::zoo

@@ -1,7 +1,6 @@
 #include "zoo/preact_resnet.h"
 
 #include <string>
-#include <vector>
 
 #include "engine/error.h"
 #include "layers/basic.h"
@@ -12,44 +11,40 @@ namespace {
 
 constexpr int expansion = 4;  // of a block's result over its inner width
 
-class Block : public Module {
+// Figure 1, b: the sequence begins behind the first batch norm and ReLU, which both branches share
+// where a stage opens.
+class Block : public Sequential {
  public:
-  Block(int in, int inner, int stride, bool opens_stage, Random& init) {
+  Block(int in, int inner, int stride, bool opens_stage, Random& init)
+      : first_(child<BatchNorm>("bn1", in)) {
     const int out = expansion * inner;
-    convolve(in, inner, 1, stride, init);
-    convolve(inner, inner, 3, 1, init);
-    convolve(inner, out, 1, 1, init);
+    add_named<Conv2d>("conv1", in, inner, 1, ConvOptions{.stride = stride, .bias = false}, init);
+    add_named<BatchNorm>("bn2", inner);
+    add_named<Relu>("relu2");
+    add_named<Conv2d>("conv2", inner, inner, 3, ConvOptions{.padding = 1, .bias = false}, init);
+    add_named<BatchNorm>("bn3", inner);
+    add_named<Relu>("relu3");
+    add_named<Conv2d>("conv3", inner, out, 1, ConvOptions{.bias = false}, init);
     if (!opens_stage) return;
     const ConvOptions options{.stride = stride, .bias = false};
     shortcut_ = &child<Conv2d>("downsample", in, out, 1, options, init);
   }
 
   Var forward(Var x) override {
-    const Var first = relu(norms_[0]->forward(x));
-    Var y = convs_[0]->forward(first);
-    for (size_t i = 1; i < convs_.size(); ++i) {
-      y = convs_[i]->forward(relu(norms_[i]->forward(y)));
-    }
-    return add(y, shortcut_ != nullptr ? shortcut_->forward(first) : x);
+    const Var first = relu(first_.forward(x));
+    const Var y = Sequential::forward(first);
+    return bonsai::add(y, shortcut_ != nullptr ? shortcut_->forward(first) : x);
   }
 
  private:
-  void convolve(int in, int out, int kernel, int stride, Random& init) {
-    const std::string position = std::to_string(convs_.size() + 1);
-    const ConvOptions options{.stride = stride, .padding = kernel / 2, .bias = false};
-    norms_.push_back(&child<BatchNorm>("bn" + position, in));
-    convs_.push_back(&child<Conv2d>("conv" + position, in, out, kernel, options, init));
-  }
-
-  std::vector<BatchNorm*> norms_;
-  std::vector<Conv2d*> convs_;
+  BatchNorm& first_;
   Conv2d* shortcut_ = nullptr;
 };
 
 }  // namespace
 
 std::unique_ptr<Layer> preact_resnet(const Spec& spec, int depth) {
-  require(depth >= 11 && depth % 9 == 2, "preact_resnet: depth ", depth,
+  require(depth >= 11 && depth % 9 == 2, spec.name, ": depth ", depth,
           " should be 9 n + 2, as 164 or 1001");
   auto net = std::make_unique<Sequential>();
   int in = spec.scaled(16, "conv1");

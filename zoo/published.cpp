@@ -8,9 +8,9 @@ namespace {
 
 constexpr std::string_view torchvision = "torchvision", chenyaofo = "chenyaofo's models",
                            kuangliu = "kuangliu's pytorch-cifar", paper = "the paper",
-                           megvii = "the authors' code", slim = "TensorFlow-Slim";
+                           authors = "the authors' code", slim = "TensorFlow-Slim";
 
-constexpr std::array<Published, 32> table = {{
+constexpr std::array<Published, 36> table = {{
     {"vgg16", "", "", "7.36", kuangliu},
     {"vgg11_224", "", "", "29.62", torchvision},
     {"vgg13_224", "", "", "28.45", torchvision},
@@ -29,7 +29,11 @@ constexpr std::array<Published, 32> table = {{
     {"resnet9", "6.57 M", "379 M", "5.92", "Page's median of 50 runs"},
     {"resnet18_224", "", "", "30.24", torchvision},
     {"resnet34_224", "", "", "26.70", torchvision},
-    {"resnet50_224", "", "", "23.85", torchvision},
+    {"resnet50_224", "", "3.8 G", "", paper},
+    {"resnet50_v1.5_224", "", "", "23.85", torchvision},
+    {"igc_l4m32_224", "11.2 M", "1.9 G", "30.77", authors},
+    {"igc_l16m16_224", "11.3 M", "2.2 G", "29.40", authors},
+    {"igc_l100m2_224", "8.61 M", "1.3 G", "26.95", authors},
     {"igcv3", "2.4 M", "", "5.04", paper},
     {"igcv3_224", "3.5 M", "", "27.8", paper},
     {"densenet40", "1.0 M", "", "5.24", paper},
@@ -39,10 +43,10 @@ constexpr std::array<Published, 32> table = {{
     {"mobilenet_224", "4.24 M", "569 M", "29.1", slim},
     {"mobilenet_v2", "2.24 M", "88.0 M", "6.21", chenyaofo},
     {"mobilenet_v2_224", "3.47 M", "300 M", "28.2", slim},
-    {"shufflenet_g3_224", "1.9 M", "138 M", "32.2", megvii},
-    {"shufflenet_g8_224", "2.4 M", "138 M", "32.0", megvii},
+    {"shufflenet_g3_224", "1.9 M", "138 M", "32.2", authors},
+    {"shufflenet_g8_224", "2.4 M", "138 M", "32.0", authors},
     {"shufflenet_v2", "1.26 M", "45.0 M", "7.02", chenyaofo},
-    {"shufflenet_v2_224", "2,278,604", "145 M", "30.6", megvii},
+    {"shufflenet_v2_224", "2,278,604", "145 M", "30.6", authors},
 }};
 
 }  // namespace

@@ -17,8 +17,17 @@ namespace bonsai::zoo {
 std::unique_ptr<Layer> resnet_a(const Spec& spec, int depth);
 std::unique_ptr<Layer> resnet_b(const Spec& spec, int depth);
 
+// Which convolution of a bottleneck halves the map: the first 1x1, as in the paper, or the 3x3, as
+// in fb.resnet.torch and torchvision, which call that v1.5. Parameters are the same.
+enum class Halving { pointwise, spatial };
+
 // For pictures of 224x224 (table 1): depth 18 or 34 of two 3x3 convolutions a block, or 50 of
-// 1x1, 3x3, 1x1 with the stride on the 3x3; option B, names and initial weights as in torchvision.
-std::unique_ptr<Layer> resnet_224(const Spec& spec, int depth);
+// 1x1, 3x3, 1x1; option B, names and initial weights as in torchvision.
+std::unique_ptr<Layer> resnet_224(const Spec& spec, int depth,
+                                  Halving halving = Halving::pointwise);
+
+// The same for pictures of 32x32, which are halved three times: the first convolution is 3x3, and
+// no pooling follows; the stride is on the 3x3 (kuangliu's pytorch-cifar).
+std::unique_ptr<Layer> resnet_kuangliu(const Spec& spec, int depth);
 
 }  // namespace bonsai::zoo

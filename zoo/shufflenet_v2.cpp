@@ -8,6 +8,7 @@
 
 #include "engine/error.h"
 #include "layers/basic.h"
+#include "zoo/conv_bn.h"
 
 namespace bonsai::zoo {
 namespace {
@@ -45,33 +46,23 @@ Var half_of(Var x, int which) {
   return select(x, std::move(index));
 }
 
-// Convolutions without a bias, each with its batch norm.
-struct Convolutions : Sequential {
-  void convolve(int in, int out, int kernel, ConvOptions options, Random& init) {
-    options.padding = kernel / 2;
-    options.bias = false;
-    add<Conv2d>(in, out, kernel, options, init);
-    add<BatchNorm>(out);
-  }
-};
-
 // Figure 3, c and d: the first branch is there only where the map is halved.
 class Unit : public Module {
  public:
   Unit(int in, int out, int stride, Random& init) {
     const int half = out / 2;
     if (stride == 2) {
-      auto branch1 = std::make_unique<Convolutions>();
-      branch1->convolve(in, in, 3, {.stride = stride, .groups = in}, init);
-      branch1->convolve(in, half, 1, {}, init);
+      auto branch1 = std::make_unique<Sequential>();
+      add_conv_bn(*branch1, in, in, 3, {.stride = stride, .groups = in}, init);
+      add_conv_bn(*branch1, in, half, 1, {}, init);
       branch1->add<Relu>();
       branch1_ = &adopt("branch1", std::move(branch1));
     }
-    auto branch2 = std::make_unique<Convolutions>();
-    branch2->convolve(stride == 2 ? in : half, half, 1, {}, init);
+    auto branch2 = std::make_unique<Sequential>();
+    add_conv_bn(*branch2, stride == 2 ? in : half, half, 1, {}, init);
     branch2->add<Relu>();
-    branch2->convolve(half, half, 3, {.stride = stride, .groups = half}, init);
-    branch2->convolve(half, half, 1, {}, init);
+    add_conv_bn(*branch2, half, half, 3, {.stride = stride, .groups = half}, init);
+    add_conv_bn(*branch2, half, half, 1, {}, init);
     branch2->add<Relu>();
     branch2_ = &adopt("branch2", std::move(branch2));
   }
@@ -86,55 +77,47 @@ class Unit : public Module {
   Layer *branch1_ = nullptr, *branch2_ = nullptr;
 };
 
-class ShuffleNetV2 : public Module {
- public:
-  ShuffleNetV2(const Spec& spec, int stem_stride) : stem_pool_(stem_stride == 2) {
-    const Widths widths = widths_of(spec);
-    int in = widths.first;
-    first_ = &convolve("conv1", spec.input[2], in, 3, stem_stride, spec.init);
-    for (size_t s = 0; s < widths.stages.size(); ++s) {
-      auto stage = std::make_unique<Sequential>();
-      for (int u = 0; u < units[s]; ++u) {
-        stage->add<Unit>(in, widths.stages[s], u == 0 ? 2 : 1, spec.init);
-        in = widths.stages[s];
-      }
-      stages_.push_back(&adopt(join("stage", s + 2), std::move(stage)));
-    }
-    last_ = &convolve("conv5", in, widths.last, 1, 1, spec.init);
-    classifier_ = &child<Linear>("fc", widths.last, spec.classes, spec.init);
+// The first and the last convolution.
+struct PlainConv : Sequential {
+  PlainConv(int in, int out, int kernel, const ConvOptions& options, Random& init) {
+    add_conv_bn(*this, in, out, kernel, options, init);
+    add<Relu>();
   }
-
-  Var forward(Var x) override {
-    x = first_->forward(x);
-    if (stem_pool_) x = max_pool(x, {.kernel = 3, .stride = 2, .padding = 1});
-    for (Layer* stage : stages_) x = stage->forward(x);
-    return classifier_->forward(global_average_pool(last_->forward(x)));
-  }
-
- private:
-  Layer& convolve(const std::string& name, int in, int out, int kernel, int stride, Random& init) {
-    auto layers = std::make_unique<Convolutions>();
-    layers->convolve(in, out, kernel, {.stride = stride}, init);
-    layers->add<Relu>();
-    return adopt(name, std::move(layers));
-  }
-
-  bool stem_pool_;
-  Layer *first_ = nullptr, *last_ = nullptr;
-  std::vector<Layer*> stages_;
-  Linear* classifier_ = nullptr;
 };
+
+std::unique_ptr<Layer> make_network(const Spec& spec, int stem_stride) {
+  const Widths widths = widths_of(spec);
+  auto net = std::make_unique<Sequential>();
+  int in = widths.first;
+  net->add_named<PlainConv>("conv1", spec.input[2], in, 3, ConvOptions{.stride = stem_stride},
+                            spec.init);
+  if (stem_stride == 2) {
+    net->add_named<MaxPool>("maxpool", PoolOptions{.kernel = 3, .stride = 2, .padding = 1});
+  }
+  for (size_t s = 0; s < widths.stages.size(); ++s) {
+    auto stage = std::make_unique<Sequential>();
+    for (int u = 0; u < units[s]; ++u) {
+      stage->add<Unit>(in, widths.stages[s], u == 0 ? 2 : 1, spec.init);
+      in = widths.stages[s];
+    }
+    net->append(join("stage", s + 2), std::move(stage));
+  }
+  net->add_named<PlainConv>("conv5", in, widths.last, 1, ConvOptions{}, spec.init);
+  net->add_named<GlobalAveragePool>("pool");
+  net->add_named<Linear>("fc", widths.last, spec.classes, spec.init);
+  return net;
+}
 
 }  // namespace
 
 std::unique_ptr<Layer> shufflenet_v2(const Spec& spec) {
   spec.require_size(8);
-  return std::make_unique<ShuffleNetV2>(spec, 1);
+  return make_network(spec, 1);
 }
 
 std::unique_ptr<Layer> shufflenet_v2_224(const Spec& spec) {
   spec.require_size(32);
-  return std::make_unique<ShuffleNetV2>(spec, 2);
+  return make_network(spec, 2);
 }
 
 }  // namespace bonsai::zoo

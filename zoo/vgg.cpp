@@ -12,25 +12,22 @@ namespace {
 // The widths of the convolutions between one halving and the next.
 using Stages = std::vector<std::vector<int>>;
 
-Stages stages_of(int depth) {
+Stages stages_of(const Spec& spec, int depth) {
   const int deep = depth == 19 ? 4 : depth == 16 ? 3 : depth == 13 || depth == 11 ? 2 : 0;
-  require(deep != 0, "vgg: there is no depth ", depth, ", only 11, 13, 16 and 19");
+  require(deep != 0, spec.name, ": there is no depth ", depth, ", only 11, 13, 16 and 19");
   const auto early = static_cast<size_t>(depth == 11 ? 1 : 2), late = static_cast<size_t>(deep);
   return {std::vector(early, 64), std::vector(early, 128), std::vector(late, 256),
           std::vector(late, 512), std::vector(late, 512)};
 }
 
-class Vgg : public Module {
- public:
-  Vgg(std::unique_ptr<Layer> features, std::unique_ptr<Layer> classifier)
-      : features_(adopt("features", std::move(features))),
-        classifier_(adopt("classifier", std::move(classifier))) {}
-
-  Var forward(Var x) override { return classifier_.forward(flatten(features_.forward(x))); }
-
- private:
-  Layer &features_, &classifier_;
-};
+std::unique_ptr<Layer> with_classifier(std::unique_ptr<Layer> features,
+                                       std::unique_ptr<Layer> classifier) {
+  auto net = std::make_unique<Sequential>();
+  net->append("features", std::move(features));
+  net->add_named<Flatten>("flatten");
+  net->append("classifier", std::move(classifier));
+  return net;
+}
 
 // Positions in the sequence name the parameters, as in PyTorch's definitions.
 std::unique_ptr<Sequential> make_features(const Spec& spec, const Stages& stages, bool bias,
@@ -65,18 +62,38 @@ void redraw(Layer& layer, float linear_deviation, Random& random) {
   }
 }
 
+// Two hidden layers with dropout.
+std::unique_ptr<Layer> with_hidden_layers(const Spec& spec, int depth, int neurons) {
+  const Stages stages = stages_of(spec, depth);
+  auto features = make_features(spec, stages, true);
+  const int hidden = spec.scaled(neurons, "classifier.0");
+  auto classifier = std::make_unique<Sequential>();
+  classifier->add<Linear>(flat_size(spec, stages), hidden, spec.init);
+  classifier->add<Relu>();
+  classifier->add<Dropout>(0.5F);
+  classifier->add<Linear>(hidden, hidden, spec.init);
+  classifier->add<Relu>();
+  classifier->add<Dropout>(0.5F);
+  classifier->add<Linear>(hidden, spec.classes, spec.init);
+  auto net = with_classifier(std::move(features), std::move(classifier));
+  redraw(*net, 0.01F, spec.init);
+  for (Parameter* p : net->parameters()) {  // biases start at 0
+    if (p->value.rank() == 1 && p->name.ends_with(".bias")) constant(p->value, 0);
+  }
+  return net;
+}
+
 }  // namespace
 
 std::unique_ptr<Layer> vgg(const Spec& spec, int depth) {
-  const Stages stages = stages_of(depth);
+  const Stages stages = stages_of(spec, depth);
   auto features = make_features(spec, stages, true);
-  return std::make_unique<Vgg>(
-      std::move(features),
-      std::make_unique<Linear>(flat_size(spec, stages), spec.classes, spec.init));
+  return with_classifier(std::move(features), std::make_unique<Linear>(flat_size(spec, stages),
+                                                                       spec.classes, spec.init));
 }
 
 std::unique_ptr<Layer> vgg16_li(const Spec& spec) {
-  const Stages stages = stages_of(16);
+  const Stages stages = stages_of(spec, 16);
   auto features = make_features(spec, stages, false, false);
   features->add<AveragePool>();
   for (Parameter* p : features->parameters()) {
@@ -88,38 +105,25 @@ std::unique_ptr<Layer> vgg16_li(const Spec& spec) {
   classifier->add<BatchNorm>(hidden);
   classifier->add<Relu>();
   classifier->add<Linear>(hidden, spec.classes, spec.init);
-  auto net = std::make_unique<Vgg>(std::move(features), std::move(classifier));
+  auto net = with_classifier(std::move(features), std::move(classifier));
   redraw(*net, 0.01F, spec.init);
   return net;
 }
 
+std::unique_ptr<Layer> vgg_chenyaofo(const Spec& spec, int depth) {
+  return with_hidden_layers(spec, depth, 512);
+}
+
 std::unique_ptr<Layer> vgg_224(const Spec& spec, int depth) {
-  const Stages stages = stages_of(depth);
-  auto features = make_features(spec, stages, true);
-  const int hidden = spec.scaled(4096, "classifier.0");
-  auto classifier = std::make_unique<Sequential>();
-  classifier->add<Linear>(flat_size(spec, stages), hidden, spec.init);
-  classifier->add<Relu>();
-  classifier->add<Dropout>(0.5F);
-  classifier->add<Linear>(hidden, hidden, spec.init);
-  classifier->add<Relu>();
-  classifier->add<Dropout>(0.5F);
-  classifier->add<Linear>(hidden, spec.classes, spec.init);
-  auto net = std::make_unique<Vgg>(std::move(features), std::move(classifier));
-  redraw(*net, 0.01F, spec.init);
-  for (Parameter* p : net->parameters()) {  // torchvision's biases start at 0
-    if (p->value.rank() == 1 && p->name.ends_with(".bias")) constant(p->value, 0);
-  }
-  return net;
+  return with_hidden_layers(spec, depth, 4096);
 }
 
 std::unique_ptr<Layer> vgg_small(const Spec& spec) {
   const Stages stages = {{32, 32}, {64, 64}, {128, 128}};
   auto features = make_features(spec, stages, false);
   redraw(*features, 0, spec.init);
-  return std::make_unique<Vgg>(
-      std::move(features),
-      std::make_unique<Linear>(flat_size(spec, stages), spec.classes, spec.init));
+  return with_classifier(std::move(features), std::make_unique<Linear>(flat_size(spec, stages),
+                                                                       spec.classes, spec.init));
 }
 
 }  // namespace bonsai::zoo

@@ -14,6 +14,9 @@ namespace bonsai::zoo {
 // pytorch-cifar, whose weights fit by name). The convolutions have biases.
 std::unique_ptr<Layer> vgg(const Spec& spec, int depth);
 
+// The same with hidden layers of 512, 512 with dropout (chenyaofo's pytorch-cifar-models).
+std::unique_ptr<Layer> vgg_chenyaofo(const Spec& spec, int depth);
+
 // VGG-16 as pruned by Li et al. 2017 (arXiv:1608.08710): a hidden layer of 512 with batch norm.
 std::unique_ptr<Layer> vgg16_li(const Spec& spec);
 

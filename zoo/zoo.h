@@ -1,5 +1,7 @@
 // Networks by name. A network is one paper and one header in this folder, and one line in the
-// table of zoo.cpp.
+// table of families.cpp. The numbers in a name are those of its paper: depth, growth, groups.
+// Listed are the published ones; a name with others, as "resnet26" or "densenet_bc40_k36", is made
+// as well.
 #pragma once
 
 #include <functional>
@@ -30,13 +32,18 @@ struct Entry {
   std::function<std::unique_ptr<Layer>(const Spec&)> build;
 };
 
+// The listed networks.
 const std::vector<Entry>& entries();
 std::vector<std::string> names();
 
-// Throws Error on an unknown name, suggesting the nearest one.
-const Entry& find(std::string_view name);
+// Whether there is such a network, listed or with other numbers, which may be none that it can
+// have.
+bool is_network(std::string_view name);
 
-// Throws Error when the network cannot have such an input, width or number of classes.
+// Throws Error on an unknown name, suggesting the nearest one.
+Entry find(std::string_view name);
+
+// Throws Error when the network cannot have such numbers, input, width or number of classes.
 std::unique_ptr<Layer> make(std::string_view name, const Options& options = {});
 
 }  // namespace bonsai::zoo

@@ -49,10 +49,13 @@ void print_summary(const Graph& graph, const Arguments& arguments, size_t units)
   for (size_t i = 0; i < graph.nodes.size(); ++i)
     rows.push_back({graph.node_name(i), std::string(graph.nodes[i].op->name()),
                     shape_text(output_of(graph, graph.nodes[i])), grouped(cost[i].params),
-                    grouped(cost[i].macs), share(cost[i].macs)});
-  rows.push_back({"total", "", "", grouped(total.params), grouped(total.macs), share(total.macs)});
+                    grouped(cost[i].macs), share(cost[i].macs),
+                    report::short_bytes(static_cast<double>(cost[i].activation_bytes))});
+  rows.push_back({"total", "", "", grouped(total.params), grouped(total.macs), share(total.macs),
+                  report::short_bytes(static_cast<double>(total.activation_bytes))});
   print(join(display_name(graph, arguments), ", input ", shape_text(graph.input_shape()), "\n\n"));
-  print(table({"layer", "operation", "output", "parameters", "MACs", "of all"}, rows));
+  print(
+      table({"layer", "operation", "output", "parameters", "MACs", "of all", "activations"}, rows));
   print(join("\n", units, " channels can be pruned; activations need ",
              report::short_bytes(static_cast<double>(peak_activation_bytes(graph))),
              " for one picture\n"));
@@ -72,7 +75,8 @@ void run(const Arguments& arguments) {
                       {"op", graph.nodes[i].op->name()},
                       {"output", Shape(out.begin() + 1, out.end())},
                       {"params", cost[i].params},
-                      {"macs", cost[i].macs}});
+                      {"macs", cost[i].macs},
+                      {"activation_bytes", cost[i].activation_bytes}});
   }
   const Shape& input = graph.input_shape();
   print_json({{"name", display_name(graph, arguments)},

@@ -78,7 +78,7 @@ void run(const Format& format) {
   Row header = {"network", "input", "classes", "parameters", "MACs", "source"};
   if (format.json) return print_json(list);
   if (!format.markdown) return print(table(header, rows));
-  for (const char* column : {"published parameters", "MACs", "error %", "by"})
+  for (const char* column : {"published parameters", "published MACs", "error %", "by"})
     header.emplace_back(column);
   print_markdown(header, rows);
 }
