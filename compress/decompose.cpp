@@ -147,6 +147,7 @@ class Decomposer {
     }
     if (all.empty()) return all;
     std::vector<int> values;
+    values.reserve(all.size());
     for (const auto& [value, covariance] : all) values.push_back(value);
     const int batch = rerun_batch(original_);
     Rerun run(original_, pictures_, batch, 0);
