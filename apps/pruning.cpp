@@ -1,11 +1,13 @@
 #include "apps/pruning.h"
 
 #include <algorithm>
+#include <cmath>
 #include <utility>
 
 #include <CLI/CLI.hpp>
 
 #include "apps/console.h"
+#include "apps/decomposition.h"
 #include "apps/models.h"
 #include "apps/options.h"
 #include "apps/report/text.h"
@@ -14,6 +16,7 @@
 #include "compress/fold_constants.h"
 #include "compress/prune.h"
 #include "compress/recalibrate.h"
+#include "engine/cost.h"
 
 namespace bonsai::app {
 namespace {
@@ -60,6 +63,49 @@ Graph pruned_with_constants(const Graph& graph, const Coupling& coupling,
            " kept, off by up to ", report::fixed(folded.border_error, 4),
            " at the borders of maps"));
   return prune(folded.graph, couple(folded.graph), gone);
+}
+
+Pruned pruned_to(const Budget& budget, const Graph& graph, const PruningArguments& pruning,
+                 const Dataset* data, uint64_t seed) {
+  const Coupling coupling = couple(graph);
+  require_layers(coupling, pruning, graph);
+  const Criterion& criterion = find_criterion(pruning.criterion);
+  std::vector<Batch> pictures;
+  if (criterion.needs_pictures || pruning.recalibrate) {
+    pictures =
+        calibration_pictures(graph, *data, pruning.calibration.value_or(criterion_pictures), seed);
+  }
+  const Scores scores = criterion.score(Evidence(graph, coupling, pictures, seed));
+  const std::set<int> gone = choose(graph, coupling, scores, budget);
+  Pruned result;
+  if (pruning.reconstruction.is_asked()) {
+    Reconstruction found =
+        reconstructed(graph, coupling, gone, pruning.reconstruction, *data,
+                      pruning.calibration.value_or(reconstruction_pictures), seed);
+    result.layers = std::move(found.layers);
+    result.graph = prune(found.graph, coupling, found.gone);
+  } else {
+    result.graph = pruning.fold_constants ? pruned_with_constants(graph, coupling, gone)
+                                          : prune(graph, coupling, gone);
+  }
+  if (pruning.recalibrate) recalibrate(result.graph, pictures);
+  return result;
+}
+
+// The three steps share the aim: each of the two ways to split may leave a cube root of it, and
+// pruning takes what is still missing. What is not quicker split is left for pruning alone.
+Pruned pruned_by_3c(const Graph& graph, const PruningArguments& pruning, const Dataset& data,
+                    uint64_t seed) {
+  const double target = parse_ratio("--target", pruning.target).second;
+  Decomposition split = decomposed(graph, std::pow(target, 2.0 / 3), pruning, data,
+                                   pruning.calibration.value_or(reconstruction_pictures), seed);
+  Budget budget = budget_of(pruning, couple(split.graph));
+  const auto before = static_cast<double>(total_cost(graph).macs),
+             now = static_cast<double>(total_cost(split.graph).macs);
+  budget.macs = std::min(1.0, target * before / now);
+  Pruned result = pruned_to(budget, split.graph, pruning, &data, seed);
+  result.decomposed = std::move(split.layers);
+  return result;
 }
 
 }  // namespace
@@ -128,6 +174,11 @@ void check(const PruningArguments& pruning, bool has_data) {
                   " is an aim of pruning in steps: give bonsai prune --max-drop or --budget");
     require_one_of("--target", what, {"macs", "params"});
   }
+  require_usage(
+      !pruning.reconstruction.decomposes() ||
+          (!pruning.target.empty() && parse_ratio("--target", pruning.target).first == "macs" &&
+           pruning.ratios.empty()),
+      "--method 3c shares its aim among three steps: give --target macs=0.5 alone");
   require_usage(!pruning.ratio || (*pruning.ratio > 0 && *pruning.ratio <= 1), "--ratio is ",
                 pruning.ratio.value_or(0), ", should be above 0 and at most 1");
   for (const std::string& text : pruning.ratios) parse_ratio("--ratios", text);
@@ -135,31 +186,10 @@ void check(const PruningArguments& pruning, bool has_data) {
                 "how much is to go? Give --target macs=0.5, --ratio 0.5 or --ratios LAYER=0.5");
 }
 
-Graph pruned(const Graph& graph, const PruningArguments& pruning, const Dataset* data,
-             uint64_t seed, std::vector<ReconstructedLayer>* layers) {
-  const Coupling coupling = couple(graph);
-  require_layers(coupling, pruning, graph);
-  const Criterion& criterion = find_criterion(pruning.criterion);
-  std::vector<Batch> pictures;
-  if (criterion.needs_pictures || pruning.recalibrate) {
-    pictures =
-        calibration_pictures(graph, *data, pruning.calibration.value_or(criterion_pictures), seed);
-  }
-  const Scores scores = criterion.score(Evidence(graph, coupling, pictures, seed));
-  const std::set<int> gone = choose(graph, coupling, scores, budget_of(pruning, coupling));
-  Graph small;
-  if (pruning.reconstruction.is_asked()) {
-    Reconstruction result =
-        reconstructed(graph, coupling, gone, pruning.reconstruction, *data,
-                      pruning.calibration.value_or(reconstruction_pictures), seed);
-    if (layers != nullptr) *layers = std::move(result.layers);
-    small = prune(result.graph, coupling, result.gone);
-  } else {
-    small = pruning.fold_constants ? pruned_with_constants(graph, coupling, gone)
-                                   : prune(graph, coupling, gone);
-  }
-  if (pruning.recalibrate) recalibrate(small, pictures);
-  return small;
+Pruned pruned(const Graph& graph, const PruningArguments& pruning, const Dataset* data,
+              uint64_t seed) {
+  if (pruning.reconstruction.decomposes()) return pruned_by_3c(graph, pruning, *data, seed);
+  return pruned_to(budget_of(pruning, couple(graph)), graph, pruning, data, seed);
 }
 
 std::string description(const PruningArguments& pruning) {

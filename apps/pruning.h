@@ -8,6 +8,7 @@
 #include "apps/reconstruction.h"
 #include "compress/ceilings.h"
 #include "compress/choose.h"
+#include "compress/decompose.h"
 #include "data/dataset.h"
 #include "engine/graph.h"
 
@@ -38,11 +39,16 @@ void add_pruning(CLI::App& parser, PruningArguments& pruning, const std::string&
 // Throws UsageError on a criterion that does not exist, on what looks at pictures when there are
 // none, a ratio outside 0 .. 1, or no aim at all.
 void check(const PruningArguments& pruning, bool has_data);
+
+struct Pruned {
+  Graph graph;
+  std::vector<DecomposedLayer> decomposed = {};  // empty unless by 3C
+  std::vector<ReconstructedLayer> layers = {};   // empty unless pruned by reconstruction
+};
 // `data`: null when there is none. The seed is of the choice of pictures and of random criteria.
-// `layers`, if wanted, receives what reconstruction found. Throws UsageError when a layer does not
-// exist.
-Graph pruned(const Graph& graph, const PruningArguments& pruning, const Dataset* data,
-             uint64_t seed, std::vector<ReconstructedLayer>* layers = nullptr);
+// Throws UsageError when a layer does not exist.
+Pruned pruned(const Graph& graph, const PruningArguments& pruning, const Dataset* data,
+              uint64_t seed);
 std::string description(const PruningArguments& pruning);  // "to 50 % of its MACs by l1"
 
 }  // namespace bonsai::app

@@ -1,5 +1,9 @@
 #include "apps/reconstruction.h"
 
+#include <algorithm>
+#include <iomanip>
+#include <sstream>
+
 #include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
 
@@ -43,20 +47,44 @@ std::string cell(const report::ResponseError& error) {
   return three(error.naive) + "/" + three(error.bias_only) + "/" + three(error.least_squares);
 }
 
+// How near the solutions of the LASSO are to the optimum: the worst over all layers.
+std::string certificate_text(const std::vector<ReconstructedLayer>& layers) {
+  double violation = 0, gap = 0;
+  int solved = 0;
+  for (const ReconstructedLayer& layer : layers) {
+    if (!layer.solution) continue;
+    ++solved;
+    const double alpha = layer.solution->alpha;
+    if (alpha > 0) violation = std::max(violation, layer.solution->violation / alpha);
+    gap = std::max(gap, layer.solution->gap);
+  }
+  if (solved == 0) return "";
+  std::ostringstream text;
+  text << "LASSO: " << solved << (solved == 1 ? " solution" : " solutions")
+       << ", which violate their optimality conditions by at most " << std::setprecision(2)
+       << violation << " of alpha;\nduality gap at most " << gap << " of the responses' squares\n";
+  return text.str();
+}
+
 }  // namespace
 
 void add_reconstruction(CLI::App& parser, ReconstructionArguments& reconstruction) {
   parser.add_option("--method", reconstruction.method,
-                    "criterion, or lasso: channels by a LASSO on the next layer's response, its "
-                    "weights by least squares (He et al. 2017)");
+                    "criterion; lasso: channels by a LASSO on the next layer's response, its "
+                    "weights by least squares (He et al. 2017); or 3c: that, after layers were "
+                    "split in two where it is measured to be quicker");
   std::string names;
   for (const std::string& name : selection_names()) names += (names.empty() ? "" : ", ") + name;
   parser.add_option("--select", reconstruction.select,
-                    "how --method lasso chooses channels: " + names);
+                    "how --method lasso and 3c choose channels: " + names);
   parser.add_flag("--repair", reconstruction.repair,
                   "after a criterion, solve for the remaining weights by least squares");
   parser.add_flag("--compare", reconstruction.compare,
                   "with --method lasso, try every way to choose on each layer");
+  parser.add_flag(
+      "--no-residual-target", reconstruction.no_residual_target,
+      "the last layer of a residual branch is solved for its own response, not for what "
+      "the shortcut lost as well");
   parser
       .add_option("--positions", reconstruction.positions,
                   "places in each calibration picture where responses are sampled")
@@ -64,16 +92,18 @@ void add_reconstruction(CLI::App& parser, ReconstructionArguments& reconstructio
 }
 
 void check(const ReconstructionArguments& reconstruction, bool has_data) {
-  require_one_of("--method", reconstruction.method, {"criterion", "lasso"});
+  require_one_of("--method", reconstruction.method, {"criterion", "lasso", "3c"});
   require_one_of("--select", reconstruction.select, selection_names());
-  require_usage(!(reconstruction.is_method() && reconstruction.repair),
-                "--method lasso repairs by itself, --repair is for criteria");
+  require_usage(!(reconstruction.is_method() && reconstruction.repair), "--method ",
+                reconstruction.method, " repairs by itself, --repair is for criteria");
   require_usage(reconstruction.is_method() || !reconstruction.compare,
-                "--compare is for --method lasso");
+                "--compare is for --method lasso and 3c");
   require_usage(reconstruction.is_method() || reconstruction.select == "lasso",
-                "--select is for --method lasso, a criterion is chosen by --criterion");
+                "--select is for --method lasso and 3c, a criterion is chosen by --criterion");
+  require_usage(reconstruction.is_asked() || !reconstruction.no_residual_target,
+                "--no-residual-target is for --method lasso, 3c and --repair");
   require_usage(has_data || !reconstruction.is_asked(),
-                reconstruction.repair ? "--repair" : "--method lasso",
+                reconstruction.repair ? "--repair" : "--method " + reconstruction.method,
                 " looks at pictures: give --data");
 }
 
@@ -86,6 +116,7 @@ Reconstruction reconstructed(const Graph& graph, const Coupling& coupling,
   options.positions = reconstruction.positions;
   options.seed = seed;
   options.compare = reconstruction.compare;
+  options.residual_target = !reconstruction.no_residual_target;
   options.stop = &stop_requested();
   options.progress = [&status](const std::string& layer, int done, int total) {
     status.show(join("reconstructing ", layer, " (", done + 1, " of ", total, ")"));
@@ -108,15 +139,17 @@ Reconstruction reconstructed(const Graph& graph, const Coupling& coupling,
 
 std::string description(const ReconstructionArguments& reconstruction) {
   if (reconstruction.repair) return "repaired by least squares";
-  return (reconstruction.select == "lasso" ? "by LASSO"
-                                           : "by the selection " + reconstruction.select) +
+  return (reconstruction.decomposes() ? "by decomposition where it is quicker, then " : "") +
+         std::string(reconstruction.select == "lasso"
+                         ? "by LASSO"
+                         : "by the selection " + reconstruction.select) +
          " and least squares";
 }
 
 std::vector<report::LayerError> layer_errors(const std::vector<ReconstructedLayer>& layers) {
   std::vector<report::LayerError> errors;
   for (const ReconstructedLayer& layer : layers) {
-    if (layer.too_large) continue;
+    if (!layer.unsolved.empty()) continue;
     report::LayerError& error = errors.emplace_back();
     error.name = layer.name;
     error.channels = layer.channels;
@@ -140,16 +173,21 @@ std::string layer_error_text(const std::vector<ReconstructedLayer>& layers) {
   for (const ReconstructedLayer& layer : layers) {
     std::vector<std::string> cells = {
         layer.name, join(layer.kept, " of ", layer.channels),
-        layer.too_large ? "too large to be solved for" : cell(shares(layer.error, layer.held_out))};
+        layer.unsolved.empty() ? cell(shares(layer.error, layer.held_out)) : "not solved for"};
     for (const Trial& trial : layer.trials)
       cells.push_back(cell(shares(trial.error, trial.held_out)));
     cells.resize(head.size());
     rows.push_back(std::move(cells));
   }
-  return table(head, rows) +
+  std::string unsolved;
+  for (const ReconstructedLayer& layer : layers)
+    if (!layer.unsolved.empty())
+      unsolved += layer.name + " not solved for: " + layer.unsolved + "\n";
+  return table(head, rows) + unsolved +
          "error: of the layer's response on pictures held out, when channels only go / a constant "
          "is\n"
-         "added / the remaining weights are solved for\n";
+         "added / the remaining weights are solved for\n" +
+         certificate_text(layers);
 }
 
 nlohmann::ordered_json layer_error_json(const std::vector<ReconstructedLayer>& layers) {
@@ -159,7 +197,10 @@ nlohmann::ordered_json layer_error_json(const std::vector<ReconstructedLayer>& l
                                     {"channels", layer.channels},
                                     {"kept", layer.kept},
                                     {"error", nullptr}};
-    if (!layer.too_large) entry["error"] = json_of(shares(layer.error, layer.held_out));
+    if (layer.unsolved.empty())
+      entry["error"] = json_of(shares(layer.error, layer.held_out));
+    else
+      entry["unsolved"] = layer.unsolved;
     if (layer.solution)
       entry["lasso"] = {{"alpha", layer.solution->alpha},
                         {"sweeps", layer.solution->sweeps},

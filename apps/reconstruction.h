@@ -17,13 +17,15 @@ class App;
 namespace bonsai::app {
 
 struct ReconstructionArguments {
-  std::string method = "criterion";  // or "lasso"
-  std::string select = "lasso";      // which channels --method lasso keeps
+  std::string method = "criterion";  // or "lasso", "3c"
+  std::string select = "lasso";      // which channels the methods keep
   bool repair = false;               // least squares after a criterion
   bool compare = false;
+  bool no_residual_target = false;
   int positions = 10;
 
-  bool is_method() const { return method == "lasso"; }
+  bool decomposes() const { return method == "3c"; }
+  bool is_method() const { return method == "lasso" || decomposes(); }
   bool is_asked() const { return is_method() || repair; }
 };
 void add_reconstruction(CLI::App& parser, ReconstructionArguments& reconstruction);
@@ -32,7 +34,7 @@ void add_reconstruction(CLI::App& parser, ReconstructionArguments& reconstructio
 // looks at pictures when there are none.
 void check(const ReconstructionArguments& reconstruction, bool has_data);
 
-// `gone`: what a criterion would remove; --method lasso keeps as many units of each group. Looks at
+// `gone`: what a criterion would remove; the methods keep as many units of each group. Looks at
 // `pictures` training pictures (0: all). A signal ends it.
 Reconstruction reconstructed(const Graph& graph, const Coupling& coupling,
                              const std::set<int>& gone,

@@ -26,10 +26,13 @@ struct View {
 // One layer's sums.
 class LayerSum {
  public:
-  LayerSum(const Graph& graph, const Collected& layer)
+  // `other`: the value whose difference is made up for as well; -1: none.
+  LayerSum(const Collected& layer, int other_)
       : mixer(layer.mixer),
-        other(earlier_operand(graph, layer.mixer)),
+        other(other_),
         scales_(layer.scales),
+        wanted_(layer.samples),
+        solved_(static_cast<size_t>(layer.mixer.groups)),
         held_out_(static_cast<size_t>(layer.mixer.groups)) {
     for (int b = 0; b < mixer.groups; ++b) {
       sums_.emplace_back(mixer.columns(), mixer.block_out());
@@ -64,7 +67,9 @@ class LayerSum {
         }
       });
       sums_[static_cast<size_t>(block)].add(x_.data(), d_.data(), rows);
-      hold_out(held_out_[static_cast<size_t>(block)], rows, judging * samples);
+      SampleRows& solved = solved_[static_cast<size_t>(block)];
+      put_aside(solved, 0, std::min(rows, wanted_ - solved.rows));
+      put_aside(held_out_[static_cast<size_t>(block)], rows, judging * samples);
     }
   }
 
@@ -77,6 +82,7 @@ class LayerSum {
       block.taps = mixer.taps();
       block.channels = mixer.block_in();
       block.held_out = std::move(held_out_[static_cast<size_t>(b)]);
+      block.solved = std::move(solved_[static_cast<size_t>(b)]);
       const auto columns = static_cast<size_t>(mixer.columns());
       block.w.reserve(static_cast<size_t>(mixer.block_out()) * columns);
       for (int o = b * mixer.block_out(); o < (b + 1) * mixer.block_out(); ++o) {
@@ -90,18 +96,18 @@ class LayerSum {
   }
 
   const Mixer mixer;
-  const int other;  // value; -1: none
+  const int other;
 
  private:
   // Rows of the batch from `first` on.
-  void hold_out(HeldOut& held, int first, int rows) const {
+  void put_aside(SampleRows& samples, int first, int rows) const {
     const auto begin = static_cast<size_t>(first), n = static_cast<size_t>(rows);
     const auto columns = static_cast<size_t>(mixer.columns()),
                outputs = static_cast<size_t>(mixer.block_out());
     const Scalar *x = x_.data() + begin * columns, *d = d_.data() + begin * outputs;
-    held.x.insert(held.x.end(), x, x + n * columns);
-    held.d.insert(held.d.end(), d, d + n * outputs);
-    held.rows += rows;
+    samples.x.insert(samples.x.end(), x, x + n * columns);
+    samples.d.insert(samples.d.end(), d, d + n * outputs);
+    samples.rows += rows;
   }
 
   void write_row(const View& view, int block, int picture, int position, int row) {
@@ -125,9 +131,10 @@ class LayerSum {
   }
 
   std::vector<double> scales_;
-  std::vector<MomentSum> sums_;    // per group of channels
-  std::vector<HeldOut> held_out_;  // per group of channels
-  std::vector<Scalar> x_, d_;      // the rows of one batch
+  int wanted_;                                 // samples to keep
+  std::vector<MomentSum> sums_;                // per group of channels
+  std::vector<SampleRows> solved_, held_out_;  // per group of channels
+  std::vector<Scalar> x_, d_;                  // the rows of one batch
 };
 
 }  // namespace
@@ -143,7 +150,10 @@ Collector::Collector(const Graph& original, const Graph& changed, const Pictures
       run_changed_(changed, pictures, batch_, kept_bytes) {}
 
 void Collector::settle(int node) {
-  run_original_.settle(node);
+  const int made = changed_.nodes[static_cast<size_t>(node)].out;
+  for (size_t n = 0; n < original_.nodes.size(); ++n) {
+    if (original_.nodes[n].out == made) run_original_.settle(static_cast<int>(n));
+  }
   run_changed_.settle(node);
 }
 
@@ -152,7 +162,8 @@ std::vector<std::vector<Regression>> Collector::collect(std::span<const Collecte
   sums.reserve(layers.size());
   std::set<int> original_values, changed_values;
   for (const Collected& layer : layers) {
-    const LayerSum& sum = sums.emplace_back(original_, layer);
+    const int other = options_.residual_target ? earlier_operand(changed_, layer.mixer) : -1;
+    const LayerSum& sum = sums.emplace_back(layer, other);
     changed_values.insert({sum.mixer.x, sum.mixer.y});
     original_values.insert(sum.mixer.y);
     if (sum.other < 0) continue;

@@ -24,6 +24,7 @@ namespace bonsai {
 struct CollectOptions {
   int positions = 10;  // per picture, at most
   uint64_t seed = 1;
+  bool residual_target = true;  // the last layer of a branch aims at Y1 - Y1' + Y2; false: at Y2
   const std::atomic<bool>* stop = nullptr;  // true: give up after this batch
 };
 
@@ -31,16 +32,18 @@ struct CollectOptions {
 struct Collected {
   Mixer mixer;
   std::vector<double> scales;  // per output: a
+  int samples = 0;             // rows to keep as well, besides their sums: the first ones
 };
 
 class Collector {
  public:
   // Graphs and pictures are the caller's; `changed` may change its parameters in between, but for
-  // those that lie before a node that was settled (see Rerun).
+  // those that lie before a node that was settled (see Rerun). Values that both have have the same
+  // numbers, and a layer's result is one of them; nodes may differ (compress/split_layer.h).
   Collector(const Graph& original, const Graph& changed, const Pictures& pictures,
             const CollectOptions& options);
 
-  void settle(int node);
+  void settle(int node);  // of the changed network
 
   // Per layer a regression for each of its groups. Empty when stopped.
   std::vector<std::vector<Regression>> collect(std::span<const Collected> layers);

@@ -137,10 +137,17 @@ class Projection {
 }  // namespace
 
 Ranking rank_greedily(const Candidates& candidates, int k) {
-  std::vector<Projection> projections;
-  projections.reserve(candidates.readers.size());
-  for (const Reader& reader : candidates.readers)
-    projections.emplace_back(reader, candidates.count());
+  struct Vote {
+    Projection projection;
+    double weight;
+  };
+  std::vector<Vote> votes;
+  for (const std::span<const Reader> layer : candidates.layers) {
+    const double square = response_square(layer);
+    for (const Reader& reader : layer) {
+      if (square > 0) votes.push_back({Projection(reader, candidates.count()), 1 / square});
+    }
+  }
   std::vector<int> left(static_cast<size_t>(candidates.count()));
   std::iota(left.begin(), left.end(), 0);
   Ranking ranking;
@@ -148,12 +155,12 @@ Ranking rank_greedily(const Candidates& candidates, int k) {
     std::vector<double> gains(left.size());
     parallel_ranges(static_cast<int64_t>(left.size()), 4, [&](int64_t begin, int64_t end) {
       for (auto i = static_cast<size_t>(begin); i < static_cast<size_t>(end); ++i) {
-        for (const Projection& projection : projections) gains[i] += projection.gain(left[i]);
+        for (const Vote& vote : votes) gains[i] += vote.weight * vote.projection.gain(left[i]);
       }
     });
     const auto best = std::max_element(gains.begin(), gains.end()) - gains.begin();
     const int taken = left[static_cast<size_t>(best)];
-    for (Projection& projection : projections) projection.take(taken);
+    for (Vote& vote : votes) vote.projection.take(taken);
     ranking.order.push_back(taken);
     left.erase(left.begin() + best);
   }

@@ -36,7 +36,7 @@ struct LassoSolution {
 };
 
 struct LassoOptions {
-  double tolerance = 1e-10;  // of the violation, relative to the alpha from which on all is zero
+  double tolerance = 1e-12;  // of the violation, relative to the alpha from which on all is zero
   int max_sweeps = 10000;    // beyond, what has been reached is returned
 };
 

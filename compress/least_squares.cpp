@@ -74,6 +74,15 @@ double square_with(const Regression& regression, const Contributions& c,
   return std::max(square, 0.0);
 }
 
+// mean += sign * (the mean of x) w, w [columns, outputs]
+void add_mean(const Moments& moments, const std::vector<int>& columns, const std::vector<double>& w,
+              double sign, std::vector<double>& mean) {
+  for (size_t i = 0; i < columns.size(); ++i) {
+    const double x = sign * moments.x_mean[static_cast<size_t>(columns[i])];
+    for (size_t o = 0; o < mean.size(); ++o) mean[o] += x * w[i * mean.size() + o];
+  }
+}
+
 class Solver {
  public:
   struct Solution {
@@ -85,9 +94,7 @@ class Solver {
       : m_(regression.moments),
         gone_(columns_of(regression, others(regression.channels, kept))),
         kept_(columns_of(regression, kept)),
-        w_(weights_of(regression, kept_)),
-        w_gone_(weights_of(regression, gone_)),
-        response_(w_.size()) {
+        w_gone_(weights_of(regression, gone_)) {
     const int k = size(), p = static_cast<int>(gone_.size()), outputs = m_.outputs;
     for (const int c : kept_) {
       const double* row = m_.xd.data() + at(c, 0, outputs);
@@ -98,10 +105,7 @@ class Solver {
       dgemm(Transpose::no, Transpose::no, k, outputs, p, 1, cross.data(), p, w_gone_.data(),
             outputs, 1, right_.data(), outputs);
     }
-    const std::vector<double> gram = submatrix(m_.xx, m_.columns, kept_, kept_);
-    dgemm(Transpose::no, Transpose::no, k, outputs, k, 1, gram.data(), k, w_.data(), outputs, 0,
-          response_.data(), outputs);
-    for (int i = 0; i < k; ++i) diagonal_ += gram[at(i, i, k)] / k;
+    for (const int i : kept_) diagonal_ += m_.xx[at(i, i, m_.columns)] / k;
   }
 
   const std::vector<int>& kept() const { return kept_; }
@@ -131,48 +135,19 @@ class Solver {
     std::vector<double> mean(static_cast<size_t>(m_.outputs));
     if (!m_.centred) return mean;
     mean = m_.d_mean;
-    add_mean(gone_, w_gone_, 1, mean);
-    if (!s.change.empty()) add_mean(kept_, s.change, -1, mean);
+    add_mean(m_, gone_, w_gone_, 1, mean);
+    if (!s.change.empty()) add_mean(m_, kept_, s.change, -1, mean);
     return mean;
-  }
-
-  // The mean and the variance of the remaining response.
-  void describe(const Solution& s, RegressionFit& fit) const {
-    std::vector<double> w = w_, xxw = response_;  // X_K'X_K w
-    for (size_t i = 0; i < s.change.size(); ++i) {
-      w[i] += s.change[i];
-      xxw[i] += right_[i] - s.weight * s.change[i];
-    }
-    fit.mean.assign(static_cast<size_t>(m_.outputs), 0);
-    fit.variance.assign(static_cast<size_t>(m_.outputs), 0);
-    add_mean(kept_, w, 1, fit.mean);
-    for (size_t i = 0; i < w.size(); ++i) {
-      fit.variance[i % fit.variance.size()] += w[i] * xxw[i] / m_.rows;
-    }
-    for (size_t o = 0; o < fit.variance.size(); ++o) {
-      if (!m_.centred) fit.variance[o] -= fit.mean[o] * fit.mean[o];
-      fit.variance[o] = std::max(fit.variance[o], 0.0);
-    }
   }
 
  private:
   int size() const { return static_cast<int>(kept_.size()); }
 
-  // mean += sign * (the mean of x) w, w [columns, outputs]
-  void add_mean(const std::vector<int>& columns, const std::vector<double>& w, double sign,
-                std::vector<double>& mean) const {
-    for (size_t i = 0; i < columns.size(); ++i) {
-      const double x = sign * m_.x_mean[static_cast<size_t>(columns[i])];
-      for (size_t o = 0; o < mean.size(); ++o) mean[o] += x * w[i * mean.size() + o];
-    }
-  }
-
   const Moments& m_;
-  std::vector<int> gone_, kept_;    // columns
-  std::vector<double> w_, w_gone_;  // [columns, outputs]
-  std::vector<double> right_;       // X_K'M
-  std::vector<double> response_;    // X_K'X_K w_K
-  double diagonal_ = 0;             // mean, of X_K'X_K
+  std::vector<int> gone_, kept_;  // columns
+  std::vector<double> w_gone_;    // [columns, outputs]
+  std::vector<double> right_;     // X_K'M
+  double diagonal_ = 0;           // mean, of X_K'X_K
 };
 
 // The samples that are held out, and what the present weights miss there.
@@ -234,7 +209,7 @@ class Judge {
     return sum;
   }
 
-  const HeldOut& samples_;
+  const SampleRows& samples_;
   int columns_, outputs_;
   std::vector<int> kept_;
   std::vector<Scalar> missing_;  // M [rows, outputs]
@@ -285,7 +260,6 @@ RegressionFit fit(const Regression& regression, const Contributions& c,
   Solver::Solution solution =
       best_solution(solver, Judge(regression, solver), ridge, result.held_out);
   result.intercept = solver.intercept(solution);
-  solver.describe(solution, result);
 
   const double before = square_with(regression, c, others(regression.channels, kept));
   const std::vector<double> constant = solver.intercept({});
@@ -297,7 +271,26 @@ RegressionFit fit(const Regression& regression, const Contributions& c,
   if (result.change.empty()) {
     result.change.resize(result.columns.size() * result.intercept.size());
   }
+  describe(regression, result);
   return result;
+}
+
+void describe(const Regression& regression, RegressionFit& fit) {
+  const Moments& m = regression.moments;
+  const int k = static_cast<int>(fit.columns.size());
+  std::vector<double> w = weights_of(regression, fit.columns), xxw(w.size());
+  for (size_t i = 0; i < w.size(); ++i) w[i] += fit.change[i];
+  const std::vector<double> gram = submatrix(m.xx, m.columns, fit.columns, fit.columns);
+  dgemm(Transpose::no, Transpose::no, k, m.outputs, k, 1, gram.data(), k, w.data(), m.outputs, 0,
+        xxw.data(), m.outputs);
+  fit.mean.assign(static_cast<size_t>(m.outputs), 0);
+  fit.variance.assign(static_cast<size_t>(m.outputs), 0);
+  add_mean(m, fit.columns, w, 1, fit.mean);
+  for (size_t i = 0; i < w.size(); ++i) fit.variance[i % fit.variance.size()] += w[i] * xxw[i];
+  for (size_t o = 0; o < fit.variance.size(); ++o) {
+    const double square = m.centred ? 0 : fit.mean[o] * fit.mean[o];
+    fit.variance[o] = std::max(fit.variance[o] / m.rows - square, 0.0);
+  }
 }
 
 }  // namespace bonsai

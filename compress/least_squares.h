@@ -45,4 +45,7 @@ struct RegressionFit {
 RegressionFit fit(const Regression& regression, const Contributions& contributions,
                   const std::vector<int>& kept, double ridge = 1e-4);
 
+// Sets the mean and the variance of the response to those by the fit's columns and change.
+void describe(const Regression& regression, RegressionFit& fit);
+
 }  // namespace bonsai

@@ -103,6 +103,22 @@ std::vector<double> output_scales(const Graph& graph, const Mixer& mixer) {
   return scales;
 }
 
+std::vector<double> output_offsets(const Graph& graph, const Mixer& mixer) {
+  std::vector<double> offsets(static_cast<size_t>(mixer.out));
+  if (mixer.bias >= 0) {
+    const Tensor& b = parameter(graph, mixer.bias);
+    for (size_t o = 0; o < offsets.size(); ++o) offsets[o] = double{b[o]};
+  }
+  if (mixer.norm < 0) return offsets;
+  const Node& norm = graph.nodes[static_cast<size_t>(mixer.norm)];
+  const Tensor &beta = parameter(graph, norm.in[2]), &mean = parameter(graph, norm.in[3]);
+  const std::vector<double> scales = output_scales(graph, mixer);
+  for (size_t o = 0; o < offsets.size(); ++o) {
+    offsets[o] = double{beta[o]} + scales[o] * (offsets[o] - double{mean[o]});
+  }
+  return offsets;
+}
+
 int earlier_operand(const Graph& graph, const Mixer& mixer) {
   const auto readers = consumers(graph);
   const int last = mixer.norm >= 0 ? mixer.norm : mixer.node;

@@ -41,6 +41,10 @@ std::vector<Mixer> mixers(const Graph& graph);
 // without a batch norm. [out]
 std::vector<double> output_scales(const Graph& graph, const Mixer& mixer);
 
+// What bias and batch norm add to each output after that: beta + a (b - mean), or the bias alone.
+// [out]
+std::vector<double> output_offsets(const Graph& graph, const Mixer& mixer);
+
 // The other operand of the addition that alone reads the mixer's output (or its batch norm's), if
 // that operand is computed earlier; -1: there is no such thing.
 int earlier_operand(const Graph& graph, const Mixer& mixer);

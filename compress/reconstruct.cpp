@@ -36,10 +36,14 @@ class Reconstructor {
         options_(options),
         mixers_(mixers(original)),
         l1_(l1_norm(original, coupling)),
+        l2_(l2_norm(Evidence(original, coupling))),
         remaining_(original, coupling, std::move(widths), l1_),
         graph_(original),
         collector_(original, graph_, pictures,
-                   {.positions = options.positions, .seed = options.seed, .stop = options.stop}) {}
+                   {.positions = options.positions,
+                    .seed = options.seed,
+                    .residual_target = options.residual_target,
+                    .stop = options.stop}) {}
 
   // These units go before anything is chosen.
   void remove(const std::set<int>& units) {
@@ -59,6 +63,7 @@ class Reconstructor {
       if (remaining_.is_open(g)) remaining_.decide(g);  // nobody reads it
     }
     mask();
+    note_transposed();
     return Reconstruction{
         .graph = std::move(graph_), .gone = remaining_.gone(), .layers = std::move(layers_)};
   }
@@ -69,6 +74,26 @@ class Reconstructor {
   }
 
   void mask() { graph_ = masked(graph_, coupling_, remaining_.gone()); }
+
+  // Transposed convolutions that lost inputs, unless each of their channels is made of one alone.
+  void note_transposed() {
+    for (size_t n = 0; n < graph_.nodes.size(); ++n) {
+      const Node& node = graph_.nodes[n];
+      if (node.op->name() != "conv_transpose2d") continue;
+      const int channels = graph_.values[static_cast<size_t>(node.in[0])].shape[3];
+      if (std::get<int64_t>(node.op->attributes().at("groups")) == channels) continue;
+      int kept = 0;
+      for (int c = 0; c < channels; ++c) {
+        kept += remaining_.is_gone(remaining_.unit_at(node.in[0], c)) ? 0 : 1;
+      }
+      if (kept == channels) continue;
+      layers_.push_back({.name = graph_.node_name(n),
+                         .channels = channels,
+                         .kept = kept,
+                         .unsolved = "a transposed convolution reads different taps at different "
+                                     "positions"});
+    }
+  }
 
   // Groups among the layer's inputs that are still to be chosen from.
   std::set<int> open_groups(const Mixer& mixer) const {
@@ -118,7 +143,8 @@ class Reconstructor {
     if (mixer.columns() > most_columns) {
       for (const int g : open) remaining_.decide(g);
       mask();
-      row.too_large = true;
+      row.unsolved = join("reads ", mixer.columns(), " numbers at once, more than the ",
+                          most_columns, " whose moments fit memory");
     } else {
       collector_.settle(mixer.node);
       const Collected layer{.mixer = mixer, .scales = scales(mixer)};
@@ -150,20 +176,22 @@ class Reconstructor {
     }
   }
 
-  // The layers after this one that read the group, as many at a time as memory holds. False when
-  // stopped.
+  // The layers after this one that read the group, as many at a time as memory holds; those of the
+  // first time are kept. False when stopped.
   bool add_later_readers(int group, const Mixer& first, const std::vector<int>& units,
-                         LassoProblem& problem) {
+                         LassoProblem& problem, std::vector<std::vector<Reader>>& kept) {
     std::vector<Collected> later;
     size_t bytes = 0;
     const auto flush = [&] {
       if (later.empty()) return true;
       std::vector<std::vector<Regression>> found = collector_.collect(later);
       if (found.empty()) return false;
+      const bool is_first_time = kept.empty();
       for (size_t i = 0; i < later.size(); ++i) {
         std::vector<Reader> readers = with_contributions(std::move(found[i]));
         number_candidates(later[i].mixer, units, readers);
         add_problem(readers, problem);
+        if (is_first_time) kept.push_back(std::move(readers));
       }
       later.clear();
       bytes = 0;
@@ -193,12 +221,19 @@ class Reconstructor {
     const size_t n = units.size();
     Candidates candidates{
         .problem = {.gram = std::vector<double>(n * n), .correlation = std::vector<double>(n)},
-        .readers = readers,
+        .layers = {},
         .l1 = {},
+        .l2 = {},
         .seed = options_.seed + static_cast<uint64_t>(group)};
-    for (const int u : units) candidates.l1.push_back(l1_[static_cast<size_t>(u)]);
+    for (const int u : units) {
+      candidates.l1.push_back(l1_[static_cast<size_t>(u)]);
+      candidates.l2.push_back(l2_[static_cast<size_t>(u)]);
+    }
     add_problem(readers, candidates.problem);
-    if (!add_later_readers(group, mixer, units, candidates.problem)) return false;
+    candidates.layers.emplace_back(readers);
+    std::vector<std::vector<Reader>> later;
+    if (!add_later_readers(group, mixer, units, candidates.problem, later)) return false;
+    candidates.layers.insert(candidates.layers.end(), later.begin(), later.end());
     if (options_.compare) compare(group, mixer, units, candidates, row);
     Ranking ranking = selection_.rank(candidates, remaining_.width(group));
     row.solution = std::move(ranking.solution);
@@ -221,8 +256,8 @@ class Reconstructor {
       const std::vector<int> order = selection.rank(candidates, remaining_.width(group)).order;
       const std::set<int> gone = remaining_.gone_after(group, named(units, order));
       Trial trial{.selection = selection.name};
-      for (size_t b = 0; b < candidates.readers.size(); ++b) {
-        const Reader& reader = candidates.readers[b];
+      for (size_t b = 0; b < candidates.layers[0].size(); ++b) {
+        const Reader& reader = candidates.layers[0][b];
         const RegressionFit found =
             fit(reader.regression, reader.contributions, kept_channels(mixer, b, gone));
         trial.error += found.error;
@@ -247,7 +282,7 @@ class Reconstructor {
   const Selection& selection_;
   ReconstructOptions options_;
   std::vector<Mixer> mixers_;
-  Scores l1_;
+  Scores l1_, l2_;
   Remaining remaining_;
   Graph graph_;
   Collector collector_;

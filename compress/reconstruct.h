@@ -9,7 +9,9 @@
 // - Channels are the units of compress/couple.h. Where several layers read the same channels (a
 //   residual stage), the channels are chosen for all of these layers together, and each is then
 //   solved for when its turn comes. The paper puts a sampler in front of a branch instead, which
-//   leaves the other readers alone but costs a pass over memory at every run.
+//   leaves the other readers alone but costs a pass over memory at every run: the kernels of
+//   engine/kernels read runs of neighbouring channels, and a choice of channels would need rows of
+//   its own in every table of conv.cpp (while the shortcut, which reads all, lets none of them go).
 // - A layer is solved for before its batch norm. The constant that is missing goes into beta, and
 //   the running statistics become those of the new response, with gamma and beta turned so that
 //   the network's function stays: fine-tuning, which normalises by the batch, begins from there.
@@ -18,8 +20,9 @@
 // - A layer without bias and batch norm is solved for without a constant.
 // With 100 pictures or more, every tenth is held out until there are 2048 such samples; they judge
 // how strongly a layer's weights are held to what they were, and what the errors really are.
-// Layers that read more than 8192 numbers at once are left as they are: their moments would not
-// fit memory.
+// Two kinds of layers are left as they are, and say so: those that read more than 8192 numbers at
+// once, whose moments would not fit memory, and transposed convolutions, whose outputs read
+// different taps by their position, so that one regression does not say it all.
 #pragma once
 
 #include <atomic>
@@ -40,7 +43,8 @@ namespace bonsai {
 struct ReconstructOptions {
   int positions = 10;  // of a layer's output in each picture
   uint64_t seed = 1;
-  bool compare = false;  // also try every other selection rule on each layer
+  bool residual_target = true;  // see CollectOptions
+  bool compare = false;         // also try every other selection rule on each layer
   std::function<void(const std::string& layer, int done, int total)> progress = {};
   const std::atomic<bool>* stop = nullptr;  // true: give up soon
 };
@@ -53,9 +57,9 @@ struct Trial {
 
 struct ReconstructedLayer {
   std::string name;
-  int channels = 0, kept = 0;                 // of its input
-  RegressionError error = {}, held_out = {};  // as of RegressionFit; zeros when it was too large
-  bool too_large = false;
+  int channels = 0, kept = 0;                  // of its input
+  RegressionError error = {}, held_out = {};   // as of RegressionFit; zeros when it is unsolved
+  std::string unsolved = {};                   // why its weights were left; then the errors are 0
   std::vector<Trial> trials = {};              // when compared, and channels were chosen here
   std::optional<LassoSolution> solution = {};  // of the LASSO that chose its channels
 };
@@ -63,7 +67,8 @@ struct ReconstructedLayer {
 struct Reconstruction {
   Graph graph;         // of the original's size, with zeros in place of what is gone: prune() it
   std::set<int> gone;  // units
-  std::vector<ReconstructedLayer> layers;  // that lost channels, in order of execution
+  // That lost channels, in order of execution; transposed convolutions come last.
+  std::vector<ReconstructedLayer> layers;
 };
 
 // Chooses and reconstructs. `widths`: how many units each group keeps. Nothing when stopped.

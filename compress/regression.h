@@ -13,8 +13,7 @@
 
 namespace bonsai {
 
-// Samples that are not solved for.
-struct HeldOut {
+struct SampleRows {
   int rows = 0;
   std::vector<Scalar> x, d;  // [rows, columns], [rows, outputs]
 };
@@ -23,7 +22,8 @@ struct Regression {
   Moments moments;        // of x and D
   std::vector<double> w;  // [outputs, taps, channels]
   int taps = 1, channels = 1;
-  HeldOut held_out = {};
+  SampleRows held_out = {};  // that are not solved for
+  SampleRows solved = {};    // some that are, where they were asked for
 };
 
 // Channel i alone contributes z_i = w x, with x zero elsewhere, to all outputs of all samples.

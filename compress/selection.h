@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -24,18 +25,24 @@ struct Reader {
 
 // Units of one group that compete.
 struct Candidates {
-  LassoProblem problem;                // of all layers that read them, see add_problem
-  const std::vector<Reader>& readers;  // the first of these, one per group of its channels
-  std::vector<double> l1;              // of the filters that make each candidate
+  LassoProblem problem;  // of all layers that read them, see add_problem
+  std::vector<std::span<const Reader>>
+      layers;                  // these, one reader per group of a layer's channels;
+                               // fewer than all where memory does not hold them
+  std::vector<double> l1, l2;  // of the filters that make each candidate
   uint64_t seed = 1;
 
   int count() const { return problem.size(); }
 };
 
+// The square of what the candidates and the target's rest make together, by which a layer's errors
+// are divided: every layer has one vote. 0: the response does not depend on the candidates.
+double response_square(std::span<const Reader> layer);
+
 // Adds the layer's share: one column per candidate, the sum of its channels' contributions, and as
-// the response what the candidates and the target's rest make together. Shares are divided by the
-// square of their response: every layer has one vote.
-void add_problem(const std::vector<Reader>& layer, LassoProblem& sum);
+// the response what the candidates and the target's rest make together, divided by
+// response_square().
+void add_problem(std::span<const Reader> layer, LassoProblem& sum);
 
 struct Ranking {
   std::vector<int> order;                      // all candidates, the one to keep first of all first
@@ -53,7 +60,7 @@ const std::vector<Selection>& selections();
 const Selection& find_selection(std::string_view name);
 
 // greedy.cpp: again and again the candidate whose channels, solved for together with those taken
-// before, lower the squared error of the first reader most.
+// before, lower the squared errors of the layers most.
 Ranking rank_greedily(const Candidates& candidates, int k);
 
 }  // namespace bonsai

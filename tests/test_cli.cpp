@@ -159,17 +159,31 @@ TEST_CASE("prune and compress reconstruct, compare selections and show the error
   REQUIRE(layers.size() == 6);
   for (const Json& layer : layers) {
     require_keys(layer.at("lasso"), {"alpha", "sweeps", "violation", "gap"});
-    CHECK(layer.at("selections").size() == 6);
+    CHECK(layer.at("selections").size() == 7);
     const Json& error = layer.at("error");
     CHECK(error.at("least_squares") <= error.at("bias_only"));
     CHECK(error.at("bias_only") <= error.at("naive"));
   }
+  const Json split = json_of(folder,
+                             "prune run/model.bonsai --method 3c --target macs=0.4 "
+                             "--calibration 60 --positions 4 --images 64 --test-images 64 "
+                             "--data synthetic --out 3c.bonsai");
+  CHECK(split.at("after").at("macs").get<double>() <=
+        0.4 * split.at("before").at("macs").get<double>());
+  REQUIRE(split.at("decomposed").size() == 6);
+  for (const Json& layer : split.at("decomposed")) {
+    require_keys(layer, {"name", "spatial_rank", "channel_rank", "ms", "decomposed_ms"});
+    CHECK(layer.at("ms").get<double>() > 0);
+  }
+  CHECK(folder.run("summary 3c.bonsai").status == 0);
+
   const Outcome shown =
       folder.run("compress" + job + "--data synthetic --finetune 0 --out compressed");
   INFO(shown.err);
   REQUIRE(shown.status == 0);
   CHECK(shown.out.find("as made") != std::string::npos);
   CHECK(shown.out.find("greedy") != std::string::npos);
+  CHECK(shown.out.find("duality gap at most") != std::string::npos);
   CHECK(folder.read("compressed/report.html").find("<h2>Reconstruction</h2>") != std::string::npos);
   // The report is drawn again from what the run left.
   CHECK(json_of(folder, "report compressed").at("report") == "compressed/report.html");

@@ -84,11 +84,17 @@ TEST_CASE("compare prints a row per criterion and leaves a report") {
     CHECK(criterion.at("curve").size() == 7);
     CHECK(criterion.at("overlap").at(criterion.at("name").get<std::string>()) == 1);
   }
+  REQUIRE(found.at("methods").size() == 3);
+  for (const Json& method : found.at("methods")) {
+    CHECK(method.at("macs").get<double>() > 0.1);
+    CHECK(method.at("macs").get<double>() < 0.5);
+    CHECK(method.contains("accuracy"));
+  }
   CHECK(found.at("l1_l2").size() == 6);
   const std::string page = folder.read("run/report.html");
   for (const char* part :
        {"Agreement with the oracle", "Overlap of choices", "Accuracy after recalibration",
-        "L1 against L2", "closest to the oracle"})
+        "L1 against L2", "closest to the oracle", "Methods that solve for weights"})
     CHECK(page.find(part) != std::string::npos);
 }
 

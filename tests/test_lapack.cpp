@@ -109,3 +109,25 @@ TEST_CASE("double-precision products have the same bits for any number of thread
   }
   set_thread_count(before);
 }
+
+TEST_CASE("eigenvectors diagonalise a symmetric matrix, the largest eigenvalue first") {
+  const int n = 40;
+  const Matrix m = random_matrix(n, n, 9);
+  Matrix a = m;
+  const Matrix t = transposed(m, n, n);
+  for (size_t i = 0; i < a.size(); ++i) a[i] += t[i];
+  Matrix v = a;
+  const std::vector<double> values = eigenvectors(n, v.data());
+  CHECK(std::is_sorted(values.rbegin(), values.rend()));
+  const Matrix rotated = product(product(v, a, n, n, n), transposed(v, n, n), n, n, n);
+  const Matrix lengths = product(v, transposed(v, n, n), n, n, n);
+  for (int i = 0; i < n; ++i) {
+    for (int j = 0; j < n; ++j) {
+      const auto at = static_cast<size_t>(i * n + j);
+      CHECK(rotated[at] == Approx(i == j ? values[static_cast<size_t>(i)] : 0).margin(1e-11));
+      CHECK(lengths[at] == Approx(i == j ? 1 : 0).margin(1e-12));
+    }
+  }
+  Matrix not_finite(4, std::nan(""));
+  CHECK_THROWS_WITH(eigenvectors(2, not_finite.data()), "eigenvectors: the matrix is not finite");
+}

@@ -128,35 +128,61 @@ void require_exactly(int k, const LassoProblem& p) {
 
 }  // namespace
 
-TEST_CASE("lasso agrees with an independent solver") {
-  // scikit-learn 1.9.1: Lasso(alpha, fit_intercept=False, tol=1e-15, max_iter=10**7)
+TEST_CASE("lasso agrees with independent solvers") {
   struct Row {
     double part;  // of the largest alpha
     std::vector<double> beta;
     double objective;
   };
-  const Row rows[] = {{0.5,
-                       {0.471950420316072, -0.119617404450413, 0, 0.296175524409996, 0, 0},
-                       0.0961424365817476},
-                      {0.1,
-                       {0.977448703217543, -0.596028748620576, 0, 0.356255091887582, 0, 0},
-                       0.0279887263210716},
-                      {0.01,
-                       {1.03552719869907, -0.68501275481172, 0.00852127233526559, 0.443936864985224,
-                        -0.0131929945559156, 0.129294301209802},
-                       0.0052731380043225}};
-  const Design d = reference();
-  const LassoProblem p = problem(d);
-  CHECK(largest_alpha(p) == Approx(0.12094816930354156).epsilon(1e-13));
-  for (const Row& row : rows) {
-    const double alpha = row.part * largest_alpha(p);
-    const LassoSolution solution = solve_lasso(p, alpha);
-    INFO("alpha " << alpha);
-    for (size_t i = 0; i < row.beta.size(); ++i) {
-      CHECK(solution.beta[i] == Approx(row.beta[i]).margin(1e-7));
-      CHECK((solution.beta[i] == 0) == (row.beta[i] == 0));
+  struct Reference {
+    Design design;
+    double largest_alpha;
+    std::vector<Row> rows;
+  };
+  const Reference references[] = {
+      // scikit-learn 1.9.1: Lasso(alpha, fit_intercept=False, tol=1e-15, max_iter=10**7)
+      {reference(),
+       0.12094816930354156,
+       {{0.5,
+         {0.471950420316072, -0.119617404450413, 0, 0.296175524409996, 0, 0},
+         0.0961424365817476},
+        {0.1,
+         {0.977448703217543, -0.596028748620576, 0, 0.356255091887582, 0, 0},
+         0.0279887263210716},
+        {0.01,
+         {1.03552719869907, -0.68501275481172, 0.00852127233526559, 0.443936864985224,
+          -0.0131929945559156, 0.129294301209802},
+         0.0052731380043225}}},
+      // All 3^8 patterns of signs tried, the one that satisfies the conditions solved in rationals.
+      {unruly(),
+       0.01755025445509302,
+       {{0.3,
+         {-1.06058772976677, 0.0306823346587812, 0, -0.175389032853709, 0.0452895407502771, 0,
+          0.753321658478009, 0},
+         0.0312338231602666},
+        {0.05,
+         {-2.88231562504017, 0.443246453761901, 0.106418750322586, -1.2666543329611,
+          0.0396587807813705, 1.39582282844259, 1.77110225428224, 0.153574143395211},
+         0.0109100413844058},
+        {0.001,
+         {-3.48286783129238, 0.525962240851039, 0.300227954187383, -1.52528954375155,
+          -0.00628688608414739, 1.75650048246453, 2.01887322828409, 0.321895856683137},
+         0.00317662011574928}}}};
+  for (const Reference& r : references) {
+    const LassoProblem p = problem(r.design);
+    CHECK(largest_alpha(p) == Approx(r.largest_alpha).epsilon(1e-13));
+    for (const Row& row : r.rows) {
+      const double alpha = row.part * largest_alpha(p);
+      const LassoSolution solution = solve_lasso(p, alpha);
+      INFO("alpha " << row.part << " of the largest");
+      for (size_t i = 0; i < row.beta.size(); ++i) {
+        CHECK(solution.beta[i] == Approx(row.beta[i]).epsilon(0).margin(1e-10));
+        CHECK((solution.beta[i] == 0) == (row.beta[i] == 0));
+      }
+      CHECK(objective(r.design, solution.beta, alpha) == Approx(row.objective).epsilon(1e-12));
+      CHECK(solution.violation < 1e-13);
+      CHECK(solution.gap < 1e-13);
     }
-    CHECK(objective(d, solution.beta, alpha) == Approx(row.objective).epsilon(1e-10));
   }
 }
 

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cmath>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -14,6 +15,7 @@
 #include "tests/calibration.h"
 #include "tests/catch.h"
 #include "tests/networks.h"
+#include "tests/train_fixture.h"
 
 using namespace bonsai;
 using namespace bonsai::testing;
@@ -56,6 +58,28 @@ Tensor tap(Graph& graph, const Tensor& x, int value) {
   return taps(graph, x, std::vector<int>{value})[0];
 }
 
+// Which channels of an axis are among the units.
+std::vector<bool> gone_at(const Coupling& coupling, const std::set<int>& units, const Axis& axis,
+                          int channels) {
+  std::vector<bool> gone(static_cast<size_t>(channels), false);
+  for (const int u : units) {
+    for (const Channel& c : coupling.units[static_cast<size_t>(u)].channels) {
+      if (c.axis == axis) gone[static_cast<size_t>(c.index)] = true;
+    }
+  }
+  return gone;
+}
+
+// Of the channels that stay.
+double square_left(const Tensor& a, const Tensor& b, const std::vector<bool>& gone) {
+  double sum = 0;
+  for (size_t i = 0; i < a.size(); ++i) {
+    const double d = double{a[i]} - double{b[i]};
+    if (!gone[i % gone.size()]) sum += d * d;
+  }
+  return sum;
+}
+
 // Units of a group, by name and position in it.
 std::set<int> units_of(const Coupling& coupling, const std::string& group,
                        const std::vector<int>& positions) {
@@ -87,6 +111,7 @@ TEST_CASE("every network keeps the widths asked for, and pruning it changes noth
       CHECK_FALSE(result.layers.empty());
       for (const ReconstructedLayer& layer : result.layers) {
         INFO(layer.name);
+        if (!layer.unsolved.empty()) continue;
         // Behind padded shortcuts a group may lose channels that this layer does not read.
         CHECK((layer.kept < layer.channels ||
                (network->name == "padded" && layer.kept == layer.channels)));
@@ -218,21 +243,8 @@ TEST_CASE("the last layer of a branch minimises the error of the sum") {
         graph.nodes[static_cast<size_t>(consumers(graph)[static_cast<size_t>(end)][0])].out;
     // Only the channels that stay count.
     const Tensor target = tap(graph, x, sum);
-    std::vector<bool> gone(static_cast<size_t>(target.dim(3)), false);
-    for (const int u : result.gone) {
-      for (const Channel& c : coupling.units[static_cast<size_t>(u)].channels) {
-        if (c.axis == Axis{sum, 3}) gone[static_cast<size_t>(c.index)] = true;
-      }
-    }
-    const auto error = [&](Graph& g) {
-      const Tensor y = tap(g, x, sum);
-      double total = 0;
-      for (size_t i = 0; i < y.size(); ++i) {
-        const double d = double{y[i]} - double{target[i]};
-        if (!gone[i % gone.size()]) total += d * d;
-      }
-      return total;
-    };
+    const std::vector<bool> gone = gone_at(coupling, result.gone, {sum, 3}, target.dim(3));
+    const auto error = [&](Graph& g) { return square_left(tap(g, x, sum), target, gone); };
     const double least = error(result.graph);
     Random random(3, Purpose::test);
     for (int trial = 0; trial < 10; ++trial) {
@@ -245,6 +257,29 @@ TEST_CASE("the last layer of a branch minimises the error of the sum") {
       for (size_t i = 0; i < b.size(); ++i) b[i] += 0.05F * random.normal();
       CHECK(error(other) > least);
     }
+  }
+}
+
+TEST_CASE("aiming at the sum makes up for what the shortcut lost") {
+  for (const NetworkPtr& network : {residual(), projection()}) {
+    INFO(network->name);
+    Graph graph = traced(*network);
+    const Coupling coupling = couple(graph);
+    const Tensor x = random_pictures(graph, 80, 2);
+    const auto with = [&](bool residual_target) {
+      ReconstructOptions options{.positions = every_position};
+      options.residual_target = residual_target;
+      return reconstructed(graph, coupling, x, "lasso", options);
+    };
+    Reconstruction aiming = with(true), other = with(false);
+    REQUIRE(aiming.gone == other.gone);
+    // Up to the last sum, the layer before it is all that differs.
+    const auto add = std::find_if(graph.nodes.rbegin(), graph.nodes.rend(),
+                                  [](const Node& node) { return node.op->name() == "add"; });
+    const Tensor target = tap(graph, x, add->out);
+    const std::vector<bool> gone = gone_at(coupling, aiming.gone, {add->out, 3}, target.dim(3));
+    CHECK(square_left(tap(aiming.graph, x, add->out), target, gone) <
+          0.999 * square_left(tap(other.graph, x, add->out), target, gone));
   }
 }
 
@@ -296,6 +331,37 @@ TEST_CASE("rules are compared on the same layer, and the least squares repair al
   CHECK(max_abs_difference(output(alone.graph, x), output(result.graph, x)) == 0);
 }
 
+TEST_CASE("on trained networks the lasso's layers answer better than first or random ones'") {
+  // Of one layer at half its inputs, over ten trained networks. What data make of it is not ours
+  // to decide: an average that goes the other way is told and fails nothing.
+  const Dataset& data = small_data();
+  std::map<std::string, double> naive, solved;
+  for (uint64_t seed = 1; seed <= 10; ++seed) {
+    SmallNet net(seed);
+    TrainOptions training = small_options();
+    training.seed = seed;
+    fit(net, data, training);
+    const Graph graph = trace(net, {1, 16, 16, 3});
+    const Coupling coupling = couple(graph);
+    ReconstructOptions options{.positions = every_position, .seed = seed};
+    options.compare = true;
+    const Pictures pictures = sample_pictures(data.train, data.mean, data.std, 0, seed);
+    const Reconstruction result = *prune_by_reconstruction(
+        graph, coupling, {4, 16}, find_selection("lasso"), pictures, options);
+    REQUIRE(result.layers.size() == 1);
+    for (const Trial& trial : result.layers[0].trials) {
+      CHECK(trial.error.least_squares < trial.error.naive);
+      naive[trial.selection] += trial.error.naive / trial.error.target / 10;
+      solved[trial.selection] += trial.error.least_squares / trial.error.target / 10;
+    }
+  }
+  for (const auto& [name, error] : solved) {
+    UNSCOPED_INFO(name << ": " << naive[name] << " naive, " << error << " solved for");
+  }
+  CHECK_NOFAIL(solved["lasso"] < solved["first"]);
+  CHECK_NOFAIL(solved["lasso"] < solved["random"]);
+}
+
 TEST_CASE("reconstruction has the same bits for any number of threads", "[threads]") {
   const int before = thread_count();
   Graph graph = traced(*residual());
@@ -324,12 +390,28 @@ TEST_CASE("a layer that reads too much is left as it is, and its inputs chosen b
   const Tensor x = random_pictures(graph, 2, 2);
   Reconstruction result = reconstructed(graph, coupling, x);
   REQUIRE(result.layers.size() == 1);
-  CHECK(result.layers[0].too_large);
+  CHECK(result.layers[0].unsolved ==
+        "reads 8448 numbers at once, more than the 8192 whose moments fit memory");
   CHECK(result.gone == choose(graph, coupling, l1_norm(graph, coupling), {.keep = 0.5}));
   CHECK(max_abs_difference(output(result.graph, x), [&] {
           Graph plain = masked(graph, coupling, result.gone);
           return output(plain, x);
         }()) == 0);
+}
+
+TEST_CASE("transposed convolutions are named as what is not solved for") {
+  Graph graph = traced(*transposed());
+  const Coupling coupling = couple(graph);
+  const Tensor x = random_pictures(graph, 20, 2);
+  const Reconstruction result = reconstructed(graph, coupling, x);
+  std::vector<std::string> unsolved;
+  for (const ReconstructedLayer& layer : result.layers) {
+    if (layer.unsolved.empty()) continue;
+    unsolved.push_back(layer.name);
+    CHECK(layer.kept < layer.channels);
+    CHECK(contains(layer.unsolved, "transposed"));
+  }
+  CHECK(unsolved == std::vector<std::string>{"up", "grouped"});  // deep mixes nothing
 }
 
 TEST_CASE("reconstruction stops when asked, and refuses what makes no sense") {

@@ -327,8 +327,9 @@ TEST_CASE("selection rules keep what they say, and greedy gains most") {
   readers[0].candidates = {0, 1, 2, -1, 3, 4, 4, 5};
   Candidates candidates{
       .problem = {.gram = std::vector<double>(36), .correlation = std::vector<double>(6)},
-      .readers = readers,
-      .l1 = {3, 9, 1, 7, 2, 8}};
+      .layers = {readers},
+      .l1 = {3, 9, 1, 7, 2, 8},
+      .l2 = {3, 1, 9, 7, 2, 8}};
   add_problem(readers, candidates.problem);
   CHECK(candidates.problem.square == 1);
 
@@ -350,6 +351,7 @@ TEST_CASE("selection rules keep what they say, and greedy gains most") {
   }
   CHECK(find_selection("first").rank(candidates, 3).order == first(6));
   CHECK(find_selection("l1").rank(candidates, 3).order == std::vector<int>{1, 5, 3, 0, 4, 2});
+  CHECK(find_selection("l2").rank(candidates, 3).order == std::vector<int>{2, 5, 3, 0, 4, 1});
   CHECK(find_selection("response").rank(candidates, 3).order[0] == 4);  // of two channels
   CHECK(find_selection("lasso").rank(candidates, 3).solution.has_value());
 
@@ -361,6 +363,52 @@ TEST_CASE("selection rules keep what they say, and greedy gains most") {
     CHECK(error_of(greedy, 2).least_squares <=
           error_of({greedy[0], i}, 2).least_squares * (1 + 1e-9));
   }
+}
+
+TEST_CASE("greedy and response listen to all layers that read the channels") {
+  const Samples first = draw(300, 1, 6, 4, 0.2, 8), second = draw(300, 1, 6, 4, 0.2, 9);
+  std::vector<std::vector<Reader>> layers(2);
+  std::vector<std::vector<double>> lowered(2);  // by every channel alone
+  for (size_t l = 0; l < 2; ++l) {
+    Reader& reader = layers[l].emplace_back();
+    reader.regression = exact_regression(l == 0 ? first : second);
+    reader.contributions = contributions(reader.regression);
+    reader.candidates = {0, 1, 2, 3, 4, 5};
+    for (int i = 0; i < 6; ++i) {
+      const RegressionError error = fit(reader.regression, reader.contributions, {i}).error;
+      lowered[l].push_back(error.least_squares / response_square(layers[l]));
+    }
+  }
+  Candidates candidates{
+      .problem = {.gram = std::vector<double>(36), .correlation = std::vector<double>(6)},
+      .layers = {layers[0], layers[1]},
+      .l1 = std::vector<double>(6),
+      .l2 = std::vector<double>(6)};
+  std::vector<double> sum = lowered[0];
+  for (size_t i = 0; i < 6; ++i) sum[i] += lowered[1][i];
+  const auto best = [](const std::vector<double>& errors) {
+    return static_cast<int>(std::min_element(errors.begin(), errors.end()) - errors.begin());
+  };
+  const Selection& greedy = find_selection("greedy");
+  CHECK(greedy.rank(candidates, 1).order[0] == best(sum));
+  // Either alone chooses by itself, and they do not agree.
+  const auto alone = [&](size_t l) {
+    Candidates one = candidates;
+    one.layers = {layers[l]};
+    return greedy.rank(one, 1).order[0];
+  };
+  CHECK(alone(0) == best(lowered[0]));
+  CHECK(alone(1) == best(lowered[1]));
+  CHECK(alone(0) != alone(1));
+
+  // A channel that the first layer hardly sees, and the second sees nothing but.
+  const Selection& response = find_selection("response");
+  for (Reader* reader : {&layers[0][0], &layers[1][0]}) {
+    reader->regression.moments.magnitudes = {5, 4, 3, 2, 1, 0.5};
+  }
+  CHECK(response.rank(candidates, 1).order[0] == 0);
+  layers[1][0].regression.moments.magnitudes = {0, 0, 0, 0, 0, 1};
+  CHECK(response.rank(candidates, 1).order[0] == 5);
 }
 
 TEST_CASE("the lasso's problem asks for what the candidates and the lack make together") {

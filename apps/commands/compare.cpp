@@ -12,6 +12,7 @@
 #include "apps/console.h"
 #include "apps/files.h"
 #include "apps/findings.h"
+#include "apps/method_comparison.h"
 #include "apps/report/text.h"
 #include "apps/signals.h"
 #include "apps/steps.h"
@@ -34,6 +35,7 @@ struct Found {
   std::map<int, double> oracle;  // by unit
   std::vector<ComparedCriterion> criteria;
   std::vector<NormRatio> norms;
+  std::vector<ComparedMethod> methods;
   CurveOptions curves;
 
   const ComparedCriterion& find(const std::string& name) const {
@@ -80,6 +82,7 @@ Found found_by(const Analysis& analysis, const Arguments& arguments) {
   found.curves.progress = {};
   steps.clear();
   end_if_stopped();
+  found.methods = compared_methods(analysis, arguments.analysis, found.curves.cut);
   return found;
 }
 
@@ -207,6 +210,8 @@ std::vector<report::Fact> findings_of(const Found& found) {
        explain_norms(found.norms, overlap(found.find("l1").chosen, found.find("l2").chosen))}};
   for (const ComparedCriterion& c : found.criteria)
     if (!c.refused.empty()) facts.push_back({c.name + " left out", c.refused});
+  for (const ComparedMethod& m : found.methods)
+    if (!m.refused.empty()) facts.push_back({m.name + " left out", m.refused});
   return facts;
 }
 
@@ -248,6 +253,7 @@ Json json_of(const Analysis& analysis, const Found& found) {
                      {"spearman", r.spearman}});
   return {{"oracle_units", found.oracle.size()},
           {"criteria", std::move(criteria)},
+          {"methods", methods_json(found.methods)},
           {"l1_l2", std::move(norms)}};
 }
 
@@ -268,7 +274,8 @@ void run(const Arguments& arguments, const CLI::App& parser, const Invocation& i
   report.charts = {
       curve_chart(found, "Accuracy as pruned", &PrunedAccuracy::pruned),
       curve_chart(found, "Accuracy after recalibration", &PrunedAccuracy::recalibrated)};
-  report.tables = {summary_table(found), norm_table(found)};
+  report.tables = {summary_table(found), method_table(found.methods, found.curves.cut),
+                   norm_table(found)};
   const std::filesystem::path folder = folder_of(analysis, arguments.analysis, "compare");
   make_folder(folder);
   write_text(folder / "config.json", config_json(parser, invocation));
@@ -280,7 +287,8 @@ void run(const Arguments& arguments, const CLI::App& parser, const Invocation& i
     return;
   }
   for (const report::Table& part :
-       {summary_table(found), curve_table(found, "Accuracy as pruned", &PrunedAccuracy::pruned),
+       {summary_table(found), method_table(found.methods, found.curves.cut),
+        curve_table(found, "Accuracy as pruned", &PrunedAccuracy::pruned),
         curve_table(found, "Accuracy after recalibration", &PrunedAccuracy::recalibrated),
         norm_table(found)})
     print(part.title + "\n" + table(part.head, part.rows) + part.note + "\n\n");

@@ -9,6 +9,7 @@
 
 #include "apps/commands/commands.h"
 #include "apps/console.h"
+#include "apps/decomposition.h"
 #include "apps/files.h"
 #include "apps/findings.h"
 #include "apps/finetuning.h"
@@ -21,6 +22,7 @@
 #include "apps/signals.h"
 #include "apps/starting_point.h"
 #include "apps/training.h"
+#include "apps/usage.h"
 #include "engine/file.h"
 
 namespace bonsai::app {
@@ -44,7 +46,8 @@ struct Arguments {
 struct Run {
   StartingPoint start;  // its graph: the trained network
   Graph after;
-  std::vector<ReconstructedLayer> layers;  // empty unless pruned by reconstruction
+  std::vector<DecomposedLayer> decomposed;  // empty unless by 3C
+  std::vector<ReconstructedLayer> layers;   // empty unless pruned by reconstruction
   std::vector<EpochRecord> training, finetuning;
   Evaluation tested_before, tested_pruned, tested_after;
   TrainOptions train_options, finetune_options;
@@ -73,8 +76,11 @@ void train_stage(const Arguments& arguments, Run& run) {
 
 void prune_stage(const Arguments& arguments, Run& run) {
   stage("pruning " + description(arguments.pruning));
-  run.after = pruned(run.start.graph, arguments.pruning, &run.start.data, arguments.training.seed,
-                     &run.layers);
+  Pruned result =
+      pruned(run.start.graph, arguments.pruning, &run.start.data, arguments.training.seed);
+  run.after = std::move(result.graph);
+  run.decomposed = std::move(result.decomposed);
+  run.layers = std::move(result.layers);
   run.tested_pruned = evaluate_model(run.after, run.start.data);
   say("accuracy after pruning, before fine-tuning: " +
       report::percent(run.tested_pruned.accuracy, 2));
@@ -159,6 +165,9 @@ void run(const Arguments& given, const CLI::App& parser, const Invocation& invoc
       arguments.pruning.ratios.empty())
     arguments.pruning.target = "macs=0.5";
   check(arguments.pruning, true);
+  require_usage(!arguments.resume || !arguments.pruning.reconstruction.decomposes(),
+                "--method 3c goes by measured times, so that no run goes on as another began: "
+                "leave --resume out");
   apply(arguments.common);
   if (!arguments.file.empty()) arguments.network.name = arguments.file;
   check(arguments.finetuning);
@@ -192,10 +201,12 @@ void run(const Arguments& given, const CLI::App& parser, const Invocation& invoc
                                      {"after", figures(models[1])},
                                      {"model", run.pruned_model.string()},
                                      {"report", page}};
+    if (!run.decomposed.empty()) result["decomposed"] = decomposition_json(run.decomposed);
     if (!run.layers.empty()) result["layers"] = layer_error_json(run.layers);
     print_json(result);
     return;
   }
+  if (!run.decomposed.empty()) print("\n" + decomposition_text(run.decomposed));
   if (!run.layers.empty()) print("\n" + layer_error_text(run.layers));
   print("\n" + comparison_text(models));
   const double speedup = report::speedup_one_thread(models);

@@ -8,6 +8,7 @@
 #include "apps/commands/commands.h"
 #include "apps/console.h"
 #include "apps/controlled.h"
+#include "apps/decomposition.h"
 #include "apps/measure.h"
 #include "apps/models.h"
 #include "apps/usage.h"
@@ -26,9 +27,8 @@ void run_at_once(const Arguments& arguments, const Invocation& invocation) {
   Graph before = open_model(arguments.file);
   std::optional<Dataset> data;
   if (!arguments.data.where.empty()) data = load_for(before, arguments.data);
-  std::vector<ReconstructedLayer> layers;
-  Graph after =
-      pruned(before, arguments.pruning, data ? &*data : nullptr, arguments.training.seed, &layers);
+  auto [after, decomposed, layers] =
+      pruned(before, arguments.pruning, data ? &*data : nullptr, arguments.training.seed);
   std::optional<double> accuracy_before, accuracy_after;
   if (data) {
     accuracy_before = evaluate_model(before, *data).accuracy;
@@ -38,10 +38,12 @@ void run_at_once(const Arguments& arguments, const Invocation& invocation) {
   const auto models = compared(before, accuracy_before, after, accuracy_after);
   if (arguments.common.json) {
     nlohmann::ordered_json result = {{"before", figures(models[0])}, {"after", figures(models[1])}};
+    if (!decomposed.empty()) result["decomposed"] = decomposition_json(decomposed);
     if (!layers.empty()) result["layers"] = layer_error_json(layers);
     print_json(result);
     return;
   }
+  if (!decomposed.empty()) print(decomposition_text(decomposed) + "\n");
   if (!layers.empty()) print(layer_error_text(layers) + "\n");
   print(comparison_text(models));
   print("\nmodel: " + arguments.out + "\nnext:  " + quoted(invocation.program) + " train --net " +
@@ -91,6 +93,8 @@ const Command prune_command = {
     "  bonsai prune model.bonsai --criterion taylor --data cifar10 --target params=0.5 --out "
     "pruned.bonsai\n"
     "  bonsai prune model.bonsai --method lasso --target macs=0.5 --data cifar10 --out "
+    "pruned.bonsai\n"
+    "  bonsai prune model.bonsai --method 3c --target macs=0.25 --data cifar10 --out "
     "pruned.bonsai\n"
     "  bonsai prune model.bonsai --target latency=0.5 --max-drop 0.5 --budget 30m --data cifar10\n",
     define};

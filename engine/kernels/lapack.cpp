@@ -3,13 +3,19 @@
 #include <cblas.h>
 
 #include <algorithm>
+#include <cmath>
+#include <cstdint>
 
 #include "engine/error.h"
 #include "engine/parallel.h"
 
 // LAPACK's own interface: column-major, everything by address. OpenBLAS has no other.
-// NOLINTNEXTLINE(readability-identifier-naming): Fortran's name
+// NOLINTBEGIN(readability-identifier-naming): Fortran's names
 extern "C" int dpotrf_(const char* triangle, const int* n, double* a, const int* lda, int* info);
+extern "C" int dsyevd_(const char* job, const char* triangle, const int* n, double* a,
+                       const int* lda, double* values, double* work, const int* work_size,
+                       int* integers, const int* integers_size, int* info);
+// NOLINTEND(readability-identifier-naming)
 
 namespace bonsai {
 namespace {
@@ -72,6 +78,27 @@ void solve_cholesky(int n, const double* l, int ldl, int columns, double* x, int
     solve_columns(CblasNoTrans, n, l, ldl, count, x + begin, ldx);
     solve_columns(CblasTrans, n, l, ldl, count, x + begin, ldx);
   });
+}
+
+std::vector<double> eigenvectors(int n, double* a) {
+  std::vector<double> values(static_cast<size_t>(n));
+  if (n == 0) return values;
+  require(std::all_of(a, a + static_cast<size_t>(n) * static_cast<size_t>(n),
+                      [](double x) { return std::isfinite(x); }),
+          "eigenvectors: the matrix is not finite");
+  prepare_blas();
+  const int size = 1 + 6 * n + 2 * n * n, integers = 3 + 5 * n;  // LAPACK's formulas
+  std::vector<double> work(static_cast<size_t>(size));
+  std::vector<int> indices(static_cast<size_t>(integers));
+  int info = 0;
+  // The lower triangle by rows is the upper one by columns; vectors come as columns, our rows.
+  dsyevd_("V", "U", &n, a, &n, values.data(), work.data(), &size, indices.data(), &integers, &info);
+  require(info == 0, "eigenvectors: no convergence");
+  std::reverse(values.begin(), values.end());
+  for (int i = 0; i < n / 2; ++i) {
+    std::swap_ranges(a + int64_t{i} * n, a + (int64_t{i} + 1) * n, a + int64_t{n - 1 - i} * n);
+  }
+  return values;
 }
 
 }  // namespace bonsai

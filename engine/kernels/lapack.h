@@ -4,6 +4,8 @@
 // All matrices are row-major with leading dimensions.
 #pragma once
 
+#include <vector>
+
 #include "engine/kernels/gemm.h"
 
 namespace bonsai {
@@ -22,5 +24,10 @@ void solve_lower(int n, const double* l, int ldl, int columns, double* x, int ld
 
 // X = A^-1 X with A = L L'.
 void solve_cholesky(int n, const double* l, int ldl, int columns, double* x, int ldx);
+
+// Eigenvectors of a symmetric A [n, n], densely, whose lower triangle is read: the row i of A
+// becomes that of the i-th largest eigenvalue, of length 1. Returns the eigenvalues, descending.
+// Throws Error when A is not finite.
+std::vector<double> eigenvectors(int n, double* a);
 
 }  // namespace bonsai
