@@ -3,9 +3,12 @@
 #include <CLI/CLI.hpp>
 
 #include "apps/console.h"
+#include "apps/files.h"
 #include "apps/findings.h"
 #include "apps/models.h"
 #include "apps/report/text.h"
+#include "engine/error.h"
+#include "layers/checksum.h"
 
 namespace bonsai::app {
 void add_analysis(CLI::App& parser, AnalysisArguments& arguments) {
@@ -20,6 +23,7 @@ void add_analysis(CLI::App& parser, AnalysisArguments& arguments) {
                   "other training pictures for activations and batch norm; 0: all")
       ->check(CLI::NonNegativeNumber);
   parser.add_option("--seed", arguments.seed, "of the choice of pictures");
+  parser.add_flag("--resume", arguments.resume, "go on with what was measured in this folder");
   add_common(parser, arguments.common);
   parser.add_option("--out", arguments.out, "the run's folder; empty: runs/<network>-<command>");
 }
@@ -30,6 +34,19 @@ Analysis::Analysis(const AnalysisArguments& arguments)
   validation = judging_pictures(data, arguments.hold_out);
   calibration = calibration_pictures(graph, data, arguments.calibration, arguments.seed);
   coupling = couple(graph);
+}
+
+Measurements measurements_of(const Analysis& analysis, const AnalysisArguments& arguments,
+                             const std::string& kind, RunIdentity choices) {
+  const std::filesystem::path folder = folder_of(analysis, arguments, kind);
+  make_folder(folder);
+  Graph copy = analysis.graph;
+  choices["network"] = weight_checksum(copy);
+  choices["data"] = join(analysis.data.fingerprint());
+  choices["pictures held out"] = join(analysis.validation.count());
+  choices["calibration pictures"] = join(arguments.calibration);
+  choices["seed"] = join(arguments.seed);
+  return {folder / "measured.jsonl", choices, arguments.resume};
 }
 
 std::filesystem::path folder_of(const Analysis& analysis, const AnalysisArguments& arguments,

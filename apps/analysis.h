@@ -11,6 +11,7 @@
 #include "apps/options.h"
 #include "apps/report/data.h"
 #include "compress/criterion.h"
+#include "compress/measurements.h"
 #include "compress/sensitivity.h"
 #include "data/dataset.h"
 #include "engine/graph.h"
@@ -27,6 +28,7 @@ struct AnalysisArguments {
   int hold_out = 0;  // 0: 1,000, or a fifth of the training pictures when those are fewer
   int calibration = 1024;
   uint64_t seed = 1;
+  bool resume = false;
   Common common;
 };
 void add_analysis(CLI::App& parser, AnalysisArguments& arguments);
@@ -45,6 +47,11 @@ struct Analysis {
 
   Judge judge() const { return {validation, data.mean, data.std}; }
 };
+
+// What was measured so far, in the run's folder, which is made. `choices`: the command's own
+// options that change its figures.
+Measurements measurements_of(const Analysis& analysis, const AnalysisArguments& arguments,
+                             const std::string& kind, RunIdentity choices);
 
 // The report's data with what all analyses say; the run's folder.
 report::ReportData report_of(const Analysis& analysis, const AnalysisArguments& arguments,

@@ -50,51 +50,57 @@ void find_producer(const Graph& graph, size_t n, const std::vector<Shape>& shape
   if (produces) producers.push_back(std::move(producer));
 }
 
-// Joins the units that come out of the same producer and returns, per unit, the smallest unit of
-// its group.
-std::vector<int> join_units(const Coupling& coupling) {
-  std::vector<int> parent(coupling.units.size());
-  std::iota(parent.begin(), parent.end(), 0);
-  const auto root = [&](int i) {
-    while (parent[static_cast<size_t>(i)] != i) i = parent[static_cast<size_t>(i)];
-    return i;
-  };
-  std::map<Axis, int> first;  // unit met on a producer's output
-  for (const Producer& producer : coupling.producers) first[producer.output] = -1;
+// For every producer the units that it makes, in order, some perhaps several times.
+std::vector<std::vector<int>> made_units(const Graph& graph, const Coupling& coupling) {
+  std::vector<int> producer_of_value(graph.values.size(), -1);
+  for (size_t p = 0; p < coupling.producers.size(); ++p) {
+    producer_of_value[static_cast<size_t>(coupling.producers[p].output.value)] =
+        static_cast<int>(p);
+  }
+  std::vector<std::vector<int>> made(coupling.producers.size());
   for (size_t u = 0; u < coupling.units.size(); ++u) {
     for (const Channel& channel : coupling.units[u].channels) {
-      const auto entry = first.find(channel.axis);
-      if (entry == first.end()) continue;
-      const int unit = static_cast<int>(u);
-      if (entry->second < 0) entry->second = unit;
-      const int a = root(entry->second), b = root(unit);
+      const int p = producer_of_value[static_cast<size_t>(channel.axis.value)];
+      if (p >= 0) made[static_cast<size_t>(p)].push_back(static_cast<int>(u));
+    }
+  }
+  return made;
+}
+
+// Joins the units that come out of the same producer and returns, per unit, the smallest unit of
+// its group.
+std::vector<int> join_units(size_t units, const std::vector<std::vector<int>>& made) {
+  std::vector<int> parent(units);
+  std::iota(parent.begin(), parent.end(), 0);
+  const auto root = [&](int i) {
+    while (parent[static_cast<size_t>(i)] != i) {
+      int& up = parent[static_cast<size_t>(i)];
+      i = up = parent[static_cast<size_t>(up)];  // halves the path for the next caller
+    }
+    return i;
+  };
+  for (const std::vector<int>& together : made) {
+    for (const int unit : together) {
+      const int a = root(together.front()), b = root(unit);
       parent[static_cast<size_t>(std::max(a, b))] = std::min(a, b);
     }
   }
-  for (int& p : parent) p = root(p);
+  for (size_t u = 0; u < units; ++u) parent[u] = root(static_cast<int>(u));
   return parent;
 }
 
 void make_groups(const Graph& graph, Coupling& coupling) {
-  const std::vector<int> roots = join_units(coupling);
-  std::map<int, int> group_of_root;
+  const std::vector<std::vector<int>> made = made_units(graph, coupling);
+  const std::vector<int> roots = join_units(coupling.units.size(), made);
   // Groups are numbered by their first producer, so that people read them in order of execution.
-  std::map<Axis, int> root_of_axis;
-  for (size_t u = 0; u < roots.size(); ++u) {
-    for (const Channel& channel : coupling.units[u].channels) {
-      root_of_axis.try_emplace(channel.axis, roots[u]);
-    }
-  }
+  std::map<int, int> group_of_root;
   for (size_t p = 0; p < coupling.producers.size(); ++p) {
-    const Producer& producer = coupling.producers[p];
-    const auto root = root_of_axis.find(producer.output);
-    if (root == root_of_axis.end()) continue;  // all that it makes is pinned
-    const auto [entry, is_new] =
-        group_of_root.try_emplace(root->second, static_cast<int>(coupling.groups.size()));
+    if (made[p].empty()) continue;  // all that it makes is pinned
+    const auto [entry, is_new] = group_of_root.try_emplace(
+        roots[static_cast<size_t>(made[p].front())], static_cast<int>(coupling.groups.size()));
     if (is_new) {
-      coupling.groups.push_back({.name = graph.node_name(static_cast<size_t>(producer.node)),
-                                 .units = {},
-                                 .producers = {}});
+      const size_t node = static_cast<size_t>(coupling.producers[p].node);
+      coupling.groups.push_back({.name = graph.node_name(node), .units = {}, .producers = {}});
     }
     coupling.groups[static_cast<size_t>(entry->second)].producers.push_back(static_cast<int>(p));
   }
@@ -120,8 +126,8 @@ Coupling couple(const Graph& graph) {
   for (const int v : {graph.input, graph.output}) {
     channels.pin(channel_axis(v, shapes), channel_count(shapes[static_cast<size_t>(v)]));
   }
+  coupling.widths = channels.widths();
   for (Channels::Class& c : channels.classes()) {
-    for (const Channel& channel : c.members) ++coupling.widths[channel.axis];
     if (!c.pinned) coupling.units.push_back({.channels = std::move(c.members), .group = 0});
   }
   coupling.balances = channels.balances();

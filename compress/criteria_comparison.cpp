@@ -13,6 +13,19 @@ std::set<int> without(const Evidence& evidence, const Scores& scores, double par
   return choose(evidence.graph(), evidence.coupling(), scores, {.keep = 1 - part});
 }
 
+std::optional<Accuracy> judged_after(const Treatment& treatment, const std::set<int>& gone,
+                                     const Judge& judge, const CurveOptions& options,
+                                     const std::string& name) {
+  const auto figures = measured(
+      options.kept, name + ", " + treatment.name, [&]() -> std::optional<Measurements::Figures> {
+        std::optional<Graph> treated = treatment.apply(gone);
+        if (!treated) return std::nullopt;
+        const auto accuracy = judged(*treated, judge, options.stop);
+        return accuracy ? std::optional(figures_of(*accuracy)) : std::nullopt;
+      });
+  return figures ? std::optional(accuracy_of(*figures)) : std::nullopt;
+}
+
 }  // namespace
 
 std::vector<ComparedCriterion> compared_criteria(const Evidence& evidence,
@@ -49,12 +62,19 @@ bool measure_curves(std::vector<ComparedCriterion>& criteria, const Evidence& ev
   for (ComparedCriterion& c : criteria) {
     if (!c.refused.empty()) continue;
     c.chosen = without(evidence, c.scores, options.cut);
+    c.treated.resize(options.treatments.size());
     for (const double part : options.parts) {
-      const auto accuracy =
-          judged_without(evidence.graph(), evidence.coupling(), without(evidence, c.scores, part),
-                         judge, calibration, options.stop);
+      const std::set<int> gone = without(evidence, c.scores, part);
+      const std::string name = join(c.name, " without ", part);
+      const auto accuracy = judged_without(evidence.graph(), evidence.coupling(), gone, judge,
+                                           calibration, options.stop, options.kept, name);
       if (!accuracy) return false;
       c.curve.push_back(*accuracy);
+      for (size_t t = 0; t < options.treatments.size(); ++t) {
+        const auto treated = judged_after(options.treatments[t], gone, judge, options, name);
+        if (!treated) return false;
+        c.treated[t].push_back(*treated);
+      }
       if (options.progress) options.progress(++done, total);
     }
   }

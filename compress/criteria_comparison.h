@@ -17,9 +17,10 @@ struct ComparedCriterion {
   std::string name;
   std::string refused = {};  // why it has no scores here; then nothing of the rest holds
   Scores scores = {};
-  Agreement agreement = {};                // with the oracle
-  std::vector<PrunedAccuracy> curve = {};  // per part
-  std::set<int> chosen = {};               // units that go at the cut
+  Agreement agreement = {};                         // with the oracle
+  std::vector<PrunedAccuracy> curve = {};           // per part
+  std::vector<std::vector<Accuracy>> treated = {};  // by treatment, then part
+  std::set<int> chosen = {};                        // units that go at the cut
 };
 
 // Every criterion of the table that can score this network, and the reason of those that cannot.
@@ -27,11 +28,21 @@ struct ComparedCriterion {
 std::vector<ComparedCriterion> compared_criteria(const Evidence& evidence,
                                                  const std::map<int, double>& oracle);
 
+// What is done to a network to make up for units that go, beside recalibration: least squares, or
+// some training.
+struct Treatment {
+  std::string name;
+  // The pruned network, treated; nothing when stopped.
+  std::function<std::optional<Graph>(const std::set<int>& gone)> apply;
+};
+
 struct CurveOptions {
   std::vector<double> parts = {0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7};  // that go, of every group
   double cut = 0.5;                                                 // where choices are compared
+  std::vector<Treatment> treatments = {};
   std::function<void(int done, int total)> progress = {};
   const std::atomic<bool>* stop = nullptr;
+  Measurements* kept = nullptr;  // that an interrupted run goes on with
 };
 
 // Fills in the curves and choices; false when stopped.

@@ -7,8 +7,11 @@
 #include <optional>
 #include <set>
 #include <span>
+#include <string>
+#include <vector>
 
 #include "compress/couple.h"
+#include "compress/measurements.h"
 #include "data/loader.h"
 
 namespace bonsai {
@@ -27,14 +30,21 @@ struct Accuracy {
 std::optional<Accuracy> judged(Graph& graph, const Judge& judge,
                                const std::atomic<bool>* stop = nullptr);
 
+// As figures to keep (compress/measurements.h).
+std::vector<double> figures_of(const Accuracy& accuracy);
+Accuracy accuracy_of(std::span<const double> figures);
+
 // Of one pruned network, before and after recalibration of batch norm (compress/recalibrate.h):
 // much of the first damage is only wrong statistics.
 struct PrunedAccuracy {
   Accuracy pruned, recalibrated;
 };
+// `kept`: where the figures are looked up by `name`, and written down; null: nowhere.
 std::optional<PrunedAccuracy> judged_without(const Graph& graph, const Coupling& coupling,
                                              const std::set<int>& gone, const Judge& judge,
                                              std::span<const Batch> calibration,
-                                             const std::atomic<bool>* stop = nullptr);
+                                             const std::atomic<bool>* stop = nullptr,
+                                             Measurements* kept = nullptr,
+                                             const std::string& name = {});
 
 }  // namespace bonsai

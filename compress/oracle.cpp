@@ -104,16 +104,26 @@ std::vector<double> loss_increase(const Graph& graph, const Coupling& coupling,
   const int total = static_cast<int>(units.size() * pictures.size());
   int done = 0;
   double images = 0;
-  for (const Batch& batch : pictures) {
-    const Rerun rerun(graph, batch);
-    const double whole = rerun.loss();
-    images += batch.images.dim(0);
-    for (size_t i = 0; i < units.size(); ++i) {
-      if (options.stop != nullptr && *options.stop) return {};
-      const Unit& unit = coupling.units[static_cast<size_t>(units[i])];
-      increase[i] += rerun.loss_without(unit) - whole;
-      if (options.progress) options.progress(++done, total);
-    }
+  for (size_t b = 0; b < pictures.size(); ++b) {
+    const auto of_batch = measured(
+        options.kept, join("oracle, batch ", b), [&]() -> std::optional<Measurements::Figures> {
+          const Rerun rerun(graph, pictures[b]);
+          const double whole = rerun.loss();
+          Measurements::Figures figures;
+          for (const int unit : units) {
+            if (options.stop != nullptr && *options.stop) return std::nullopt;
+            figures.push_back(rerun.loss_without(coupling.units[static_cast<size_t>(unit)]) -
+                              whole);
+            if (options.progress) options.progress(done + static_cast<int>(figures.size()), total);
+          }
+          return figures;
+        });
+    if (!of_batch) return {};
+    require(of_batch->size() == units.size(), "oracle: ", of_batch->size(), " figures for ",
+            units.size(), " units");
+    for (size_t i = 0; i < units.size(); ++i) increase[i] += (*of_batch)[i];
+    done += static_cast<int>(units.size());
+    images += pictures[b].images.dim(0);
   }
   for (double& x : increase) x /= images;
   return increase;

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "compress/couple.h"
+#include "compress/measurements.h"
 #include "data/loader.h"
 
 namespace bonsai {
@@ -17,6 +18,7 @@ namespace bonsai {
 struct OracleOptions {
   std::function<void(int done, int total)> progress = {};
   const std::atomic<bool>* stop = nullptr;  // true: give up
+  Measurements* kept = nullptr;             // that an interrupted run goes on with
 };
 
 // Per unit of the list: the mean loss (cross-entropy) of the pictures when the unit's channels are

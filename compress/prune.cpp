@@ -4,6 +4,7 @@
 #include <numeric>
 #include <utility>
 
+#include "compress/axis_table.h"
 #include "engine/error.h"
 
 namespace bonsai {
@@ -15,25 +16,26 @@ const Tensor& parameter_value(const Graph& graph, int value) {
 
 // What survives of each axis that loses channels.
 Keep survivors(const Graph& graph, const Coupling& coupling, const std::set<int>& gone) {
-  std::map<Axis, std::vector<bool>> removed;
+  AxisTable<std::vector<int>> removed;
   for (const int u : gone) {
     require(u >= 0 && u < static_cast<int>(coupling.units.size()), "prune: unit ", u,
             " does not exist, there are ", coupling.units.size());
     for (const Channel& channel : coupling.units[static_cast<size_t>(u)].channels) {
-      std::vector<bool>& flags = removed[channel.axis];
-      flags.resize(static_cast<size_t>(coupling.widths.at(channel.axis)), false);
-      flags[static_cast<size_t>(channel.index)] = true;
+      removed[channel.axis].push_back(channel.index);
     }
   }
   Keep keep;
-  for (const auto& [axis, flags] : removed) {
+  removed.for_each([&](Axis axis, const std::vector<int>& indices) {
+    if (indices.empty()) return;
+    std::vector<bool> stays(static_cast<size_t>(coupling.widths.at(axis)), true);
+    for (const int i : indices) stays[static_cast<size_t>(i)] = false;
     std::vector<int> kept;
-    for (size_t i = 0; i < flags.size(); ++i) {
-      if (!flags[i]) kept.push_back(static_cast<int>(i));
+    for (size_t i = 0; i < stays.size(); ++i) {
+      if (stays[i]) kept.push_back(static_cast<int>(i));
     }
     require(!kept.empty(), "prune: nothing would be left of ", axis_name(graph, axis));
     keep.set(axis, std::move(kept));
-  }
+  });
   return keep;
 }
 

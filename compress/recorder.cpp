@@ -11,15 +11,6 @@ double machine_seconds() {
   return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
 }
 
-void require_same_run(const std::string& path, const RunIdentity& theirs, const RunIdentity& ours) {
-  for (const auto& [key, value] : ours) {
-    const auto other = theirs.find(key);
-    const std::string was = other == theirs.end() ? "nothing" : other->second;
-    require(was == value, path, ": belongs to another run: ", key, " was ", was, ", is now ",
-            value);
-  }
-}
-
 }  // namespace
 
 Recorder::Recorder(std::filesystem::path path, std::vector<Record> reference,

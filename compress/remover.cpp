@@ -4,6 +4,8 @@
 #include <functional>
 #include <map>
 
+#include "compress/axis_table.h"
+
 namespace bonsai {
 
 Remover::Remover(const Coupling& coupling, const Scores& scores)
@@ -41,23 +43,25 @@ void Remover::add_rules() {
     return entry == groups_of.end() ? 1 : entry->second;
   };
 
-  std::map<Axis, std::vector<std::pair<int, int>>> members;
+  AxisTable<std::vector<std::pair<int, int>>> members;  // unit, index and then block
   for (size_t u = 0; u < coupling_.units.size(); ++u) {
-    for (const Channel& channel : coupling_.units[u].channels) {
-      const int block = coupling_.widths.at(channel.axis) / blocks_of(channel.axis);
-      members[channel.axis].emplace_back(static_cast<int>(u), channel.index / block);
-    }
+    for (const Channel& channel : coupling_.units[u].channels)
+      members[channel.axis].emplace_back(static_cast<int>(u), channel.index);
   }
   std::set<std::pair<std::vector<int>, std::vector<std::pair<int, int>>>> known;
   std::vector<std::vector<Share>> shares(coupling_.units.size());
-  for (const auto& [axis, list] : members) {
+  members.for_each([&](Axis axis, std::vector<std::pair<int, int>>& list) {
+    if (list.empty()) return;
     const int blocks = blocks_of(axis), width = coupling_.widths.at(axis);
+    for (auto& [u, place] : list) place /= width / blocks;
     std::vector<int> left(static_cast<size_t>(blocks), width / blocks);
-    if (!known.emplace(left, list).second) continue;
+    const auto [entry, is_new] = known.emplace(left, std::move(list));
+    if (!is_new) return;
     const int rule = static_cast<int>(rules_.size());
-    for (const auto& [u, block] : list) add_share(shares[static_cast<size_t>(u)], rule, block);
+    for (const auto& [u, block] : entry->second)
+      add_share(shares[static_cast<size_t>(u)], rule, block);
     rules_.push_back({std::move(left), width, width / blocks, {}});
-  }
+  });
   add_kinds(std::move(shares));
 }
 

@@ -63,10 +63,14 @@ Sensitivity measure_sensitivity(const Graph& graph, const Coupling& coupling, co
 
   Sensitivity result;
   Graph whole = graph;
-  const std::optional<Accuracy> of_whole = judged(whole, judge, options.stop);
+  const auto of_whole =
+      measured(options.kept, "whole", [&]() -> std::optional<Measurements::Figures> {
+        const auto accuracy = judged(whole, judge, options.stop);
+        return accuracy ? std::optional(figures_of(*accuracy)) : std::nullopt;
+      });
   result.stopped = !of_whole;
   if (result.stopped) return result;
-  result.whole = *of_whole;
+  result.whole = accuracy_of(*of_whole);
   advance();
   const std::vector<GroupTraits> traits = traits_of_groups(graph, coupling, calibration);
   for (size_t g = 0; g < plans.size(); ++g) {
@@ -76,7 +80,8 @@ Sensitivity measure_sensitivity(const Graph& graph, const Coupling& coupling, co
                            .traits = traits[g]};
     for (const Plan& plan : plans[g]) {
       const auto without =
-          judged_without(graph, coupling, plan.gone, judge, calibration, options.stop);
+          judged_without(graph, coupling, plan.gone, judge, calibration, options.stop, options.kept,
+                         join(group.group, " without ", plan.gone.size(), " units"));
       if (!without || is_set(options.stop)) {
         result.stopped = true;
         return result;

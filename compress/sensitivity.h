@@ -42,6 +42,7 @@ struct SensitivityOptions {
   double step = 0.1;                                       // parts are step, 2 step, ... below 1
   std::function<void(int done, int total)> progress = {};  // after each point
   const std::atomic<bool>* stop = nullptr;                 // true: return what there is
+  Measurements* kept = nullptr;                            // that an interrupted run goes on with
 };
 
 // `scores` say which units of a group go first. Throws Error on a step outside (0, 0.5], and when

@@ -4,10 +4,14 @@
 
 namespace bonsai {
 
-int Channels::id(Channel channel) {
-  const auto [entry, is_new] = ids_.try_emplace(channel, static_cast<int>(parent_.size()));
-  if (is_new) parent_.push_back(entry->second);
-  return entry->second;
+int Channels::id(Ids& ids, int index) {
+  const size_t i = static_cast<size_t>(index);
+  if (ids.size() <= i) ids.resize(i + 1, -1);
+  if (ids[i] < 0) {
+    ids[i] = static_cast<int>(parent_.size());
+    parent_.push_back(ids[i]);
+  }
+  return ids[i];
 }
 
 int Channels::root(int id) {
@@ -19,13 +23,22 @@ int Channels::root(int id) {
   return id;
 }
 
-void Channels::tie(Axis a, int i, Axis b, int j) {
-  const int ra = root(id({a, i})), rb = root(id({b, j}));
-  parent_[static_cast<size_t>(std::max(ra, rb))] = std::min(ra, rb);
+void Channels::join(int id_a, int id_b) {
+  const int a = root(id_a), b = root(id_b);
+  parent_[static_cast<size_t>(std::max(a, b))] = std::min(a, b);
 }
 
-void Channels::tie_all(Axis a, Axis b, int n) {
-  for (int i = 0; i < n; ++i) tie(a, i, b, i);
+void Channels::tie(Axis a, int i, Axis b, int j) {
+  const int id_a = id(ids_[a], i), id_b = id(ids_[b], j);
+  join(id_a, id_b);
+}
+
+void Channels::tie_all(Axis a, Axis b, int n, int offset) {
+  Ids &of_a = ids_[a], &of_b = ids_[b];
+  for (int i = 0; i < n; ++i) {
+    const int id_a = id(of_a, i), id_b = id(of_b, offset + i);
+    join(id_a, id_b);
+  }
 }
 
 void Channels::balance(Axis axis, int groups) {
@@ -33,24 +46,36 @@ void Channels::balance(Axis axis, int groups) {
 }
 
 void Channels::pin(Axis axis, int n) {
-  for (int i = 0; i < n; ++i) {
-    id({axis, i});
-    pinned_.push_back({axis, i});
-  }
+  Ids& ids = ids_[axis];
+  for (int i = 0; i < n; ++i) pinned_.push_back(id(ids, i));
 }
 
 std::vector<Channels::Class> Channels::classes() {
   std::vector<Class> classes;
-  std::map<int, size_t> class_of_root;
-  for (const auto& [channel, id] : ids_) {  // in order, so members come sorted
-    const auto [entry, is_new] = class_of_root.try_emplace(root(id), classes.size());
-    if (is_new) classes.emplace_back();
-    classes[entry->second].members.push_back(channel);
+  std::vector<int> class_of_root(parent_.size(), -1);
+  for (const auto& [axis, ids] : ids_) {  // in order, so members come sorted
+    for (size_t i = 0; i < ids.size(); ++i) {
+      if (ids[i] < 0) continue;
+      int& number = class_of_root[static_cast<size_t>(root(ids[i]))];
+      if (number < 0) {
+        number = static_cast<int>(classes.size());
+        classes.emplace_back();
+      }
+      classes[static_cast<size_t>(number)].members.push_back({axis, static_cast<int>(i)});
+    }
   }
-  for (const Channel& channel : pinned_) {
-    classes[class_of_root.at(root(ids_.at(channel)))].pinned = true;
+  for (const int id : pinned_) {
+    classes[static_cast<size_t>(class_of_root[static_cast<size_t>(root(id))])].pinned = true;
   }
   return classes;
+}
+
+std::map<Axis, int> Channels::widths() const {
+  std::map<Axis, int> widths;
+  for (const auto& [axis, ids] : ids_)
+    widths[axis] =
+        static_cast<int>(std::count_if(ids.begin(), ids.end(), [](int id) { return id >= 0; }));
+  return widths;
 }
 
 }  // namespace bonsai

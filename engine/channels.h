@@ -33,7 +33,7 @@ struct Balance {
 class Channels {
  public:
   void tie(Axis a, int i, Axis b, int j);
-  void tie_all(Axis a, Axis b, int n);  // a[i] with b[i] for i in [0, n)
+  void tie_all(Axis a, Axis b, int n, int offset = 0);  // a[i] with b[offset + i], i in [0, n)
   void balance(Axis axis, int groups);
   void pin(Axis axis, int n);  // these channels, and all tied to them, always stay
 
@@ -44,14 +44,18 @@ class Channels {
   // The classes, ordered by their smallest member.
   std::vector<Class> classes();
   const std::vector<Balance>& balances() const { return balances_; }
+  // Of every axis: how many of its channels were named.
+  std::map<Axis, int> widths() const;
 
  private:
-  int id(Channel channel);
+  using Ids = std::vector<int>;  // of an axis, by index; -1: not named
+  int id(Ids& ids, int index);
   int root(int id);
+  void join(int id_a, int id_b);
 
-  std::map<Channel, int> ids_;
+  std::map<Axis, Ids> ids_;
   std::vector<int> parent_;
-  std::vector<Channel> pinned_;
+  std::vector<int> pinned_;  // ids
   std::vector<Balance> balances_;
 };
 

@@ -173,6 +173,17 @@ TEST_CASE("the global queue takes the cheapest wherever they are") {
   CHECK(static_cast<double>(cost.macs) <= 0.5 * static_cast<double>(total_cost(s.graph).macs));
 }
 
+TEST_CASE("a hundredth of all units, wherever they are, still leaves every layer one") {
+  for (const NetworkPtr& network : networks()) {
+    INFO(network->name);
+    const Subject s(*network);
+    const std::set<int> gone = s.choose(s.random, {.keep = 0.01, .spread = Spread::global});
+    CHECK(gone.size() > 0);
+    for (const int kept : kept_units(s.coupling, gone)) CHECK(kept >= 1);
+    CHECK(total_cost(prune(s.graph, s.coupling, gone)).macs > 0);
+  }
+}
+
 TEST_CASE("groups go by any of their producers' names and keep their own part") {
   const Subject s(*residual());
   const Budget budget{.keep = 0.5, .groups = {{"block2.b", 1.0}}};  // writes onto the stem's

@@ -88,6 +88,8 @@ TEST_CASE("a wrong command line gives one line and status 2") {
       {"compress --target 0.5", "should be name=ratio"},
       {"compress --ratio 1.5", "--ratio is 1.5"},
       {"compress --ratio 0", "--ratio is 0"},
+      {"prune m --ratios conv1=0 --out o", "should be above 0 and at most 1"},
+      {"compare m --parts 0.5,1", "--parts has 1, should be above 0 and below 1"},
       {"compress --criterion l9", "unknown 'l9'"},
       {"compress --ratio 0.5 --target macs=0.5", "--target"},
       {"prune vgg_small --target macs=0.5 --out x", "is the name of a network"},

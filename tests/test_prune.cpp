@@ -3,12 +3,17 @@
 #include "compress/prune.h"
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 #include <functional>
 
 #include "compress/choose.h"
+#include "engine/file.h"
+#include "engine/passes.h"
 #include "tests/catch.h"
 #include "tests/networks.h"
+#include "tests/random_network.h"
+#include "tests/temporary_folder.h"
 #include "zoo/zoo.h"
 
 using namespace bonsai;
@@ -66,6 +71,30 @@ TEST_CASE("zeroed is removed for gradients too, and cut takes the survivors out 
     for (const auto& [v, gradient] : of_small) {
       CHECK(max_abs_difference(cut(of_zeros.at(v), v, coupling, keep), gradient) <= 1e-5);
     }
+  }
+}
+
+TEST_CASE("zeroed is removed in networks drawn at random, and odd widths survive a file") {
+  const TemporaryFolder folder;
+  for (uint64_t seed = 0; seed < 40; ++seed) {
+    INFO("seed " << seed);
+    RandomNetwork network(seed);
+    const Graph graph = drop_identities(trace(network, RandomNetwork::input()));
+    const Coupling coupling = couple(graph);
+    const std::set<int> gone = random_units(coupling, seed);
+    Graph zeros = masked(graph, coupling, gone), small = prune(graph, coupling, gone);
+    const Tensor x = random_pictures(graph, 16, seed);
+    CHECK(relative_difference(output(zeros, x), output(small, x)) <= 1e-5);
+    // A batch norm magnifies the rounding of a channel that hardly varies, by up to 1 / sqrt(eps).
+    const Tensor logits = output(small, x, Mode::training);
+    CHECK(relative_difference(output(zeros, x, Mode::training), logits) <= 1e-3);
+    Graph other = masked(graph, coupling, random_units(coupling, seed + 100));
+    CHECK(relative_difference(output(other, x, Mode::training), logits) > 1e-2);
+    if (seed % 8 != 0) continue;
+    const std::string path = folder / "small.bonsai";
+    save(path, small);
+    Graph again = load(path);
+    CHECK(same_bits(output(again, x), output(small, x)));
   }
 }
 
@@ -208,6 +237,28 @@ TEST_CASE("pruning twice is pruning both at once, and leaves the input alone") {
   }
 }
 
+// Of units whose removal touches no other group.
+TEST_CASE("the order in which groups are pruned does not matter") {
+  for (const auto make : {chain, flattened, biased, residual, projection, dense, rearranged}) {
+    const NetworkPtr network = make();
+    INFO(network->name);
+    const Graph graph = traced(*network);
+    const Coupling coupling = couple(graph);
+    // Units are numbered by their smallest channel: what stays keeps its order.
+    const auto without = [](const Graph& g, const std::set<int>& gone) {
+      return prune(g, couple(g), gone);
+    };
+    const int a = coupling.groups.front().units.at(1), b = coupling.groups.back().units.at(1);
+    const auto renumbered = [](int unit, int gone) { return unit > gone ? unit - 1 : unit; };
+    Graph first = without(without(graph, {a}), {renumbered(b, a)});
+    Graph second = without(without(graph, {b}), {renumbered(a, b)});
+    const Tensor x = random_pictures(graph, 2, 10);
+    CHECK(same_bits(output(first, x), output(second, x)));
+    Graph other = without(without(graph, {b}), {renumbered(a, b) + 1});
+    CHECK_FALSE(same_bits(output(first, x), output(other, x)));
+  }
+}
+
 TEST_CASE("what cannot be built is refused before anything is built") {
   const Graph graph = traced(*shuffled());
   const Coupling coupling = couple(graph);
@@ -249,4 +300,42 @@ TEST_CASE("VGG-16-A of Li et al. costs what the paper's network costs", "[slow]"
   const Graph small = prune(graph, coupling, gone);
   CHECK(total_cost(small).macs == 206'279'680);
   CHECK(total_cost(small).params == 5'397'034);
+}
+
+// The papers' rules: the first convolution of block i of each stage keeps a part of its own, but
+// for layers that are sensitive. Layers are numbered from 1, so that block b begins with layer 2b.
+TEST_CASE("ResNet-56 and 110, A and B, of Li et al. cost what the paper's networks cost") {
+  struct Row {
+    std::string network;
+    std::array<double, 3> parts;  // that go, by stage
+    std::set<int> skipped;
+    int64_t macs, params;
+  };
+  const std::vector<Row> rows = {
+      {"resnet56", {0, 0, 0}, {}, 125'485'696, 853'018},
+      {"resnet56", {0.1, 0.1, 0.1}, {16, 20, 38, 54}, 112'435'840, 773'336},
+      {"resnet56", {0.6, 0.3, 0.1}, {16, 18, 20, 34, 38, 54}, 90'907'264, 735'712},
+      {"resnet110", {0, 0, 0}, {}, 252'887'680, 1'727'962},
+      {"resnet110", {0.5, 0, 0}, {36}, 212'779'648, 1'688'522},
+      {"resnet110", {0.5, 0.4, 0.3}, {36, 38, 74}, 155'124'352, 1'168'424}};
+  std::map<std::string, Graph> graphs;
+  for (const Row& row : rows) {
+    INFO(row.network << ", " << row.parts[0]);
+    if (graphs.count(row.network) == 0)
+      graphs.emplace(row.network,
+                     trace(*zoo::make(row.network, {.weights = false}), {1, 32, 32, 3}));
+    const Graph& graph = graphs.at(row.network);
+    const Coupling coupling = couple(graph);
+    const int blocks = row.network == "resnet56" ? 9 : 18;
+    Budget budget;
+    for (int b = 0; b < 3 * blocks; ++b) {
+      const size_t stage = static_cast<size_t>(b / blocks);
+      if (row.skipped.count(2 * b + 2) == 0)
+        budget.groups[join("layer", stage + 1, ".", b % blocks, ".conv1")] = 1 - row.parts[stage];
+    }
+    const Scores alike(coupling.units.size(), 0.0);
+    const Graph small = prune(graph, coupling, choose(graph, coupling, alike, budget));
+    CHECK(total_cost(small).macs == row.macs);
+    CHECK(total_cost(small).params == row.params);
+  }
 }

@@ -81,6 +81,15 @@ TEST_CASE("every point is the network pruned, tested, recalibrated and tested ag
   }
 }
 
+TEST_CASE("without anything removed nothing is lost, to the bit") {
+  const Setting s;
+  const Sensitivity sensitivity = s.measured({.step = 0.5});
+  const auto without = judged_without(s.graph, s.coupling, {}, s.judge, s.calibration);
+  REQUIRE(without);
+  CHECK(without->pruned.loss == sensitivity.whole.loss);
+  CHECK(without->pruned.accuracy == sensitivity.whole.accuracy);
+}
+
 TEST_CASE("a step that asks for no more than the one before is left out") {
   const Setting s;
   const Sensitivity sensitivity = s.measured({.step = 0.1});

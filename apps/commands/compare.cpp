@@ -1,99 +1,37 @@
 // bonsai compare: which criterion is right. Each against the measured loss of every channel alone,
 // and by what is left of a network that is pruned by it.
 #include <algorithm>
-#include <map>
+#include <functional>
 #include <memory>
 
 #include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
 
-#include "apps/analysis.h"
 #include "apps/commands/commands.h"
+#include "apps/compared.h"
 #include "apps/console.h"
 #include "apps/files.h"
 #include "apps/findings.h"
-#include "apps/method_comparison.h"
 #include "apps/report/text.h"
-#include "apps/signals.h"
-#include "apps/steps.h"
+#include "apps/training.h"
 #include "apps/usage.h"
-#include "compress/calibration.h"
-#include "compress/criteria_comparison.h"
-#include "compress/oracle.h"
+#include "engine/error.h"
 
 namespace bonsai::app {
 namespace {
 
 using Json = nlohmann::ordered_json;
 
-struct Arguments {
-  AnalysisArguments analysis;
-  int channels = 32, oracle_images = 256;
-};
+using Arguments = CompareArguments;
 
-struct Found {
-  std::map<int, double> oracle;  // by unit
-  std::vector<ComparedCriterion> criteria;
-  std::vector<NormRatio> norms;
-  std::vector<ComparedMethod> methods;
-  CurveOptions curves;
-
-  const ComparedCriterion& find(const std::string& name) const {
-    return *std::find_if(criteria.begin(), criteria.end(),
-                         [&](const ComparedCriterion& c) { return c.name == name; });
-  }
-  size_t cut_place() const {
-    return static_cast<size_t>(std::find(curves.parts.begin(), curves.parts.end(), curves.cut) -
-                               curves.parts.begin());
-  }
-};
-
-std::map<int, double> oracle_of(const Analysis& analysis, const Arguments& arguments) {
-  const std::vector<int> units =
-      sample_units(analysis.coupling, arguments.channels, arguments.analysis.seed);
-  const std::vector<Batch> pictures =
-      calibration_batches(analysis.validation, analysis.data.mean, analysis.data.std,
-                          {.images = arguments.oracle_images, .seed = arguments.analysis.seed});
-  say(join("oracle: the loss without each of ", units.size(), " of ",
-           analysis.coupling.units.size(), " channels alone"));
-  Steps steps("oracle");
-  const std::vector<double> increase =
-      loss_increase(analysis.graph, analysis.coupling, units, pictures,
-                    {.progress = [&steps](int done, int total) { steps.show(done, total); },
-                     .stop = &stop_requested()});
-  steps.clear();
-  end_if_stopped();
-  std::map<int, double> by_unit;
-  for (size_t i = 0; i < units.size(); ++i) by_unit[units[i]] = increase[i];
-  return by_unit;
-}
-
-Found found_by(const Analysis& analysis, const Arguments& arguments) {
-  Found found;
-  found.oracle = oracle_of(analysis, arguments);
-  const Evidence evidence(analysis.graph, analysis.coupling, analysis.calibration,
-                          arguments.analysis.seed);
-  found.criteria = compared_criteria(evidence, found.oracle);
-  found.norms = norm_ratios(evidence);
-  Steps steps("pruning by every criterion");
-  found.curves.progress = [&steps](int done, int total) { steps.show(done, total); };
-  found.curves.stop = &stop_requested();
-  measure_curves(found.criteria, evidence, analysis.judge(), analysis.calibration, found.curves);
-  found.curves.progress = {};
-  steps.clear();
-  end_if_stopped();
-  found.methods = compared_methods(analysis, arguments.analysis, found.curves.cut);
-  return found;
-}
-
-std::vector<const ComparedCriterion*> scored(const Found& found) {
+std::vector<const ComparedCriterion*> scored(const Compared& found) {
   std::vector<const ComparedCriterion*> all;
   for (const ComparedCriterion& c : found.criteria)
     if (c.refused.empty()) all.push_back(&c);
   return all;
 }
 
-report::Table summary_table(const Found& found) {
+report::Table summary_table(const Compared& found) {
   const std::string cut = report::percent(found.curves.cut, 0);
   report::Table table{"Criteria",
                       "rho and tau: rank correlation with the measured increase of the loss, "
@@ -101,29 +39,58 @@ report::Table summary_table(const Found& found) {
                       "top taken from every group.",
                       {"criterion", "rho", "tau", "accuracy -" + cut, "recalibrated"},
                       {}};
+  for (const Treatment& treatment : found.curves.treatments) table.head.push_back(treatment.name);
   for (const ComparedCriterion* c : scored(found)) {
     const PrunedAccuracy& at_cut = c->curve[found.cut_place()];
     table.rows.push_back(
         {c->name, report::fixed(c->agreement.spearman, 2), report::fixed(c->agreement.kendall, 2),
          report::percent(at_cut.pruned.accuracy), report::percent(at_cut.recalibrated.accuracy)});
+    for (const std::vector<Accuracy>& by_part : c->treated)
+      table.rows.back().push_back(report::percent(by_part[found.cut_place()].accuracy));
   }
   return table;
 }
 
-report::Table curve_table(const Found& found, const std::string& title,
-                          Accuracy PrunedAccuracy::*reading) {
-  report::Table table{title, "", {"criterion"}, {}};
+// Accuracies of one criterion, by part.
+using Curve = std::function<std::vector<Accuracy>(const ComparedCriterion&)>;
+
+struct NamedCurve {
+  std::string title;
+  Curve of;
+};
+
+Curve reading(Accuracy PrunedAccuracy::*member) {
+  return [member](const ComparedCriterion& c) {
+    std::vector<Accuracy> curve;
+    for (const PrunedAccuracy& point : c.curve) curve.push_back(point.*member);
+    return curve;
+  };
+}
+
+// As pruned, recalibrated, and after every treatment.
+std::vector<NamedCurve> curves_of(const Compared& found) {
+  std::vector<NamedCurve> all = {
+      {"Accuracy as pruned", reading(&PrunedAccuracy::pruned)},
+      {"Accuracy after recalibration", reading(&PrunedAccuracy::recalibrated)}};
+  for (size_t t = 0; t < found.curves.treatments.size(); ++t)
+    all.push_back({"Accuracy, " + found.curves.treatments[t].name,
+                   [t](const ComparedCriterion& c) { return c.treated[t]; }});
+  return all;
+}
+
+report::Table curve_table(const Compared& found, const NamedCurve& curve) {
+  report::Table table{curve.title, "", {"criterion"}, {}};
   for (const double part : found.curves.parts) table.head.push_back(report::percent(part, 0));
   for (const ComparedCriterion* c : scored(found)) {
     std::vector<std::string> cells = {c->name};
-    for (const PrunedAccuracy& point : c->curve)
-      cells.push_back(report::fixed(100 * (point.*reading).accuracy, 1));
+    for (const Accuracy& point : curve.of(*c))
+      cells.push_back(report::fixed(100 * point.accuracy, 1));
     table.rows.push_back(std::move(cells));
   }
   return table;
 }
 
-report::Table norm_table(const Found& found) {
+report::Table norm_table(const Compared& found) {
   report::Table table{"L1 against L2",
                       "sqrt(n) L2 / L1 of a filter of n weights: 1 when all are equally large, "
                       "1.25 when they are normal, more when few dominate. Where it hardly varies, "
@@ -136,7 +103,7 @@ report::Table norm_table(const Found& found) {
   return table;
 }
 
-report::HeatMap agreement_map(const Analysis& analysis, const Found& found) {
+report::HeatMap agreement_map(const Analysis& analysis, const Compared& found) {
   report::HeatMap map;
   map.title = "Agreement with the oracle";
   map.note =
@@ -158,7 +125,7 @@ report::HeatMap agreement_map(const Analysis& analysis, const Found& found) {
   return map;
 }
 
-report::HeatMap overlap_map(const Found& found) {
+report::HeatMap overlap_map(const Compared& found) {
   report::HeatMap map;
   map.title = "Overlap of choices";
   map.note = "Of the channels that either of two criteria removes when " +
@@ -176,20 +143,20 @@ report::HeatMap overlap_map(const Found& found) {
   return map;
 }
 
-report::Chart curve_chart(const Found& found, const std::string& title,
-                          Accuracy PrunedAccuracy::*reading) {
+report::Chart curve_chart(const Compared& found, const NamedCurve& curve) {
   report::Chart chart{
-      title, "", "part of every group's channels that is gone, %", "accuracy, %", {}};
+      curve.title, "", "part of every group's channels that is gone, %", "accuracy, %", {}};
   for (const ComparedCriterion* c : scored(found)) {
     report::Series series{c->name, {}, {}};
-    for (size_t i = 0; i < c->curve.size(); ++i)
-      series.points.push_back({100 * found.curves.parts[i], 100 * (c->curve[i].*reading).accuracy});
+    const std::vector<Accuracy> points = curve.of(*c);
+    for (size_t i = 0; i < points.size(); ++i)
+      series.points.push_back({100 * found.curves.parts[i], 100 * points[i].accuracy});
     chart.series.push_back(std::move(series));
   }
   return chart;
 }
 
-std::vector<report::Fact> findings_of(const Found& found) {
+std::vector<report::Fact> findings_of(const Compared& found) {
   const ComparedCriterion *closest = nullptr, *best = nullptr;
   const auto accuracy = [&](const ComparedCriterion* c) {
     return c->curve[found.cut_place()].recalibrated.accuracy;
@@ -215,7 +182,7 @@ std::vector<report::Fact> findings_of(const Found& found) {
   return facts;
 }
 
-Json json_of(const Analysis& analysis, const Found& found) {
+Json json_of(const Analysis& analysis, const Compared& found) {
   Json criteria = Json::array();
   for (const ComparedCriterion& c : found.criteria) {
     if (!c.refused.empty()) {
@@ -230,10 +197,13 @@ Json json_of(const Analysis& analysis, const Found& found) {
                                                     {"spearman", of_group->spearman},
                                                     {"kendall", of_group->kendall}};
     }
-    for (size_t i = 0; i < c.curve.size(); ++i)
+    for (size_t i = 0; i < c.curve.size(); ++i) {
       curve.push_back({{"part", found.curves.parts[i]},
                        {"accuracy", c.curve[i].pruned.accuracy},
                        {"recalibrated", c.curve[i].recalibrated.accuracy}});
+      for (size_t t = 0; t < c.treated.size(); ++t)
+        curve.back()[found.curves.treatments[t].name] = c.treated[t][i].accuracy;
+    }
     Json overlaps = Json::object();
     for (const ComparedCriterion* other : scored(found))
       overlaps[other->name] = overlap(c.chosen, other->chosen);
@@ -258,10 +228,13 @@ Json json_of(const Analysis& analysis, const Found& found) {
 }
 
 void run(const Arguments& arguments, const CLI::App& parser, const Invocation& invocation) {
+  require_usage(!arguments.parts.empty(), "--parts names none, should be like 0.3,0.5");
+  for (const double part : arguments.parts)
+    require_usage(part > 0 && part < 1, "--parts has ", part, ", should be above 0 and below 1");
   apply(arguments.analysis.common);
-  watch_signals();
   const Analysis analysis(arguments.analysis);
-  const Found found = found_by(analysis, arguments);
+  Compared found;
+  run_resumable(invocation, [&] { found = compared_by(analysis, arguments); });
 
   report::ReportData report =
       report_of(analysis, arguments.analysis, invocation, "criteria compared");
@@ -271,13 +244,11 @@ void run(const Arguments& arguments, const CLI::App& parser, const Invocation& i
            "network.");
   report.findings = findings_of(found);
   report.heat_maps = {agreement_map(analysis, found), overlap_map(found)};
-  report.charts = {
-      curve_chart(found, "Accuracy as pruned", &PrunedAccuracy::pruned),
-      curve_chart(found, "Accuracy after recalibration", &PrunedAccuracy::recalibrated)};
+  for (const NamedCurve& curve : curves_of(found))
+    report.charts.push_back(curve_chart(found, curve));
   report.tables = {summary_table(found), method_table(found.methods, found.curves.cut),
                    norm_table(found)};
   const std::filesystem::path folder = folder_of(analysis, arguments.analysis, "compare");
-  make_folder(folder);
   write_text(folder / "config.json", config_json(parser, invocation));
   const std::string page = write_report(folder, report).string();
   if (arguments.analysis.common.json) {
@@ -286,11 +257,11 @@ void run(const Arguments& arguments, const CLI::App& parser, const Invocation& i
     print_json(json);
     return;
   }
-  for (const report::Table& part :
-       {summary_table(found), method_table(found.methods, found.curves.cut),
-        curve_table(found, "Accuracy as pruned", &PrunedAccuracy::pruned),
-        curve_table(found, "Accuracy after recalibration", &PrunedAccuracy::recalibrated),
-        norm_table(found)})
+  std::vector<report::Table> tables = {summary_table(found),
+                                       method_table(found.methods, found.curves.cut)};
+  for (const NamedCurve& curve : curves_of(found)) tables.push_back(curve_table(found, curve));
+  tables.push_back(norm_table(found));
+  for (const report::Table& part : tables)
     print(part.title + "\n" + table(part.head, part.rows) + part.note + "\n\n");
   for (const report::Fact& fact : report.findings) print(fact.label + ": " + fact.value + "\n");
   print("\nreport: " + page + "\n");
@@ -307,6 +278,14 @@ Job define(CLI::App& parser, const Invocation& invocation) {
       .add_option("--oracle-images", arguments->oracle_images,
                   "pictures that the oracle measures the loss on; 0: all held out")
       ->check(CLI::NonNegativeNumber);
+  parser.add_option("--parts", arguments->parts, "parts of every group to take out")
+      ->delimiter(',');
+  parser.add_flag("--repair", arguments->repair,
+                  "also judge networks whose remaining weights are solved for by least squares");
+  parser
+      .add_option("--finetune", arguments->finetune,
+                  "also judge networks after so many epochs of training each (slow)")
+      ->check(CLI::Range(0, 1000));
   return [arguments, &parser, &invocation] { run(*arguments, parser, invocation); };
 }
 
@@ -315,7 +294,8 @@ Job define(CLI::App& parser, const Invocation& invocation) {
 const Command compare_command = {
     "compare", "find out which criterion is right for a network",
     "  bonsai compare model.bonsai --data cifar10\n"
-    "  bonsai compare model.bonsai --data my-pictures --channels 0 --oracle-images 500\n",
+    "  bonsai compare model.bonsai --data my-pictures --channels 0 --oracle-images 500\n"
+    "  bonsai compare model.bonsai --data cifar10 --repair --finetune 1 --parts 0.5\n",
     define};
 
 }  // namespace bonsai::app

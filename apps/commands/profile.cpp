@@ -13,7 +13,7 @@
 #include "apps/report/text.h"
 #include "apps/signals.h"
 #include "apps/steps.h"
-#include "apps/usage.h"
+#include "apps/training.h"
 #include "compress/profile.h"
 #include "compress/sensitivity.h"
 
@@ -33,14 +33,17 @@ struct Found {
 };
 
 // What each group loses at half of its units, after recalibration.
-std::vector<std::optional<double>> points_lost(const Analysis& analysis) {
+std::vector<std::optional<double>> points_lost(const Analysis& analysis,
+                                               const AnalysisArguments& arguments) {
+  Measurements kept = measurements_of(analysis, arguments, "profile", {});
   Steps steps("sensitivity");
   const Sensitivity sensitivity = measure_sensitivity(
       analysis.graph, analysis.coupling, l1_norm(analysis.graph, analysis.coupling),
       analysis.judge(), analysis.calibration,
       {.step = 0.5,
        .progress = [&steps](int done, int total) { steps.show(done, total); },
-       .stop = &stop_requested()});
+       .stop = &stop_requested(),
+       .kept = &kept});
   steps.clear();
   end_if_stopped();
   std::vector<std::optional<double>> lost;
@@ -189,11 +192,10 @@ Json json_of(const Found& found) {
 
 void run(const AnalysisArguments& arguments, const CLI::App& parser, const Invocation& invocation) {
   apply(arguments.common);
-  watch_signals();
   const Analysis analysis(arguments);
   Found found;
   found.layers = profile_layers(analysis.graph, analysis.coupling, analysis.calibration);
-  found.lost = points_lost(analysis);
+  run_resumable(invocation, [&] { found.lost = points_lost(analysis, arguments); });
   found.with_depth = correlate_with_depth(found.layers, arguments.seed);
   found.with_lost = correlate_with_groups(found.layers, found.lost, arguments.seed);
 
@@ -204,7 +206,6 @@ void run(const AnalysisArguments& arguments, const CLI::App& parser, const Invoc
   report.tables = tables_of(found);
   report.charts = charts_of(found);
   const std::filesystem::path folder = folder_of(analysis, arguments, "profile");
-  make_folder(folder);
   write_text(folder / "config.json", config_json(parser, invocation));
   const std::string page = write_report(folder, report).string();
   if (arguments.common.json) {

@@ -18,6 +18,7 @@
 #include "apps/steps.h"
 #include "apps/usage.h"
 #include "compress/sensitivity.h"
+#include "engine/error.h"
 
 namespace bonsai::app {
 namespace {
@@ -122,16 +123,20 @@ Json json_of(const GroupSensitivity& group, const Accuracy& whole) {
           {"points", std::move(points)}};
 }
 
-Sensitivity measured(const Analysis& analysis, const Arguments& arguments) {
+Sensitivity sensitivity_of(const Analysis& analysis, const Arguments& arguments) {
   const Scores scores = find_criterion(arguments.criterion)
                             .score(Evidence(analysis.graph, analysis.coupling, analysis.calibration,
                                             arguments.analysis.seed));
+  Measurements kept =
+      measurements_of(analysis, arguments.analysis, "sensitivity",
+                      {{"criterion", arguments.criterion}, {"step", join(arguments.step)}});
   Steps steps("sensitivity");
   return measure_sensitivity(
       analysis.graph, analysis.coupling, scores, analysis.judge(), analysis.calibration,
       {.step = arguments.step,
        .progress = [&steps](int done, int total) { steps.show(done, total); },
-       .stop = &stop_requested()});
+       .stop = &stop_requested(),
+       .kept = &kept});
 }
 
 std::filesystem::path written(const Analysis& analysis, const Arguments& arguments,
@@ -149,7 +154,6 @@ std::filesystem::path written(const Analysis& analysis, const Arguments& argumen
   report.heat_maps = maps_of(sensitivity, arguments.step);
   report.findings = reasons(sensitivity);
   const std::filesystem::path folder = folder_of(analysis, arguments.analysis, "sensitivity");
-  make_folder(folder);
   write_text(folder / "config.json", config_json(parser, invocation));
   return write_report(folder, report);
 }
@@ -161,12 +165,13 @@ void run(const Arguments& arguments, const CLI::App& parser, const Invocation& i
   apply(arguments.analysis.common);
   watch_signals();
   const Analysis analysis(arguments.analysis);
-  const Sensitivity sensitivity = measured(analysis, arguments);
+  const Sensitivity sensitivity = sensitivity_of(analysis, arguments);
   const std::string page = written(analysis, arguments, invocation, parser, sensitivity).string();
   if (sensitivity.stopped)
-    throw Stopped(join("stopped; ", sensitivity.groups.size(), " of ",
-                       analysis.coupling.groups.size(), " groups are in ", page),
-                  stop_signal());
+    throw Stopped(
+        join("stopped; ", sensitivity.groups.size(), " of ", analysis.coupling.groups.size(),
+             " groups are in ", page, "; go on with: ", invocation.resumed()),
+        stop_signal());
   if (arguments.analysis.common.json) {
     Json groups = Json::array();
     for (const GroupSensitivity& group : sensitivity.groups)

@@ -77,9 +77,7 @@ class Concat : public Op {
     int offset = 0;
     for (const int value : node.in) {
       const int c = channels(shapes[static_cast<size_t>(value)]);
-      for (int i = 0; i < c; ++i) {
-        channels_.tie(channel_axis(value, shapes), i, channel_axis(node.out, shapes), offset + i);
-      }
+      channels_.tie_all(channel_axis(value, shapes), channel_axis(node.out, shapes), c, offset);
       offset += c;
     }
   }
