@@ -11,7 +11,8 @@ double machine_seconds() {
   return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
 }
 
-void require_same_run(const std::string& path, const RunIdentity& theirs, const RunIdentity& ours) {
+void require_same_run(const std::string& path, const RunIdentity& theirs, RunIdentity ours) {
+  for (const auto& [key, value] : theirs) ours.try_emplace(key, "nothing");
   for (const auto& [key, value] : ours) {
     const auto other = theirs.find(key);
     const std::string was = other == theirs.end() ? "nothing" : other->second;

@@ -63,7 +63,7 @@ void check(const Arguments& arguments) {
     require_one_of("--target", parse_ratio("--target", arguments.target).first, {"macs", "params"});
   require_usage(!arguments.part || (*arguments.part >= 0 && *arguments.part < 1), "--part is ",
                 arguments.part.value_or(0), ", should be at least 0 and below 1");
-  check(arguments.finetuning);
+  check(arguments.finetuning.teacher);
 }
 
 std::string cut_text(const Arguments& arguments) {
@@ -154,8 +154,8 @@ void cut_stage(Slimming& s) {
   if (s.arguments.finetuning.epochs > 0) {
     say("== fine-tuning");
     FinetuningResult result =
-        finetune(s.after, graph, s.run.start.data, s.arguments.finetuning, s.finetune_options,
-                 s.run.folder / "finetune", s.arguments.run.resume);
+        finetune(s.after, graph, s.run.start.data, s.arguments.finetuning.teacher,
+                 s.finetune_options, s.run.folder / "finetune", s.arguments.run.resume);
     s.finetuning = std::move(result.training.history);
     s.tested_after = std::move(result.training.test);
     s.teacher = std::move(result.teacher);
