@@ -14,6 +14,7 @@
 #include "compress/prune.h"
 #include "compress/scale_sparsity.h"
 #include "tests/catch.h"
+#include "tests/lasso_case.h"
 #include "tests/networks.h"
 #include "tests/train_fixture.h"
 
@@ -92,44 +93,16 @@ TEST_CASE("the subgradient of the factors' magnitudes goes to batch norm's gamma
         "scale sparsity: the network has no factors of channels");
 }
 
-// min over x of |Ax - b|^2 / (2 M) + alpha |x|_1, as the weights of an optimiser with a penalty.
 TEST_CASE("proximal steps end at the solution of the LASSO, its exact zeros among them") {
-  constexpr int rows = 40, columns = 12;
-  Random random(3, Purpose::test);
-  std::vector<double> a(rows * columns), b(rows);
-  for (double& x : a) x = double{random.normal()};
-  for (int r = 0; r < rows; ++r) {
-    b[static_cast<size_t>(r)] = a[static_cast<size_t>(r * columns)] * 2 -
-                                a[static_cast<size_t>(r * columns + 3)] + double{random.normal()};
-  }
-  LassoProblem problem{.gram = std::vector<double>(columns * columns),
-                       .correlation = std::vector<double>(columns),
-                       .square = 0,
-                       .rows = rows};
-  for (size_t r = 0; r < rows; ++r) {
-    problem.square += b[r] * b[r];
-    for (size_t i = 0; i < columns; ++i) {
-      problem.correlation[i] += a[r * columns + i] * b[r];
-      for (size_t j = 0; j < columns; ++j) {
-        problem.gram[i * columns + j] += a[r * columns + i] * a[r * columns + j];
-      }
-    }
-  }
-  const double alpha = 0.2 * largest_alpha(problem);
-  const std::vector<double> expected = solve_lasso(problem, alpha).beta;
+  const LassoCase lasso;
+  constexpr int columns = static_cast<int>(LassoCase::columns);
+  const std::vector<double>& expected = lasso.solution;
   const auto descend = [&](ScaleMethod method, const OptimiserOptions& options) {
     Parameter x{.name = "x", .value = Tensor({columns}, 1)};
-    ScaleSparsity penalty({&x}, static_cast<float>(alpha), method);
+    ScaleSparsity penalty({&x}, static_cast<float>(lasso.alpha), method);
     const auto optimiser = make_optimiser({&x}, options);
     for (int step = 0; step < 2000; ++step) {
-      x.grad = Tensor({columns});
-      for (size_t i = 0; i < columns; ++i) {
-        double sum = -problem.correlation[i];
-        for (size_t j = 0; j < columns; ++j) {
-          sum += problem.gram[i * columns + j] * double{x.value[j]};
-        }
-        x.grad[i] = static_cast<Scalar>(sum / rows);
-      }
+      x.grad = lasso.gradient(x.value);
       penalty.add_to_gradients();
       optimiser->step(0.02F);
       penalty.after_update(optimiser->reach(0.02F));
@@ -142,7 +115,7 @@ TEST_CASE("proximal steps end at the solution of the LASSO, its exact zeros amon
     const Tensor found = descend(ScaleMethod::proximal, sgd);
     const Tensor jitters = descend(ScaleMethod::subgradient, sgd);
     int exact = 0;
-    for (size_t i = 0; i < columns; ++i) {
+    for (size_t i = 0; i < expected.size(); ++i) {
       CHECK(std::abs(double{found[i]} - expected[i]) < 1e-5);
       CHECK((found[i] == 0) == (expected[i] == 0));
       CHECK(std::abs(double{jitters[i]} - expected[i]) < 0.05);
