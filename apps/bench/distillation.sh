@@ -4,7 +4,7 @@
 # The teacher learns from the same pictures first, with seed 0.
 set -eu
 study=distillation ways='alone answers hints attention both'
-recipe='--net vgg_small --images 20000 --batch 128 --lr 0.1 --epochs 8'
+recipe='--net vgg_small --images 10000 --batch 128 --lr 0.1 --epochs 8'
 student="$recipe --width 0.25" teacher=teacher-0/model.bonsai
 
 command_of() {

@@ -4,7 +4,7 @@
 set -eu
 study=recovery ways='labels parent'
 model=$(realpath "${MODEL:?a trained model file}")
-recipe='model.bonsai --target macs=0.5 --criterion l1 --batch 128 --lr 0.2 --finetune 2'
+recipe='model.bonsai --target macs=0.5 --criterion l1 --batch 128 --lr 0.2 --finetune 2 --images 10000'
 
 command_of() {
   case $1 in

@@ -3,7 +3,7 @@
 #   apps/bench/slimming.sh [WAY SEED]      (study.sh says what else can be set)
 set -eu
 study=slimming ways='l1 subgradient proximal'
-recipe='--net vgg_small --images 20000 --batch 128 --lr 0.1 --epochs 6 --finetune 2'
+recipe='--net vgg_small --images 10000 --batch 128 --lr 0.1 --epochs 6 --finetune 2'
 
 command_of() {
   case $1 in
