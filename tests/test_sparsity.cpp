@@ -4,9 +4,12 @@
 #include <cmath>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include "compress/choose.h"
 #include "compress/cliff.h"
 #include "compress/explicit_scales.h"
 #include "compress/group_sparsity.h"
@@ -17,6 +20,7 @@
 #include "tests/lasso_case.h"
 #include "tests/networks.h"
 #include "tests/train_fixture.h"
+#include "zoo/zoo.h"
 
 using namespace bonsai;
 using namespace bonsai::testing;
@@ -182,6 +186,49 @@ TEST_CASE("the group penalty makes all of a unit decay, the weakest units the fa
       CHECK(max_abs_difference(p->grad, gradient) < 1e-5);
     }
     clear_gradients(graph.parameters());
+  }
+}
+
+TEST_CASE("residual and dense networks come apart under the group penalty and can be cut",
+          "[slow]") {
+  for (const char* name : {"resnet20", "densenet40"}) {
+    INFO(name);
+    const auto trained = [&](float strength) {
+      zoo::Options options{.classes = 10, .width = 0.25F, .input = {16, 16, 3}};
+      Graph graph = trace(*zoo::make(name, options), small_data().input_shape());
+      GroupSparsity penalty(graph, strength);
+      TrainOptions training = small_options();
+      training.epochs = 2;
+      training.penalty = &penalty;
+      fit(graph, small_data(), training);
+      return graph;
+    };
+    // The weakest unit of a group against its strongest, the mean over the groups.
+    const auto contrast = [](const Graph& graph) {
+      const Coupling coupling = couple(graph);
+      const std::vector<double> norms = unit_norms(graph, coupling, unit_weights(graph, coupling));
+      double sum = 0;
+      for (const Group& group : coupling.groups) {
+        double least = 1e30, most = 0;
+        for (const int u : group.units) {
+          least = std::min(least, norms[static_cast<size_t>(u)]);
+          most = std::max(most, norms[static_cast<size_t>(u)]);
+        }
+        sum += least / most;
+      }
+      return sum / static_cast<double>(coupling.groups.size());
+    };
+    const Graph apart = trained(0.05F);
+    CHECK(contrast(apart) < 0.8 * contrast(trained(0)));
+
+    const Coupling coupling = couple(apart);
+    const Scores scores = group_norm(Evidence(apart, coupling));
+    const std::set<int> gone =
+        choose(apart, coupling, scores, {.macs = 0.5, .spread = Spread::global, .floor = 0.1});
+    Graph small = prune(apart, coupling, gone), silent = masked(apart, coupling, gone);
+    CHECK(2 * total_cost(small).macs <= total_cost(apart).macs);
+    const Tensor x = random_pictures(apart, 2, 1);
+    CHECK(max_abs_difference(output(small, x), output(silent, x)) < 1e-4);
   }
 }
 
