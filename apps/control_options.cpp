@@ -39,7 +39,7 @@ void add_control(CLI::App& parser, ControlArguments& control) {
       ->check(CLI::Range(0.001, 1.0));
   parser
       .add_option("--finetune", control.finetune,
-                  "epochs of training after the last step; the better of both is the result")
+                  "epochs of training after pruning; in steps the better of both is the result")
       ->check(CLI::Range(0, 100000));
   parser.add_flag("--scratch{-1}", control.scratch,
                   "also train the same widths from fresh weights, for as many epochs as all steps, "

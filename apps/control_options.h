@@ -4,6 +4,7 @@
 #include <optional>
 #include <string>
 
+#include "apps/finetuning.h"
 #include "apps/options.h"
 #include "apps/pruning.h"
 #include "apps/training.h"
@@ -20,12 +21,14 @@ struct ControlArguments {
   std::string budget;              // "30m"; empty: none
   std::string ranking = "taylor";
   double step = 0.1;
-  int finetune = 0;  // epochs, of the network that the steps led to
+  int finetune = 0;  // epochs, of the network that pruning led to
   int scratch = 0;   // epochs; -1: as many as were trained in all steps
   std::string replay;
   bool resume = false;
 
-  bool is_asked() const { return max_drop || !budget.empty() || resume || !replay.empty(); }
+  bool is_asked() const {
+    return max_drop || !budget.empty() || !replay.empty() || (resume && finetune == 0);
+  }
 };
 void add_control(CLI::App& parser, ControlArguments& control);
 
@@ -36,6 +39,7 @@ struct ControlledArguments {
   DataArguments data;
   TrainingArguments training;
   ControlArguments control;
+  TeacherArguments teacher;  // of what is trained after pruning
   Common common;
 };
 

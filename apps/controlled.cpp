@@ -43,6 +43,7 @@ struct Run {
   bool finetuned = false;  // and the result is better
   double validation = 0;   // accuracy of `after` on the pictures held out
   std::optional<Scratch> scratch;
+  std::optional<Lessons> lessons;
   fs::path folder;
 };
 
@@ -78,6 +79,18 @@ void look_ahead(Run& run, const NetworkCost& whole, const std::vector<Ceiling>& 
   say("what can be reached at most, by mode:\n" + table(reachable.head, reachable.rows));
 }
 
+// Steps learn from a teacher besides the labels.
+void add_lessons(const TeacherArguments& teacher, Run& run) {
+  if (teacher.file.empty()) return;
+  run.lessons.emplace(teacher, run.before);
+  run.control.lessons = run.lessons->identity(run.before, run.data);
+  run.control.train = [&run](Graph& graph, const Dataset& data, const TrainOptions& options) {
+    return run.lessons->train(
+        graph, data, options,
+        [](Graph& g, const Dataset& d, const TrainOptions& o) { return bonsai::fit(g, d, o); });
+  };
+}
+
 void prepare(const ControlledArguments& arguments, Run& run) {
   run.before = open_model(arguments.file);
   run.data = load_for(run.before, arguments.data);
@@ -97,11 +110,13 @@ void prepare(const ControlledArguments& arguments, Run& run) {
   run.control.decided = [&run](const std::vector<Record>& journal) { tell(run, journal); };
   run.control.progress = progress_bar(std::cerr, errors_on_terminal());
   run.control.stop = &stop_requested();
+  add_lessons(arguments.teacher, run);
 }
 
 void prune_stage(Run& run) {
   ControlledPruning result = prune_to_target(run.before, run.data, run.control);
   if (result.stopped) end_if_stopped();
+  if (run.lessons) say(run.lessons->cost());
   run.after = std::move(result.graph);
   run.journal = std::move(result.journal);
   run.validation = std::get<StartRecord>(run.journal.front().what).validation.accuracy;
@@ -117,8 +132,9 @@ void finetune_stage(const ControlledArguments& arguments, Run& run) {
   TrainOptions options = run.control.recovery;
   options.epochs = arguments.control.finetune;
   Graph tuned = run.after;
-  const TrainResult result =
-      train(tuned, run.data, options, run.folder / "finetune", arguments.control.resume);
+  const TrainResult result = finetune(tuned, run.before, run.data, arguments.teacher, options,
+                                      run.folder / "finetune", arguments.control.resume)
+                                 .training;
   run.finetuning = result.history;
   run.finetuned = result.test.accuracy >= run.validation;
   if (!run.finetuned) return;
@@ -149,9 +165,10 @@ void scratch_stage(const ControlledArguments& arguments, Run& run) {
   run.scratch =
       Scratch{.graph = run.after, .options = train_options(training, run.data.train.height)};
   draw_fresh_weights(run.scratch->graph, training.seed);
-  run.scratch->validation = train(run.scratch->graph, run.data, run.scratch->options,
-                                  run.folder / "scratch", arguments.control.resume)
-                                .test.accuracy;
+  run.scratch->validation =
+      finetune(run.scratch->graph, run.before, run.data, arguments.teacher, run.scratch->options,
+               run.folder / "scratch", arguments.control.resume)
+          .training.test.accuracy;
 }
 
 report::Table scratch_table(const Run& run, double tested_after) {
@@ -199,6 +216,7 @@ report::ReportData findings(const ControlledArguments& arguments, const Invocati
   report.facts.insert(report.facts.begin() + 2,
                       {{"after each step", recipe(run.control.recovery)},
                        {"seed", std::to_string(run.control.recovery.seed)}});
+  if (run.lessons) report.facts.push_back({"teacher", run.lessons->description(run.before)});
   report.commands = {invocation.text()};
   report.next =
       quoted(invocation.program) + " bench " + quoted((run.folder / "pruned.bonsai").string());
@@ -246,6 +264,7 @@ void finish(const ControlledArguments& arguments, const Invocation& invocation, 
 void run_controlled(const ControlledArguments& arguments, const CLI::App& parser,
                     const Invocation& invocation) {
   check(arguments);
+  check(arguments.teacher);
   apply(arguments.common);
   Run run;
   prepare(arguments, run);

@@ -8,20 +8,24 @@
 
 namespace bonsai::app {
 
+void add_teacher(CLI::App& parser, TeacherArguments& teacher) {
+  parser.add_option("--teacher", teacher.file,
+                    "after pruning, learn from the answers of a model file too; self: of the "
+                    "network before pruning");
+  add_teaching(parser, teacher.teaching);
+}
+
+void check(const TeacherArguments& teacher) {
+  if (!teacher.file.empty() && teacher.file != "self") open_model(teacher.file);
+}
+
 void add_finetuning(CLI::App& parser, FinetuningArguments& finetuning) {
   parser.add_option("--finetune", finetuning.epochs, "epochs of fine-tuning after pruning")
       ->check(CLI::Range(0, 100000));
   parser
       .add_option("--finetune-lr", finetuning.lr, "its highest learning rate; 0: a fifth of --lr")
       ->check(CLI::NonNegativeNumber);
-  parser.add_option("--teacher", finetuning.teacher,
-                    "fine-tune on the answers of a model file too; self: of the network before "
-                    "pruning");
-  add_teaching(parser, finetuning.teaching);
-}
-
-void check(const FinetuningArguments& finetuning) {
-  if (!finetuning.teacher.empty() && finetuning.teacher != "self") open_model(finetuning.teacher);
+  add_teacher(parser, finetuning.teacher);
 }
 
 TrainOptions finetuning_options(const FinetuningArguments& finetuning,
@@ -34,19 +38,50 @@ TrainOptions finetuning_options(const FinetuningArguments& finetuning,
   return options;
 }
 
+Lessons::Lessons(const TeacherArguments& arguments, const Graph& before)
+    : arguments_(arguments),
+      teacher_(arguments.file == "self" ? before : open_model(arguments.file)) {}
+
+TrainResult Lessons::train(Graph& student, const Dataset& data, TrainOptions options,
+                           const Training& training) {
+  const auto objective =
+      distillation(student, teacher_, data, options, weights(student, options.seed));
+  options.objective = objective.get();
+  TrainResult result = training(student, data, options);
+  teacher_seconds_ += objective->teacher_seconds();
+  step_seconds_ += result.step_seconds;
+  return result;
+}
+
+RunIdentity Lessons::identity(const Graph& student, const Dataset& data) const {
+  Graph copy = student;
+  return Distillation(copy, teacher_, data, weights(student, 0)).identity();
+}
+
+std::string Lessons::description(const Graph& student) const {
+  return arguments_.file + ": " + app::description(weights(student, 0));
+}
+
+std::string Lessons::cost() const {
+  const double share = step_seconds_ > 0 ? teacher_seconds_ / step_seconds_ : 0;
+  return join("teacher: ", report::percent(share, 0), " of the time of a step");
+}
+
+DistillationOptions Lessons::weights(const Graph& student, uint64_t seed) const {
+  return distillation_options(arguments_.teaching, student, teacher_, seed);
+}
+
 FinetuningResult finetune(Graph& after, const Graph& before, const Dataset& data,
-                          const FinetuningArguments& finetuning, TrainOptions options,
+                          const TeacherArguments& teacher, const TrainOptions& options,
                           const std::filesystem::path& folder, bool resume) {
-  if (finetuning.teacher.empty()) return {train(after, data, options, folder, resume), ""};
-  const Graph teacher = finetuning.teacher == "self" ? before : open_model(finetuning.teacher);
-  const DistillationOptions weights =
-      distillation_options(finetuning.teaching, after, teacher, options.seed);
-  const auto lessons = distillation(after, teacher, data, options, weights);
-  options.objective = lessons.get();
-  FinetuningResult result{train(after, data, options, folder, resume),
-                          finetuning.teacher + ": " + description(weights)};
-  say(join("teacher: ", report::percent(teacher_share(*lessons, result.training), 0),
-           " of the time of a step"));
+  const auto training = [&](Graph& graph, const Dataset& from, const TrainOptions& with) {
+    return train(graph, from, with, folder, resume);
+  };
+  if (teacher.file.empty()) return {training(after, data, options), ""};
+  Lessons lessons(teacher, before);
+  FinetuningResult result{lessons.train(after, data, options, training),
+                          lessons.description(after)};
+  say(lessons.cost());
   return result;
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <string>
 
 #include "apps/teaching.h"
@@ -9,19 +10,48 @@
 
 namespace bonsai::app {
 
-struct FinetuningArguments {
-  int epochs = 2;
-  double lr = 0;        // 0: a fifth of the training's
-  std::string teacher;  // a model file, "self" for the network before pruning, or none
+struct TeacherArguments {
+  std::string file;  // a model file, "self" for the network before pruning, or none
   TeachingArguments teaching;
 };
-void add_finetuning(CLI::App& parser, FinetuningArguments& finetuning);
+void add_teacher(CLI::App& parser, TeacherArguments& teacher);
 // Throws Error when the teacher's file cannot be read: before the training, not after it.
-void check(const FinetuningArguments& finetuning);
+void check(const TeacherArguments& teacher);
+
+struct FinetuningArguments {
+  int epochs = 2;
+  double lr = 0;  // 0: a fifth of the training's
+  TeacherArguments teacher;
+};
+void add_finetuning(CLI::App& parser, FinetuningArguments& finetuning);
 
 // The training's, with the epochs and the rate of fine-tuning.
 TrainOptions finetuning_options(const FinetuningArguments& finetuning,
                                 const TrainOptions& training);
+
+// A teacher for all trainings of networks that were pruned from the same one.
+class Lessons {
+ public:
+  // `before`: the network before pruning. The arguments must outlive this and name a teacher.
+  Lessons(const TeacherArguments& arguments, const Graph& before);
+
+  using Training = std::function<TrainResult(Graph&, const Dataset&, const TrainOptions&)>;
+  TrainResult train(Graph& student, const Dataset& data, TrainOptions options,
+                    const Training& training);
+
+  // What tells trainings with this teacher from others.
+  RunIdentity identity(const Graph& student, const Dataset& data) const;
+  // "self: labels 0.1, the teacher's answers 0.9 at temperature 4"
+  std::string description(const Graph& student) const;
+  std::string cost() const;  // "teacher: 27 % of the time of a step"
+
+ private:
+  DistillationOptions weights(const Graph& student, uint64_t seed) const;
+
+  const TeacherArguments& arguments_;
+  Graph teacher_;
+  double teacher_seconds_ = 0, step_seconds_ = 0;
+};
 
 struct FinetuningResult {
   TrainResult training;
@@ -29,7 +59,7 @@ struct FinetuningResult {
 };
 // `before`: the network that `after` was pruned from.
 FinetuningResult finetune(Graph& after, const Graph& before, const Dataset& data,
-                          const FinetuningArguments& finetuning, TrainOptions options,
+                          const TeacherArguments& teacher, const TrainOptions& options,
                           const std::filesystem::path& folder, bool resume);
 
 }  // namespace bonsai::app

@@ -37,7 +37,8 @@ std::vector<bool> leading_to(const Graph& graph, int result) {
   return leads;
 }
 
-// The last layer between x and the branch's result; a batch norm belongs to the layer before it.
+// The last layer between x and the branch's result; a batch norm belongs to the layer before it,
+// and so do factors (compress/block_scales.h).
 std::string last_layer(const Graph& graph, int x, int result) {
   const std::vector<bool> from = computed_from(graph, x), to = leading_to(graph, result);
   std::string name;
@@ -45,7 +46,7 @@ std::string last_layer(const Graph& graph, int x, int result) {
     const Node& node = graph.nodes[n];
     const auto out = static_cast<size_t>(node.out);
     if (node.out != x && from[out] && to[out] && has_parameters(graph, node) &&
-        node.op->name() != "batch_norm")
+        node.op->name() != "batch_norm" && node.op->name() != "channel_scale")
       name = graph.node_name(n);
   }
   return name;

@@ -1,7 +1,9 @@
 #include "compress/cliff.h"
 
+#include <algorithm>
 #include <cmath>
 
+#include "compress/block_scales.h"
 #include "compress/choose.h"
 #include "compress/prune.h"
 #include "engine/error.h"
@@ -27,6 +29,27 @@ std::vector<CliffPoint> measure_cliff(const Graph& graph, const Coupling& coupli
     points.push_back({.part = part,
                       .units = static_cast<int>(gone.size()),
                       .macs = static_cast<double>(pruned_cost(graph, coupling, gone).macs) / whole,
+                      .without = *without});
+    if (options.progress) options.progress(i + 1, steps);
+  }
+  return points;
+}
+
+std::vector<CliffPoint> measure_block_cliff(const Graph& graph,
+                                            const std::vector<std::string>& blocks,
+                                            const Judge& judge, std::span<const Batch> calibration,
+                                            const CliffOptions& options) {
+  const double whole = static_cast<double>(total_cost(graph).macs);
+  const int steps = static_cast<int>(blocks.size()) + 1;
+  std::vector<CliffPoint> points;
+  for (int i = 0; i < steps; ++i) {
+    const Graph shorter = without_blocks(graph, {blocks.begin(), blocks.begin() + i});
+    const auto without =
+        judged_without(shorter, couple(shorter), {}, judge, calibration, options.stop);
+    if (!without) break;
+    points.push_back({.part = i / std::max(1.0, static_cast<double>(blocks.size())),
+                      .units = i,
+                      .macs = static_cast<double>(total_cost(shorter).macs) / whole,
                       .without = *without});
     if (options.progress) options.progress(i + 1, steps);
   }

@@ -6,6 +6,7 @@
 #include <atomic>
 #include <functional>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "compress/criterion.h"
@@ -15,7 +16,7 @@ namespace bonsai {
 
 struct CliffPoint {
   double part = 0;  // of the units, asked for
-  int units = 0;    // removed: fewer where groups are at their floor
+  int units = 0;    // removed: fewer where groups are at their floor; or blocks
   double macs = 0;  // of the whole that are left
   PrunedAccuracy without;
 };
@@ -31,5 +32,11 @@ std::vector<CliffPoint> measure_cliff(const Graph& graph, const Coupling& coupli
                                       const Scores& scores, const Judge& judge,
                                       std::span<const Batch> calibration,
                                       const CliffOptions& options);
+
+// The same of residual blocks (compress/blocks.h), which go in this order, one more for each point.
+std::vector<CliffPoint> measure_block_cliff(const Graph& graph,
+                                            const std::vector<std::string>& blocks,
+                                            const Judge& judge, std::span<const Batch> calibration,
+                                            const CliffOptions& options);
 
 }  // namespace bonsai

@@ -39,6 +39,7 @@ RunIdentity identity(const Graph& graph, const Dataset& data, const ControllerOp
   TrainOptions recovery = o.recovery;
   recovery.start = weight_checksum(copy);
   RunIdentity id = run_identity(recovery, data);
+  id.insert(o.lessons.begin(), o.lessons.end());
   id["target"] = join(resource_names[static_cast<size_t>(o.target.resource)], "=", o.target.part);
   id["allowed drop"] = join(o.max_drop);
   id["mode"] = mode_names[static_cast<size_t>(o.mode)];

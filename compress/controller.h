@@ -53,6 +53,7 @@ struct ControllerOptions {
   // How a network is trained after a step; empty: fit (layers/trainer.h). It must do what fit
   // promises: end soon when told to stop, and resume to the bit.
   std::function<TrainResult(Graph&, const Dataset&, const TrainOptions&)> train = {};
+  RunIdentity lessons = {};  // what `train` learns from besides the data, such as a teacher
   // The machine's clocks unless given: seconds, ms of a layer, ms of a whole network.
   std::function<double()> clock = {};
   LayerTimes::Timer layer_timer = {};

@@ -17,6 +17,7 @@ const std::vector<Criterion>& criteria() {
       {"apoz", "Hu et al. 2016, Network Trimming", true, apoz},
       {"mean_activation", "Molchanov et al. 2017, Resource Efficient Inference", true,
        mean_activation},
+      {"gate", "Hu et al. 2018, Squeeze-and-Excitation Networks", true, gate},
       {"taylor", "Molchanov et al. 2019, Importance Estimation", true, taylor},
       {"taylor_weights", "Molchanov et al. 2019, Importance Estimation", true, taylor_weights},
       {"first_k", "He et al. 2017, Channel Pruning (a baseline)", false, first_k},

@@ -32,6 +32,7 @@ Scores bn_scale(const Evidence& evidence);
 Scores group_norm(const Evidence& evidence);
 Scores apoz(const Evidence& evidence);
 Scores mean_activation(const Evidence& evidence);
+Scores gate(const Evidence& evidence);
 Scores taylor(const Evidence& evidence);
 Scores taylor_weights(const Evidence& evidence);
 Scores first_k(const Evidence& evidence);

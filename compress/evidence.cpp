@@ -18,6 +18,7 @@ const std::map<int, Activity>& Evidence::activity() const {
     std::set<int> values;
     for (const Site& site : sites(graph_, coupling_)) values.insert(site.value);
     for (const int v : activated(graph_, feature_activations())) values.insert(v);
+    for (const int v : gates(graph_)) values.insert(v);
     const std::vector<int> list(values.begin(), values.end());
     activity_ = measure_activity(graph_, pictures_, list);
   }

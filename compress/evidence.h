@@ -32,7 +32,7 @@ class Evidence {
   uint64_t seed() const { return seed_; }  // of criteria that draw
 
   // These throw Error when there are no pictures.
-  // Of all sites (compress/sites.h) and all results of activations, by value number.
+  // Of all sites and gates (compress/sites.h) and all results of activations, by value number.
   const std::map<int, Activity>& activity() const;
   const LossGradients& gradients() const;
 

@@ -6,12 +6,14 @@
 #include <utility>
 
 #include "compress/couple.h"
+#include "compress/stages.h"
+#include "engine/error.h"
 #include "engine/ops/registry.h"
 
 namespace bonsai {
 namespace {
 
-bool can_fold(const Node& node) {
+bool makes_channels(const Node& node) {
   return node.op->name() == "conv2d" || node.op->name() == "linear";
 }
 
@@ -39,7 +41,7 @@ std::set<int> unscaled_producers(const Graph& graph) {
     if (std::any_of(group.units.begin(), group.units.end(), is_scaled)) continue;
     for (const int p : group.producers) {
       const int node = coupling.producers[static_cast<size_t>(p)].node;
-      if (can_fold(graph.nodes[static_cast<size_t>(node)])) nodes.insert(node);
+      if (makes_channels(graph.nodes[static_cast<size_t>(node)])) nodes.insert(node);
     }
   }
   return nodes;
@@ -50,33 +52,13 @@ int add_value(Graph& graph, Shape shape, std::unique_ptr<Parameter> parameter) {
   return static_cast<int>(graph.values.size()) - 1;
 }
 
-// The node's weights, and its bias if it has one, times the factors of its outputs.
-void multiply(Graph& graph, const Node& node, const Tensor& factors) {
-  for (size_t i = 1; i < node.in.size(); ++i) {
-    const Tensor& w = graph.values[static_cast<size_t>(node.in[i])].parameter->value;
-    const size_t row = w.size() / factors.size();
-    for (size_t j = 0; j < w.size(); ++j) w[j] *= factors[j / row];
-  }
-}
-
-// The parameters of a node must be its own: others would be changed with them.
-bool owns_parameters(const Graph& graph, const Node& node,
-                     const std::vector<std::vector<int>>& readers) {
-  return std::all_of(node.in.begin() + 1, node.in.end(), [&](int v) {
-    return graph.values[static_cast<size_t>(v)].parameter != nullptr &&
-           readers[static_cast<size_t>(v)].size() == 1;
-  });
-}
-
-}  // namespace
-
-Graph with_scales(const Graph& graph) {
-  const std::set<int> wanted = unscaled_producers(graph);
+// With factors of 1, "<layer>.scale", behind these nodes.
+Graph with_factors(const Graph& graph, const std::set<int>& behind) {
   Graph result = graph;
   result.nodes.clear();
   for (size_t n = 0; n < graph.nodes.size(); ++n) {
     Node node = graph.nodes[n];
-    if (wanted.count(static_cast<int>(n)) == 0) {
+    if (behind.count(static_cast<int>(n)) == 0) {
       result.nodes.push_back(std::move(node));
       continue;
     }
@@ -96,26 +78,106 @@ Graph with_scales(const Graph& graph) {
   return result;
 }
 
+using Readers = std::vector<std::vector<int>>;
+
+// A parameter may be changed where nothing else reads it.
+bool is_own(const Graph& graph, int value, const Readers& readers) {
+  return graph.values[static_cast<size_t>(value)].parameter != nullptr &&
+         readers[static_cast<size_t>(value)].size() == 1;
+}
+
+const Tensor& parameter(const Graph& graph, int value) {
+  return graph.values[static_cast<size_t>(value)].parameter->value;
+}
+
+// The inputs of a node that its result is proportional to when scaled together: weights and bias,
+// or gamma and beta. Empty when it has none of its own.
+std::vector<int> multipliers(const Graph& graph, const Node& maker, const Readers& readers) {
+  std::vector<int> values;
+  if (makes_channels(maker)) values.assign(maker.in.begin() + 1, maker.in.end());
+  if (maker.op->name() == "batch_norm" && maker.in.size() == 5) values = {maker.in[1], maker.in[2]};
+  for (const int v : values)
+    if (!is_own(graph, v, readers)) return {};
+  return values;
+}
+
+void multiply_rows(const Tensor& w, const Tensor& factors) {
+  const size_t row = w.size() / factors.size();
+  for (size_t i = 0; i < w.size(); ++i) w[i] *= factors[i / row];
+}
+
+// Of weights [out, ..., in / groups], whose last axis is read in blocks.
+void multiply_columns(const Tensor& w, const Tensor& factors) {
+  const auto stored = static_cast<size_t>(w.dim(-1));
+  const size_t blocks = factors.size() / stored, block = w.size() / blocks;
+  for (size_t i = 0; i < w.size(); ++i) w[i] *= factors[i / block * stored + i % stored];
+}
+
+// Puts the factors of node n, a channel_scale, into parameters before or behind it; false, and
+// nothing happened, when there are no such parameters.
+bool fold_one(const Graph& graph, size_t n, const Readers& readers) {
+  const Node& node = graph.nodes[n];
+  const int made = node.in[0], factors = node.in[1];
+  if (!graph.values[static_cast<size_t>(factors)].parameter ||
+      parameter(graph, factors).rank() != 1)
+    return false;
+  const auto maker = std::find_if(graph.nodes.begin(), graph.nodes.end(),
+                                  [&](const Node& other) { return other.out == made; });
+  if (maker != graph.nodes.end() && readers[static_cast<size_t>(made)].size() == 1 &&
+      made != graph.output) {
+    const std::vector<int> values = multipliers(graph, *maker, readers);
+    for (const int v : values) multiply_rows(parameter(graph, v), parameter(graph, factors));
+    if (!values.empty()) return true;
+  }
+  const std::vector<int>& behind = readers[static_cast<size_t>(node.out)];
+  const auto takes = [&](int r) {
+    const Node& reader = graph.nodes[static_cast<size_t>(r)];
+    return makes_channels(reader) && reader.in[0] == node.out &&
+           is_own(graph, reader.in[1], readers);
+  };
+  if (behind.empty() || node.out == graph.output ||
+      !std::all_of(behind.begin(), behind.end(), takes))
+    return false;
+  for (const int r : behind)
+    multiply_columns(parameter(graph, graph.nodes[static_cast<size_t>(r)].in[1]),
+                     parameter(graph, factors));
+  return true;
+}
+
+}  // namespace
+
+Graph with_scales(const Graph& graph) { return with_factors(graph, unscaled_producers(graph)); }
+
+Graph with_scales_behind(const Graph& graph, const std::vector<std::string>& nodes) {
+  std::set<int> behind;
+  std::string behind_text;
+  for (const std::string& name : nodes) {
+    behind_text += (behind_text.empty() ? "" : ", ") + name;
+    const int value = value_named(graph, name, "the network");
+    for (size_t n = 0; n < graph.nodes.size(); ++n)
+      if (graph.nodes[n].out == value) behind.insert(static_cast<int>(n));
+  }
+  const Graph result = with_factors(graph, behind);
+  const Graph folded = fold_scales(result);
+  require(folded.nodes.size() == fold_scales(graph).nodes.size(),
+          "explicit scales: factors behind ", behind_text,
+          " could not be folded away: neither what makes the channels nor all that reads them are "
+          "layers with weights of their own");
+  return result;
+}
+
 Graph fold_scales(Graph graph) {
-  const std::vector<std::vector<int>> readers = consumers(graph);
-  std::vector<Node> nodes;
-  for (const Node& node : graph.nodes) {
-    const auto maker = std::find_if(nodes.begin(), nodes.end(),
-                                    [&](const Node& other) { return other.out == node.in[0]; });
-    const bool folds = node.op->name() == "channel_scale" && maker != nodes.end() &&
-                       can_fold(*maker) &&
-                       graph.values[static_cast<size_t>(node.in[1])].parameter != nullptr &&
-                       graph.values[static_cast<size_t>(node.in[1])].parameter->value.rank() == 1 &&
-                       readers[static_cast<size_t>(node.in[0])].size() == 1 &&
-                       owns_parameters(graph, *maker, readers) && maker->out != graph.output;
-    if (!folds) {
-      nodes.push_back(node);
+  for (size_t n = 0; n < graph.nodes.size();) {
+    const Node node = graph.nodes[n];
+    if (node.op->name() != "channel_scale" || !fold_one(graph, n, consumers(graph))) {
+      ++n;
       continue;
     }
-    multiply(graph, *maker, graph.values[static_cast<size_t>(node.in[1])].parameter->value);
-    maker->out = node.out;
+    graph.nodes.erase(graph.nodes.begin() + static_cast<std::ptrdiff_t>(n));
+    for (Node& other : graph.nodes)
+      std::replace(other.in.begin(), other.in.end(), node.out, node.in[0]);
+    if (graph.output == node.out) graph.output = node.in[0];
   }
-  graph.nodes = std::move(nodes);
   drop_unused(graph);
   return graph;
 }

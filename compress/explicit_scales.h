@@ -1,9 +1,12 @@
-// Factors for the channels that no batch norm scales, so that networks without batch norm can be
-// slimmed as well: a channel_scale, 1 at first, right behind the convolution or linear layer that
-// makes the channels (Huang and Wang 2018, "Data-Driven Sparse Structure Selection",
-// arXiv:1707.01213, section 3.2, "neurons"). There, before the activation, it can be folded away
-// exactly: w' = s w, b' = s b.
+// Factors of channels that a training can drive to zero, as nodes of their own: a channel_scale, 1
+// at first, behind the layer that makes the channels (Huang and Wang 2018, "Data-Driven Sparse
+// Structure Selection", arXiv:1707.01213, section 3.2). They are folded away exactly into what
+// makes the channels (w' = s w, b' = s b; gamma' = s gamma, beta' = s beta) or, behind an
+// activation, into the weights that read them.
 #pragma once
+
+#include <string>
+#include <vector>
 
 #include "engine/graph.h"
 
@@ -13,8 +16,12 @@ namespace bonsai {
 // whose channels no batch norm scales. Transposed convolutions stay without.
 Graph with_scales(const Graph& graph);
 
-// The same function without those factors, and any other that is a parameter and that alone reads
-// a convolution or linear layer of its own.
+// Likewise behind the named nodes (Graph::node_name), whatever they are. Throws Error, with the
+// nearest name, when there is no such node, and when the factors could not be folded away again.
+Graph with_scales_behind(const Graph& graph, const std::vector<std::string>& nodes);
+
+// The same function without those factors, and any other [C] that is a parameter and can be folded
+// into parameters that nothing else reads.
 Graph fold_scales(Graph graph);
 
 }  // namespace bonsai

@@ -164,8 +164,8 @@ bool same_decision(const Record& a, const Record& b) {
   return decision(a).dump() == decision(b).dump();
 }
 
-void require_same_run(const std::string& where, const RunIdentity& theirs,
-                      const RunIdentity& ours) {
+void require_same_run(const std::string& where, const RunIdentity& theirs, RunIdentity ours) {
+  for (const auto& [key, value] : theirs) ours.try_emplace(key, "nothing");
   for (const auto& [key, value] : ours) {
     const auto other = theirs.find(key);
     const std::string was = other == theirs.end() ? "nothing" : other->second;

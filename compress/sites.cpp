@@ -46,6 +46,15 @@ std::vector<int> activated(const Graph& graph, const std::vector<Activation::Kin
   return values;
 }
 
+std::vector<int> gates(const Graph& graph) {
+  std::vector<int> values;
+  for (const Node& node : graph.nodes) {
+    if (node.op->name() != "channel_scale") continue;
+    if (!graph.values[static_cast<size_t>(node.in[1])].parameter) values.push_back(node.in[1]);
+  }
+  return values;
+}
+
 const std::vector<Activation::Kind>& feature_activations() {
   static const std::vector<Activation::Kind> kinds = {
       Activation::relu, Activation::relu6, Activation::leaky_relu, Activation::hard_swish};

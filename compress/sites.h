@@ -23,6 +23,10 @@ double scale_at(const Graph& graph, const Site& site, int channel);
 // The results of activations of these kinds, in order of execution.
 std::vector<int> activated(const Graph& graph, const std::vector<Activation::Kind>& kinds);
 
+// What the factors of squeeze and excitation are: values that a channel_scale multiplies by and
+// that are computed from the picture. In order of execution.
+std::vector<int> gates(const Graph& graph);
+
 // The value at a unit's channel is one of an activation's own: relu and its relatives. A sigmoid
 // makes gates, not features.
 const std::vector<Activation::Kind>& feature_activations();

@@ -100,6 +100,11 @@ class Trainer {
         state_.tensors.emplace_back("objective." + p->name, p->value);
       }
     }
+    if (options_.penalty != nullptr) {
+      for (const auto& [name, tensor] : options_.penalty->state()) {
+        state_.tensors.emplace_back("penalty." + name, tensor);
+      }
+    }
     for (const auto& [name, tensor] : optimiser_->state()) {
       state_.tensors.emplace_back("optimiser." + name, tensor);
     }

@@ -1,5 +1,6 @@
 // bonsai prune in steps: interrupted and resumed, replayed where the test pictures are others, and
 // refused in one line where it cannot be done.
+#include <algorithm>
 #include <csignal>
 #include <nlohmann/json.hpp>
 
@@ -41,6 +42,7 @@ void save_network(const CommandFolder& folder) {
 const std::string job =
     "prune net.bonsai --target macs=0.8 --max-drop 100 --round-to 2 --hold-out 6 --batch 8 "
     "--cache cache ";
+const std::string taught = job + "--teacher self ";
 
 }  // namespace
 
@@ -52,11 +54,11 @@ TEST_CASE("prune in steps resumes, reports, and never looks at test pictures bef
   write_data(folder, "other_train", 3, 1000);
 
   const Outcome cut =
-      folder.run_and_signal(job + "--data data --scratch --out run", "step 1", SIGINT);
+      folder.run_and_signal(taught + "--data data --scratch --out run", "step 1", SIGINT);
   INFO(cut.err);
   CHECK(cut.status == 130);
   CHECK(cut.err.find("go on with: ") != std::string::npos);
-  const Outcome done = folder.run(job + "--data data --scratch --out run --json --resume");
+  const Outcome done = folder.run(taught + "--data data --scratch --out run --json --resume");
   INFO(done.err);
   REQUIRE(done.status == 0);
   const Json found = Json::parse(done.out);
@@ -74,12 +76,32 @@ TEST_CASE("prune in steps resumes, reports, and never looks at test pictures bef
 
   // Had a test picture been looked at, this would come out differently. The rest, which measures,
   // is not needed.
-  const std::string replay = job + "--replay run/journal.jsonl ";
+  const std::string replay = taught + "--replay run/journal.jsonl ";
   folder.run_and_signal(replay + "--data other_test --out same", "end: ", SIGTERM);
   CHECK(folder.read("same/journal.jsonl") == folder.read("run/journal.jsonl"));
   const Outcome refused = folder.run(replay + "--data other_train --out other");
   CHECK(refused.status == 1);
   CHECK(refused.err.find("belongs to another run: data was") != std::string::npos);
+  const Outcome untaught = folder.run(job + "--data data --out run --resume");
+  CHECK(untaught.status == 1);
+  CHECK(untaught.err.find("is now nothing") != std::string::npos);
+}
+
+TEST_CASE("prune at once trains what is left, with the network before pruning as its teacher") {
+  const CommandFolder folder;
+  save_network(folder);
+  write_data(folder, "data", 1, 1000);
+  const Outcome outcome = folder.run(
+      "prune net.bonsai --target macs=0.6 --round-to 1 --cache cache --batch 8 --data data "
+      "--finetune 2 --teacher self --out small.bonsai --json");
+  INFO(outcome.err);
+  REQUIRE(outcome.status == 0);
+  CHECK(outcome.err.find("of the time of a step") != std::string::npos);
+  const Json result = Json::parse(outcome.out);
+  CHECK(result.contains("accuracy_pruned"));
+  CHECK(result.at("after").at("macs") < result.at("before").at("macs"));
+  const std::string log = folder.read("small.finetune/log.jsonl");
+  CHECK(std::count(log.begin(), log.end(), '\n') == 2);
 }
 
 TEST_CASE("prune in steps says in one line what it cannot do") {
@@ -102,6 +124,9 @@ TEST_CASE("prune in steps says in one line what it cannot do") {
            {base + "--target macs=0.5 --scratch --out x", "--scratch belongs to", 2},
            {base + "--target latency=0.5 --out x", "give bonsai prune --max-drop", 2},
            {base + "--target macs=0.5", "--out is required", 2},
+           {base + "--target macs=0.5 --finetune 1 --out x", "--finetune learns from pictures", 2},
+           {base + "--target macs=0.5 --teacher self --out x", "--teacher teaches what is", 2},
+           {base + "--target macs=0.5 --lr 0.1 --out x", "--lr belongs to training", 2},
            {base + "--target macs=0.5 --mode blocks --out x", "--mode blocks goes in steps", 2},
            {base + "--target macs=0.5 --mode blocks --max-drop 1 --data data",
             "give --rank sensitivity", 2},

@@ -53,8 +53,30 @@ TEST_CASE("slim trains apart, shows the cliff, cuts and fine-tunes") {
   refused(1, "--penalty group --resume", "penalty was l1, proximal, is now group");
   refused(2, "--penalty l2", "--penalty: unknown 'l2'");
   refused(2, "--part 1", "--part is 1, should be at least 0 and below 1");
+  refused(2, "--penalty blocks --target macs=0.5", "--target: blocks go when");
   refused(2, "--target size=0.5", "--target: unknown 'size'");
   refused(1, "--teacher nowhere.bonsai", "cannot be opened");
+}
+
+TEST_CASE("slim switches residual blocks off, shows what each is worth, and takes them out") {
+  const CommandFolder folder;
+  const std::string job =
+      "slim --net resnet20 --epochs 2 --penalty blocks --lambda 5 --finetune 0 --out run --json" +
+      data;
+  const Outcome outcome = folder.run(job);
+  INFO(outcome.err);
+  REQUIRE(outcome.status == 0);
+  const Json result = Json::parse(outcome.out);
+  CHECK(result.at("cliff").size() == 8);  // none to all seven that can go
+  CHECK(result.at("cliff")[7].at("units") == 7);
+  CHECK(outcome.err.find(" of 7 residual blocks have a factor of zero") != std::string::npos);
+  CHECK(outcome.err.find("0 of 7 residual") == std::string::npos);
+  CHECK(result.at("after").at("macs") < result.at("before").at("macs"));
+  CHECK(folder.read("run/slim.bonsai").find("channel_scale") == std::string::npos);
+  const Outcome refused =
+      folder.run("slim --net vgg_small --epochs 1 --penalty blocks --out other" + data);
+  CHECK(refused.status == 1);
+  CHECK(refused.err.find("no residual block") != std::string::npos);
 }
 
 }  // namespace bonsai::test

@@ -4,9 +4,12 @@
 #include <cmath>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include "compress/choose.h"
 #include "compress/cliff.h"
 #include "compress/explicit_scales.h"
 #include "compress/group_sparsity.h"
@@ -14,8 +17,10 @@
 #include "compress/prune.h"
 #include "compress/scale_sparsity.h"
 #include "tests/catch.h"
+#include "tests/lasso_case.h"
 #include "tests/networks.h"
 #include "tests/train_fixture.h"
+#include "zoo/zoo.h"
 
 using namespace bonsai;
 using namespace bonsai::testing;
@@ -92,44 +97,16 @@ TEST_CASE("the subgradient of the factors' magnitudes goes to batch norm's gamma
         "scale sparsity: the network has no factors of channels");
 }
 
-// min over x of |Ax - b|^2 / (2 M) + alpha |x|_1, as the weights of an optimiser with a penalty.
 TEST_CASE("proximal steps end at the solution of the LASSO, its exact zeros among them") {
-  constexpr int rows = 40, columns = 12;
-  Random random(3, Purpose::test);
-  std::vector<double> a(rows * columns), b(rows);
-  for (double& x : a) x = double{random.normal()};
-  for (int r = 0; r < rows; ++r) {
-    b[static_cast<size_t>(r)] = a[static_cast<size_t>(r * columns)] * 2 -
-                                a[static_cast<size_t>(r * columns + 3)] + double{random.normal()};
-  }
-  LassoProblem problem{.gram = std::vector<double>(columns * columns),
-                       .correlation = std::vector<double>(columns),
-                       .square = 0,
-                       .rows = rows};
-  for (size_t r = 0; r < rows; ++r) {
-    problem.square += b[r] * b[r];
-    for (size_t i = 0; i < columns; ++i) {
-      problem.correlation[i] += a[r * columns + i] * b[r];
-      for (size_t j = 0; j < columns; ++j) {
-        problem.gram[i * columns + j] += a[r * columns + i] * a[r * columns + j];
-      }
-    }
-  }
-  const double alpha = 0.2 * largest_alpha(problem);
-  const std::vector<double> expected = solve_lasso(problem, alpha).beta;
+  const LassoCase lasso;
+  constexpr int columns = static_cast<int>(LassoCase::columns);
+  const std::vector<double>& expected = lasso.solution;
   const auto descend = [&](ScaleMethod method, const OptimiserOptions& options) {
     Parameter x{.name = "x", .value = Tensor({columns}, 1)};
-    ScaleSparsity penalty({&x}, static_cast<float>(alpha), method);
+    ScaleSparsity penalty({&x}, static_cast<float>(lasso.alpha), method);
     const auto optimiser = make_optimiser({&x}, options);
     for (int step = 0; step < 2000; ++step) {
-      x.grad = Tensor({columns});
-      for (size_t i = 0; i < columns; ++i) {
-        double sum = -problem.correlation[i];
-        for (size_t j = 0; j < columns; ++j) {
-          sum += problem.gram[i * columns + j] * double{x.value[j]};
-        }
-        x.grad[i] = static_cast<Scalar>(sum / rows);
-      }
+      x.grad = lasso.gradient(x.value);
       penalty.add_to_gradients();
       optimiser->step(0.02F);
       penalty.after_update(optimiser->reach(0.02F));
@@ -142,7 +119,7 @@ TEST_CASE("proximal steps end at the solution of the LASSO, its exact zeros amon
     const Tensor found = descend(ScaleMethod::proximal, sgd);
     const Tensor jitters = descend(ScaleMethod::subgradient, sgd);
     int exact = 0;
-    for (size_t i = 0; i < columns; ++i) {
+    for (size_t i = 0; i < expected.size(); ++i) {
       CHECK(std::abs(double{found[i]} - expected[i]) < 1e-5);
       CHECK((found[i] == 0) == (expected[i] == 0));
       CHECK(std::abs(double{jitters[i]} - expected[i]) < 0.05);
@@ -209,6 +186,49 @@ TEST_CASE("the group penalty makes all of a unit decay, the weakest units the fa
       CHECK(max_abs_difference(p->grad, gradient) < 1e-5);
     }
     clear_gradients(graph.parameters());
+  }
+}
+
+TEST_CASE("residual and dense networks come apart under the group penalty and can be cut",
+          "[slow]") {
+  for (const char* name : {"resnet20", "densenet40"}) {
+    INFO(name);
+    const auto trained = [&](float strength) {
+      zoo::Options options{.classes = 10, .width = 0.25F, .input = {16, 16, 3}};
+      Graph graph = trace(*zoo::make(name, options), small_data().input_shape());
+      GroupSparsity penalty(graph, strength);
+      TrainOptions training = small_options();
+      training.epochs = 2;
+      training.penalty = &penalty;
+      fit(graph, small_data(), training);
+      return graph;
+    };
+    // The weakest unit of a group against its strongest, the mean over the groups.
+    const auto contrast = [](const Graph& graph) {
+      const Coupling coupling = couple(graph);
+      const std::vector<double> norms = unit_norms(graph, coupling, unit_weights(graph, coupling));
+      double sum = 0;
+      for (const Group& group : coupling.groups) {
+        double least = 1e30, most = 0;
+        for (const int u : group.units) {
+          least = std::min(least, norms[static_cast<size_t>(u)]);
+          most = std::max(most, norms[static_cast<size_t>(u)]);
+        }
+        sum += least / most;
+      }
+      return sum / static_cast<double>(coupling.groups.size());
+    };
+    const Graph apart = trained(0.05F);
+    CHECK(contrast(apart) < 0.8 * contrast(trained(0)));
+
+    const Coupling coupling = couple(apart);
+    const Scores scores = group_norm(Evidence(apart, coupling));
+    const std::set<int> gone =
+        choose(apart, coupling, scores, {.macs = 0.5, .spread = Spread::global, .floor = 0.1});
+    Graph small = prune(apart, coupling, gone), silent = masked(apart, coupling, gone);
+    CHECK(2 * total_cost(small).macs <= total_cost(apart).macs);
+    const Tensor x = random_pictures(apart, 2, 1);
+    CHECK(max_abs_difference(output(small, x), output(silent, x)) < 1e-4);
   }
 }
 

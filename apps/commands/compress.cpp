@@ -90,7 +90,7 @@ void finetune_stage(const Arguments& arguments, Run& run) {
   if (arguments.finetuning.epochs > 0) {
     stage("fine-tuning");
     FinetuningResult result =
-        finetune(run.after, run.start.graph, run.start.data, arguments.finetuning,
+        finetune(run.after, run.start.graph, run.start.data, arguments.finetuning.teacher,
                  run.finetune_options, run.folder / "finetune", arguments.resume);
     run.finetuning = std::move(result.training.history);
     run.tested_after = std::move(result.training.test);
@@ -170,7 +170,7 @@ void run(const Arguments& given, const CLI::App& parser, const Invocation& invoc
                 "leave --resume out");
   apply(arguments.common);
   if (!arguments.file.empty()) arguments.network.name = arguments.file;
-  check(arguments.finetuning);
+  check(arguments.finetuning.teacher);
 
   Run run;
   run.start = starting_point(arguments.network, arguments.data, arguments.training.seed);

@@ -1,5 +1,5 @@
-// bonsai prune: takes channels out of a model; at once and without training after, or in steps that
-// are trained and judged.
+// bonsai prune: takes channels out of a model; at once, with or without training after, or in steps
+// that are trained and judged.
 #include <memory>
 
 #include <CLI/CLI.hpp>
@@ -9,6 +9,7 @@
 #include "apps/console.h"
 #include "apps/controlled.h"
 #include "apps/decomposition.h"
+#include "apps/finetuning.h"
 #include "apps/measure.h"
 #include "apps/models.h"
 #include "apps/usage.h"
@@ -20,25 +21,56 @@ namespace {
 
 using Arguments = ControlledArguments;
 
-void run_at_once(const Arguments& arguments, const Invocation& invocation) {
+void check_at_once(const Arguments& arguments) {
+  const bool has_data = !arguments.data.where.empty();
   require_usage(!arguments.out.empty(), "--out is required: the pruned model's file");
-  check(arguments.pruning, !arguments.data.where.empty());
+  require_usage(arguments.control.finetune == 0 || has_data,
+                "--finetune learns from pictures: give --data");
+  require_usage(arguments.control.finetune > 0 || arguments.teacher.file.empty(),
+                "--teacher teaches what is trained after pruning: give --finetune, --max-drop or "
+                "--budget");
+  check(arguments.pruning, has_data);
+  check(arguments.teacher);
+}
+
+// Its checkpoint and log stand beside the model's file. Returns what it came to.
+TrainResult finetune_at_once(const Arguments& arguments, const Invocation& invocation, Graph& after,
+                             const Graph& before, Dataset data) {
+  const TrainingArguments& training = arguments.training;
+  if (training.hold_out > 0) set_aside(data, training.hold_out);
+  TrainOptions options = train_options(training, data.train.height);
+  options.epochs = arguments.control.finetune;
+  const auto folder = std::filesystem::path(arguments.out).replace_extension("finetune");
+  TrainResult result;
+  run_resumable(invocation, [&] {
+    result =
+        finetune(after, before, data, arguments.teacher, options, folder, arguments.control.resume)
+            .training;
+  });
+  return result;
+}
+
+void run_at_once(const Arguments& arguments, const Invocation& invocation) {
+  check_at_once(arguments);
   apply(arguments.common);
   Graph before = open_model(arguments.file);
   std::optional<Dataset> data;
   if (!arguments.data.where.empty()) data = load_for(before, arguments.data);
   auto [after, decomposed, layers] =
       pruned(before, arguments.pruning, data ? &*data : nullptr, arguments.training.seed);
-  std::optional<double> accuracy_before, accuracy_after;
+  std::optional<double> accuracy_before, accuracy_pruned, accuracy_after;
   if (data) {
     accuracy_before = evaluate_model(before, *data).accuracy;
-    accuracy_after = evaluate_model(after, *data).accuracy;
+    accuracy_after = accuracy_pruned = evaluate_model(after, *data).accuracy;
   }
+  if (arguments.control.finetune > 0)
+    accuracy_after = finetune_at_once(arguments, invocation, after, before, *data).test.accuracy;
   save(arguments.out, after);
   const auto models = compared(before, accuracy_before, after, accuracy_after);
   if (arguments.common.json) {
     nlohmann::ordered_json result = {{"before", figures(models[0])}, {"after", figures(models[1])}};
     if (!decomposed.empty()) result["decomposed"] = decomposition_json(decomposed);
+    if (arguments.control.finetune > 0) result["accuracy_pruned"] = *accuracy_pruned;
     if (!layers.empty()) result["layers"] = layer_error_json(layers);
     print_json(result);
     return;
@@ -50,20 +82,22 @@ void run_at_once(const Arguments& arguments, const Invocation& invocation) {
         quoted(arguments.out) + " --lr 0.02 --epochs 4   (fine-tunes it)\n");
 }
 
-// What has no meaning without steps.
-void require_no_step_options(const CLI::App& parser) {
-  for (const char* option : {"--epochs", "--batch", "--lr", "--schedule", "--optimizer",
-                             "--weight-decay", "--label-smoothing", "--ema", "--no-flip",
-                             "--hold-out", "--rank", "--step", "--finetune", "--scratch"})
+// What has no meaning without steps, or without any training.
+void require_no_step_options(const CLI::App& parser, bool trains) {
+  for (const char* option : {"--epochs", "--rank", "--step", "--scratch"})
     require_usage(parser.count(option) == 0, option,
                   " belongs to pruning in steps: give --max-drop or --budget as well");
+  for (const char* option : {"--batch", "--lr", "--schedule", "--optimizer", "--weight-decay",
+                             "--label-smoothing", "--ema", "--no-flip", "--hold-out"})
+    require_usage(trains || parser.count(option) == 0, option,
+                  " belongs to training: give --finetune, or --max-drop or --budget");
 }
 
 void run(const Arguments& arguments, const CLI::App& parser, const Invocation& invocation) {
   if (arguments.control.is_asked()) {
     run_controlled(arguments, parser, invocation);
   } else {
-    require_no_step_options(parser);
+    require_no_step_options(parser, arguments.control.finetune > 0);
     run_at_once(arguments, invocation);
   }
 }
@@ -79,6 +113,7 @@ Job define(CLI::App& parser, const Invocation& invocation) {
   add_pruning(parser, arguments->pruning, "");
   add_data(parser, arguments->data);
   add_control(parser, arguments->control);
+  add_teacher(parser, arguments->teacher);
   add_training(parser, arguments->training);
   add_common(parser, arguments->common);
   return [arguments, &parser, &invocation] { run(*arguments, parser, invocation); };
@@ -95,6 +130,9 @@ const Command prune_command = {
     "  bonsai prune model.bonsai --method lasso --target macs=0.5 --data cifar10 --out "
     "pruned.bonsai\n"
     "  bonsai prune model.bonsai --method 3c --target macs=0.25 --data cifar10 --out "
+    "pruned.bonsai\n"
+    "  bonsai prune model.bonsai --target macs=0.5 --data cifar10 --finetune 4 --teacher self "
+    "--out "
     "pruned.bonsai\n"
     "  bonsai prune model.bonsai --target latency=0.5 --max-drop 0.5 --budget 30m --data cifar10\n",
     define};

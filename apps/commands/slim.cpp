@@ -1,12 +1,16 @@
 // bonsai slim: trains a network with a penalty that drives its channels apart, shows how far a cut
-// may go, cuts and fine-tunes (Liu et al. 2017, Network Slimming; Fang et al. 2023, DepGraph).
+// may go, cuts and fine-tunes (Liu et al. 2017, Network Slimming; Fang et al. 2023, DepGraph; Huang
+// and Wang 2018, Sparse Structure Selection, of channels or residual blocks).
 #include <algorithm>
+#include <cmath>
 #include <memory>
+#include <numeric>
 #include <optional>
 
 #include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
 
+#include "apps/cliff_report.h"
 #include "apps/commands/commands.h"
 #include "apps/console.h"
 #include "apps/findings.h"
@@ -19,12 +23,14 @@
 #include "apps/steps.h"
 #include "apps/training_run.h"
 #include "apps/usage.h"
+#include "compress/block_scales.h"
 #include "compress/choose.h"
 #include "compress/cliff.h"
 #include "compress/explicit_scales.h"
 #include "compress/group_sparsity.h"
 #include "compress/prune.h"
 #include "compress/scale_sparsity.h"
+#include "compress/structure_selection.h"
 #include "engine/file.h"
 
 namespace bonsai::app {
@@ -32,7 +38,7 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-const std::vector<std::string> penalties = {"l1", "proximal", "group"};
+const std::vector<std::string> penalties = {"l1", "proximal", "group", "apg", "blocks"};
 constexpr float first_scale = 0.5F;  // of a fresh network, as in the paper
 constexpr int calibration_count = 1024;
 
@@ -44,6 +50,9 @@ struct Arguments {
   std::string target;          // "macs=0.5"
   int round_to = 1;
   FinetuningArguments finetuning;
+
+  bool of_blocks() const { return penalty == "blocks"; }
+  std::string what() const { return of_blocks() ? "residual blocks" : "channels"; }
 };
 
 Budget budget_of(const Arguments& arguments) {
@@ -63,12 +72,16 @@ void check(const Arguments& arguments) {
     require_one_of("--target", parse_ratio("--target", arguments.target).first, {"macs", "params"});
   require_usage(!arguments.part || (*arguments.part >= 0 && *arguments.part < 1), "--part is ",
                 arguments.part.value_or(0), ", should be at least 0 and below 1");
-  check(arguments.finetuning);
+  require_usage(!arguments.of_blocks() || arguments.target.empty(),
+                "--target: blocks go when their factor is zero, or as many as --part says");
+  check(arguments.finetuning.teacher);
 }
 
 std::string cut_text(const Arguments& arguments) {
+  if (arguments.of_blocks() && !arguments.part) return "the residual blocks whose factor is zero";
   if (arguments.target.empty())
-    return join(report::percent(arguments.part.value_or(0.5), 0), " of all channels, the lowest");
+    return join(report::percent(arguments.part.value_or(0.5), 0), " of all ", arguments.what(),
+                ", the lowest");
   return "the lowest channels until " + arguments.target;
 }
 
@@ -76,7 +89,10 @@ std::string cut_text(const Arguments& arguments) {
 struct Slimming {
   Slimming(const Arguments& a, const CLI::App& parser, const Invocation& invocation)
       : arguments(a), run(a.run, parser, invocation) {
-    if (a.penalty != "group") run.start.graph = with_scales(run.start.graph);
+    if (a.of_blocks())
+      run.start.graph = with_block_scales(run.start.graph);
+    else if (a.penalty != "group")
+      run.start.graph = with_scales(run.start.graph);
     coupling = couple(run.start.graph);
     Dataset& data = run.start.data;
     validation = a.run.training.hold_out > 0
@@ -85,7 +101,14 @@ struct Slimming {
     finetune_options = finetuning_options(a.finetuning, run.options);
   }
 
-  Scores scores() const {
+  // Per unit; of blocks, per block.
+  Scores scores() {
+    if (arguments.of_blocks()) {
+      Scores factors;
+      for (const BlockScale& scale : block_scales(run.start.graph))
+        factors.push_back(std::abs(double{scale.factor->value[0]}));
+      return factors;
+    }
     const char* criterion = arguments.penalty == "group" ? "group_norm" : "bn_scale";
     return find_criterion(criterion).score(Evidence(run.start.graph, coupling));
   }
@@ -106,8 +129,19 @@ struct Slimming {
 std::unique_ptr<Penalty> penalty_of(const Arguments& arguments, Graph& graph) {
   const auto strength = static_cast<float>(arguments.strength);
   if (arguments.penalty == "group") return std::make_unique<GroupSparsity>(graph, strength);
+  if (arguments.of_blocks()) {
+    std::vector<SharedFactors> factors;
+    for (const BlockScale& scale : block_scales(graph))
+      factors.push_back({scale.factor, static_cast<int>(scale.factor->value.size())});
+    return std::make_unique<StructureSelection>(std::move(factors), strength);
+  }
   if (!is_model_file(arguments.run.network.name))
     for (const Parameter* p : batch_norm_scales(graph)) p->value.fill(first_scale);
+  if (arguments.penalty == "apg") {
+    std::vector<SharedFactors> factors;
+    for (Parameter* p : channel_scales(graph)) factors.push_back({p});
+    return std::make_unique<StructureSelection>(std::move(factors), strength);
+  }
   return std::make_unique<ScaleSparsity>(
       channel_scales(graph), strength,
       arguments.penalty == "l1" ? ScaleMethod::subgradient : ScaleMethod::proximal);
@@ -129,77 +163,71 @@ void train_stage(Slimming& s, ScoreHistory& history) {
   save((s.run.folder / "model.bonsai").string(), fold_scales(graph));
 }
 
+// By name, the lowest factor first.
+std::vector<std::string> lowest_blocks(Slimming& s, size_t count) {
+  std::vector<std::string> names;
+  for (const BlockScale& scale : block_scales(s.run.start.graph)) names.push_back(scale.block);
+  const Scores scores = s.scores();
+  std::vector<size_t> order(names.size());
+  std::iota(order.begin(), order.end(), size_t{0});
+  std::stable_sort(order.begin(), order.end(),
+                   [&](size_t a, size_t b) { return scores[a] < scores[b]; });
+  std::vector<std::string> lowest;
+  for (size_t i = 0; i < count; ++i) lowest.push_back(names[order[i]]);
+  return lowest;
+}
+
 void cliff_stage(Slimming& s) {
   say("== what a cut would leave");
   const Dataset& data = s.run.start.data;
   Steps steps("cutting");
-  s.cliff = measure_cliff(
-      s.run.start.graph, s.coupling, s.scores(), {s.validation, data.mean, data.std},
-      calibration_pictures(s.run.start.graph, data, calibration_count, s.run.options.seed),
-      {.floor = s.arguments.floor,
-       .progress = [&steps](int done, int total) { steps.show(done, total); },
-       .stop = &stop_requested()});
+  const Judge judge{s.validation, data.mean, data.std};
+  const Graph& graph = s.run.start.graph;
+  const auto calibration = calibration_pictures(graph, data, calibration_count, s.run.options.seed);
+  const CliffOptions options{.floor = s.arguments.floor,
+                             .progress = [&steps](int done, int total) { steps.show(done, total); },
+                             .stop = &stop_requested()};
+  const Scores scores = s.scores();
+  s.cliff =
+      s.arguments.of_blocks()
+          ? measure_block_cliff(graph, lowest_blocks(s, scores.size()), judge, calibration, options)
+          : measure_cliff(graph, s.coupling, scores, judge, calibration, options);
   steps.clear();
   end_if_stopped();
+}
+
+Graph cut(Slimming& s) {
+  const Graph& graph = s.run.start.graph;
+  const Scores scores = s.scores();
+  if (!s.arguments.of_blocks())
+    return fold_scales(
+        prune(graph, s.coupling, choose(graph, s.coupling, scores, budget_of(s.arguments))));
+  const auto zeros = static_cast<size_t>(std::count(scores.begin(), scores.end(), 0.0)),
+             wanted =
+                 s.arguments.part
+                     ? static_cast<size_t>(*s.arguments.part * static_cast<double>(scores.size()))
+                     : zeros;
+  say(join(zeros, " of ", scores.size(), " residual blocks have a factor of zero"));
+  return without_blocks(graph, lowest_blocks(s, wanted));
 }
 
 void cut_stage(Slimming& s) {
   say("== cutting " + cut_text(s.arguments));
   Graph& graph = s.run.start.graph;
-  const std::set<int> gone = choose(graph, s.coupling, s.scores(), budget_of(s.arguments));
-  s.after = fold_scales(prune(graph, s.coupling, gone));
+  s.after = cut(s);
   graph = fold_scales(std::move(graph));  // its layers are named as those of `after` again
   s.tested_cut = s.tested_after = s.tested(s.after);
   say("accuracy after the cut, before fine-tuning: " + report::percent(s.tested_cut.accuracy, 2));
   if (s.arguments.finetuning.epochs > 0) {
     say("== fine-tuning");
     FinetuningResult result =
-        finetune(s.after, graph, s.run.start.data, s.arguments.finetuning, s.finetune_options,
-                 s.run.folder / "finetune", s.arguments.run.resume);
+        finetune(s.after, graph, s.run.start.data, s.arguments.finetuning.teacher,
+                 s.finetune_options, s.run.folder / "finetune", s.arguments.run.resume);
     s.finetuning = std::move(result.training.history);
     s.tested_after = std::move(result.training.test);
     s.teacher = std::move(result.teacher);
   }
   save((s.run.folder / "slim.bonsai").string(), s.after);
-}
-
-report::Chart cliff_chart(const std::vector<CliffPoint>& cliff) {
-  report::Chart chart;
-  chart.title = "What a cut leaves";
-  chart.note =
-      "Accuracy on training pictures that were set aside when the lowest channels of the whole "
-      "network are removed, without training.";
-  chart.x_label = "per cent of the channels removed";
-  chart.y_label = "accuracy, per cent";
-  report::Series cut{"as cut", {}, {}}, recalibrated{"batch norm recalibrated", {}, {}};
-  for (const CliffPoint& point : cliff) {
-    cut.points.push_back({100 * point.part, 100 * point.without.pruned.accuracy});
-    recalibrated.points.push_back({100 * point.part, 100 * point.without.recalibrated.accuracy});
-  }
-  chart.series = {std::move(cut), std::move(recalibrated)};
-  return chart;
-}
-
-std::string cliff_text(const std::vector<CliffPoint>& cliff) {
-  std::vector<std::vector<std::string>> rows;
-  for (const CliffPoint& point : cliff)
-    rows.push_back({report::percent(point.part, 0), std::to_string(point.units),
-                    report::percent(point.macs, 1),
-                    report::percent(point.without.pruned.accuracy, 1),
-                    report::percent(point.without.recalibrated.accuracy, 1)});
-  return table({"lowest channels removed", "number", "MACs left", "accuracy", "recalibrated"},
-               rows);
-}
-
-Json cliff_json(const std::vector<CliffPoint>& cliff) {
-  Json points = Json::array();
-  for (const CliffPoint& point : cliff)
-    points.push_back({{"part", point.part},
-                      {"units", point.units},
-                      {"macs", point.macs},
-                      {"accuracy", point.without.pruned.accuracy},
-                      {"recalibrated", point.without.recalibrated.accuracy}});
-  return points;
 }
 
 report::ReportData findings(const Slimming& s, const ScoreHistory& history,
@@ -217,7 +245,7 @@ report::ReportData findings(const Slimming& s, const ScoreHistory& history,
   report.stage_mark = "cut";
   report.layers = channel_widths(s.run.start.graph, s.after);
   report.heat_maps = {history.map()};
-  report.charts = {cliff_chart(s.cliff)};
+  report.charts = {cliff_chart(s.cliff, s.arguments.what())};
   report.pictures = sample_pictures(s.after, data, s.tested_after);
   report.classes = data.classes;
   report.confusion = s.tested_after.confusion;
@@ -260,7 +288,7 @@ void run(const Arguments& arguments, const CLI::App& parser, const Invocation& i
                 {"report", page}});
     return;
   }
-  print("\n" + cliff_text(s.cliff) + "\n" + comparison_text(models));
+  print("\n" + cliff_text(s.cliff, s.arguments.what()) + "\n" + comparison_text(models));
   print("\nmodel:  " + model + "\nreport: " + page + "\nnext:   " + report.next + "\n");
 }
 
@@ -269,14 +297,16 @@ Job define(CLI::App& parser, const Invocation& invocation) {
   add_run(parser, arguments->run);
   parser.add_option("--penalty", arguments->penalty,
                     "l1: on batch norm's factors, as published; proximal: the same with exact "
-                    "zeros; group: on all that belongs to a channel, for residual networks");
+                    "zeros; group: on all that belongs to a channel, for residual networks; apg: "
+                    "as proximal, by accelerated steps; blocks: on a factor per residual block");
   parser
       .add_option("--lambda", arguments->strength,
                   "strength of the penalty; 1e-4 drives VGG apart in 160 epochs, short trainings "
                   "need more")
       ->check(CLI::NonNegativeNumber);
-  auto* part = parser.add_option("--part", arguments->part,
-                                 "part of all channels to remove, by default 0.5");
+  auto* part =
+      parser.add_option("--part", arguments->part,
+                        "part of all channels to remove, by default 0.5; of blocks: those at zero");
   parser
       .add_option("--target", arguments->target,
                   "what is left of the whole, instead of --part: macs=0.5 or params=0.3")
@@ -297,6 +327,7 @@ const Command slim_command = {
     "slim", "train with a penalty on channels, then cut those that it drove to zero",
     "  bonsai slim --net vgg_small --data cifar10 --epochs 30 --part 0.6 --finetune 10\n"
     "  bonsai slim --net resnet20 --data cifar10 --penalty group --lambda 5e-4 --target macs=0.5\n"
+    "  bonsai slim --net resnet56 --data cifar10 --penalty blocks --lambda 0.02\n"
     "  bonsai slim --net model.bonsai --data cifar10 --penalty proximal --teacher self\n",
     define};
 
