@@ -52,6 +52,8 @@ const std::map<std::string, Count> counts = {
     {"resnet110", {1'727'962, 252'887'680}},
     {"resnet164", {1'703'258, 244'500'992}},
     {"resnet9", {6'573'120, 379'261'952}},
+    {"airbench93", {568'992, 54'223'904}},
+    {"airbench94", {1'971'616, 118'147'360}},
     {"igc_l24m2", {155'962, 28'755'840}},
     {"igc_l4m8", {277'546, 42'370'304}},
     {"igc_l16m32", {17'697'290, 2'685'947'904}},
@@ -109,7 +111,9 @@ std::string error_of(const std::function<void()>& f) {
 // Such that every network is quick to try: few channels, and small pictures where it takes them.
 zoo::Options narrow(const std::string& name) {
   if (name == "vgg_small") return {.width = 0.5F};
-  if (name.starts_with("vgg") || name == "resnet9") return {.width = 0.125F};
+  if (name.starts_with("vgg") || name.starts_with("airbench") || name == "resnet9") {
+    return {.width = 0.125F};
+  }
   if (name == "igc_l16m32" || name == "igc_l32m26" || name == "igc_l450m2") {
     return {.width = 0.0625F, .input = {8, 8, 3}};
   }

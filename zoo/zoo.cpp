@@ -5,6 +5,7 @@
 #include "engine/error.h"
 #include "engine/nearest.h"
 #include "layers/init.h"
+#include "zoo/airbench.h"
 #include "zoo/densenet.h"
 #include "zoo/igc.h"
 #include "zoo/igcv3.h"
@@ -24,6 +25,7 @@ constexpr const char* vgg_paper = "Simonyan and Zisserman 2014, arXiv:1409.1556"
 constexpr const char* resnet_paper = "He et al. 2015, arXiv:1512.03385";
 constexpr const char* preact_paper = "He et al. 2016, arXiv:1603.05027";
 constexpr const char* page_post = "Page 2018, How to Train Your ResNet";
+constexpr const char* jordan_paper = "Jordan 2024, arXiv:2404.00498";
 constexpr const char* igc_paper = "Zhang et al. 2017, arXiv:1707.02725";
 constexpr const char* igcv3_paper = "Sun et al. 2018, arXiv:1806.00178";
 constexpr const char* densenet_paper = "Huang et al. 2016, arXiv:1608.06993";
@@ -59,6 +61,8 @@ std::vector<Entry> make_entries() {
       {"resnet110_b", resnet_paper, cifar, 10, [](const Spec& s) { return resnet_b(s, 110); }},
       {"resnet164", preact_paper, cifar, 10, [](const Spec& s) { return preact_resnet(s, 164); }},
       {"resnet9", page_post, cifar, 10, resnet9},
+      {"airbench93", jordan_paper, cifar, 10, [](const Spec& s) { return airbench(s, 128); }},
+      {"airbench94", jordan_paper, cifar, 10, [](const Spec& s) { return airbench(s, 256); }},
       {"resnet18_224", resnet_paper, imagenet, 1000,
        [](const Spec& s) { return resnet_224(s, 18); }},
       {"resnet34_224", resnet_paper, imagenet, 1000,
