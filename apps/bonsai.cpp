@@ -24,9 +24,10 @@ namespace bonsai::app {
 namespace {
 
 const std::array commands = {
-    &compress_command,    &train_command,   &eval_command,    &prune_command,   &classify_command,
-    &summary_command,     &zoo_command,     &bench_command,   &data_command,    &report_command,
-    &sensitivity_command, &profile_command, &compare_command, &distill_command, &slim_command};
+    &compress_command, &train_command,   &eval_command,        &prune_command,
+    &classify_command, &summary_command, &zoo_command,         &bench_command,
+    &data_command,     &report_command,  &sensitivity_command, &profile_command,
+    &compare_command,  &distill_command, &slim_command,        &speedrun_command};
 
 std::vector<std::string> command_names() {
   std::vector<std::string> names;

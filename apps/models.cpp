@@ -59,9 +59,10 @@ Pictures picture_sample(const Graph& graph, const Dataset& data, int count, uint
                          three(graph.info.std, data.std), count, seed);
 }
 
-Evaluation evaluate_model(Graph& graph, const Dataset& data) {
+Evaluation evaluate_model(Graph& graph, const Dataset& data, bool flip) {
   StatusLine status;
   EvaluateOptions options;
+  options.flip = flip;
   options.stop = &stop_requested();
   options.progress = [&status](int done, int total) {
     status.show(join("testing ", 100 * done / std::max(1, total), " %"));

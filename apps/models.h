@@ -28,6 +28,7 @@ std::vector<Batch> calibration_pictures(const Graph& graph, const Dataset& data,
 Pictures picture_sample(const Graph& graph, const Dataset& data, int count, uint64_t seed);
 
 // With a status line; with the normalisation that the graph was trained with. A signal ends it.
-Evaluation evaluate_model(Graph& graph, const Dataset& data);
+// `flip`: by the mean over a picture and its mirror image.
+Evaluation evaluate_model(Graph& graph, const Dataset& data, bool flip = false);
 
 }  // namespace bonsai::app

@@ -48,7 +48,31 @@ void add_training(CLI::App& parser, TrainingArguments& training) {
       ->check(CLI::Range(0.0, 0.999));
   parser.add_option("--ema", training.ema, "decay of the average of weights; 0: no average")
       ->check(CLI::Range(0.0, 0.999999));
+  parser.add_option("--momentum", training.momentum, "of sgd")->check(CLI::Range(0.0, 0.999999));
+  parser
+      .add_option("--bias-rate", training.bias_rate,
+                  "learning rate of biases, in multiples of the others' (sgd)")
+      ->check(CLI::PositiveNumber);
+  parser.add_option("--warm-up", training.warm_up, "share of the steps in which the rate rises")
+      ->check(CLI::Range(0.0, 1.0));
+  parser
+      .add_option("--lr-first", training.first, "one-cycle: where the rate begins, of the highest")
+      ->check(CLI::Range(0.0, 1.0));
+  parser.add_option("--lr-last", training.last, "one-cycle: where the rate ends, of the highest")
+      ->check(CLI::Range(0.0, 1.0));
+  parser
+      .add_option("--lookahead", training.lookahead,
+                  "slow weights that follow every so many steps; 0: none")
+      ->check(CLI::NonNegativeNumber);
+  parser
+      .add_option("--shift", training.shift,
+                  "pixels that pictures move by at most; -1: an eighth of their height")
+      ->check(CLI::Range(-1, 1 << 10));
   parser.add_flag("--no-flip", training.no_flip, "do not mirror pictures (digits, letters)");
+  parser.add_flag("--alternate-flip", training.alternate_flip,
+                  "mirror each picture every other epoch instead of at random");
+  parser.add_flag("--flip-test", training.flip_test,
+                  "test by the mean of the outputs for a picture and its mirror image");
   parser.add_flag("--no-augment", training.no_augment, "neither mirror nor shift pictures");
   parser
       .add_option("--hold-out", training.hold_out,
@@ -71,19 +95,32 @@ TrainOptions train_options(const TrainingArguments& training, int height) {
   options.schedule.kind = static_cast<ScheduleKind>(place(schedules, training.schedule));
   options.label_smoothing = static_cast<float>(training.label_smoothing);
   options.ema = static_cast<float>(training.ema);
-  options.augment.crop_padding = std::max(1, height / 8);
-  options.augment.flip = !training.no_flip;
+  options.optimiser.momentum = static_cast<float>(training.momentum);
+  options.optimiser.bias_rate = static_cast<float>(training.bias_rate);
+  options.schedule.warmup = training.warm_up;
+  options.schedule.first = training.first;
+  options.schedule.last = training.last;
+  options.lookahead = training.lookahead;
+  options.flip_test = training.flip_test;
+  options.augment.crop_padding = training.shift >= 0 ? training.shift : std::max(1, height / 8);
+  options.augment.flip = training.no_flip          ? Flip::none
+                         : training.alternate_flip ? Flip::alternate
+                                                   : Flip::random;
   if (training.no_augment) options.augment = Augment::none();
   options.seed = training.seed;
   return options;
 }
 
 std::string recipe(const TrainOptions& options) {
+  std::string more;
+  if (options.lookahead > 0) more += join(", lookahead every ", options.lookahead, " steps");
+  if (options.augment.flip == Flip::alternate) more += ", alternating flip";
+  if (options.flip_test) more += ", tested with mirror images";
   return join(options.epochs, options.epochs == 1 ? " epoch" : " epochs", " of ",
               optimisers[static_cast<size_t>(options.optimiser.kind)], ", batch ", options.batch,
               ", learning rate ", options.lr, " (",
               schedules[static_cast<size_t>(options.schedule.kind)], "), weight decay ",
-              options.optimiser.weight_decay, ", label smoothing ", options.label_smoothing);
+              options.optimiser.weight_decay, ", label smoothing ", options.label_smoothing, more);
 }
 
 TrainResult train(Layer& net, const Dataset& data, TrainOptions options,

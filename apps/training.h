@@ -20,8 +20,11 @@ struct TrainingArguments {
   int epochs, batch = 128;
   double lr = 0;  // 0: the optimiser's usual one
   std::string schedule = "one-cycle", optimiser = "sgd";
-  double weight_decay = 5e-4, label_smoothing = 0.1, ema = 0;
-  bool no_flip = false, no_augment = false;
+  double weight_decay = 5e-4, momentum = 0.9, bias_rate = 1;
+  double warm_up = 0.25, first = 0, last = 0;  // of the schedule
+  double label_smoothing = 0.1, ema = 0;
+  int lookahead = 0, shift = -1;  // shift: pixels; -1: an eighth of the height
+  bool no_flip = false, alternate_flip = false, no_augment = false, flip_test = false;
   int hold_out = 0;  // training pictures that it does not learn from
   uint64_t seed = 1;
 };

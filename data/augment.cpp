@@ -36,7 +36,7 @@ Placement draw_placement(const Augment& augment, int height, int width, Random r
   Placement p;
   p.down = random.between(-augment.crop_padding, augment.crop_padding);
   p.right = random.between(-augment.crop_padding, augment.crop_padding);
-  p.flip = random.chance(0.5f) && augment.flip;
+  p.flip = random.chance(0.5f) && augment.flip == Flip::random;
   if (augment.cutout > 0) {
     const int top = random.between(0, height - 1) - augment.cutout / 2;
     const int left = random.between(0, width - 1) - augment.cutout / 2;
@@ -46,6 +46,12 @@ Placement draw_placement(const Augment& augment, int height, int width, Random r
     p.cut_right = std::min(left + augment.cutout, width);
   }
   return p;
+}
+
+bool flips_in_turn(uint64_t seed, int sample, int epoch) {
+  constexpr uint64_t no_epoch = ~uint64_t{0};  // the draw belongs to none
+  Random random(seed, Purpose::augment, no_epoch, static_cast<uint32_t>(sample));
+  return random.chance(0.5f) != (epoch % 2 == 1);
 }
 
 Normaliser::Normaliser(const std::array<float, 3>& mean, const std::array<float, 3>& deviation) {

@@ -11,16 +11,23 @@
 
 namespace bonsai {
 
+enum class Flip {
+  none,
+  random,     // mirrored left to right, every other time
+  alternate,  // half of the pictures in even epochs, the other half in odd ones, so that two epochs
+              // show each picture both ways (Jordan 2024, arXiv:2404.00498, section 3.6)
+};
+
 enum class Padding { reflect, mean };  // mirrored at the border, or the mean colour (0 normalised)
 
 struct Augment {
   int crop_padding = 4;  // the picture moves by up to this many pixels each way
   Padding padding = Padding::reflect;
-  bool flip = true;  // mirrored left to right, every other time
-  int cutout = 0;    // side of a square of mean colour centred anywhere, clipped at the border
+  Flip flip = Flip::random;
+  int cutout = 0;  // side of a square of mean colour centred anywhere, clipped at the border
 
-  bool changes() const { return crop_padding > 0 || flip || cutout > 0; }
-  static Augment none() { return {.crop_padding = 0, .flip = false}; }
+  bool changes() const { return crop_padding > 0 || flip != Flip::none || cutout > 0; }
+  static Augment none() { return {.crop_padding = 0, .flip = Flip::none}; }
 };
 
 struct Placement {
@@ -28,7 +35,12 @@ struct Placement {
   bool flip = false;
   int cut_top = 0, cut_left = 0, cut_bottom = 0, cut_right = 0;  // in the result; empty: no cutout
 };
+// Of a picture in an epoch, as `random` has it; an alternating flip is not among what it draws.
 Placement draw_placement(const Augment& augment, int height, int width, Random random);
+
+// Whether Flip::alternate mirrors picture number `sample` in this epoch: a matter of chance in the
+// first one, and then in turns.
+bool flips_in_turn(uint64_t seed, int sample, int epoch);
 
 // (value / 255 - mean) / deviation for the 256 values of a byte in each channel.
 class Normaliser {

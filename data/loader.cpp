@@ -79,6 +79,9 @@ struct Loader::Producer {
             draw_placement(*options.augment, images.height, images.width,
                            Random(options.seed, Purpose::augment, static_cast<uint64_t>(epoch),
                                   static_cast<uint32_t>(sample)));
+        if (options.augment->flip == Flip::alternate) {
+          placement.flip = flips_in_turn(options.seed, sample, epoch);
+        }
       }
       const Padding padding = options.augment ? options.augment->padding : Padding::mean;
       write_sample(images.image(sample), images.height, images.width, placement, padding,

@@ -9,11 +9,18 @@
 namespace bonsai {
 namespace {
 
-BONSAI_SIMD void move_towards(Scalar* average, const Scalar* value, int64_t n, Scalar share) {
+BONSAI_SIMD void move_range(Scalar* average, const Scalar* value, int64_t n, Scalar share) {
   for (int64_t i = 0; i < n; ++i) average[i] += share * (value[i] - average[i]);
 }
 
 }  // namespace
+
+void move_towards(const Tensor& average, const Tensor& value, double share) {
+  parallel_ranges(static_cast<int64_t>(average.size()), 1 << 14, [&](int64_t begin, int64_t end) {
+    move_range(average.data() + begin, value.data() + begin, end - begin,
+               static_cast<Scalar>(share));
+  });
+}
 
 Ema::Ema(std::vector<Parameter*> parameters, float decay)
     : parameters_(std::move(parameters)), decay_(decay) {
@@ -24,14 +31,8 @@ Ema::Ema(std::vector<Parameter*> parameters, float decay)
 void Ema::update(int64_t step) {
   const double t = static_cast<double>(step);
   const double decay = std::min(static_cast<double>(decay_), (1 + t) / (10 + t));
-  const Scalar share = static_cast<Scalar>(1 - decay);
   for (size_t i = 0; i < parameters_.size(); ++i) {
-    Scalar* const average = averages_[i].data();
-    const Scalar* const value = parameters_[i]->value.data();
-    parallel_ranges(static_cast<int64_t>(averages_[i].size()), 1 << 14,
-                    [&](int64_t begin, int64_t end) {
-                      move_towards(average + begin, value + begin, end - begin, share);
-                    });
+    move_towards(averages_[i], parameters_[i]->value, 1 - decay);
   }
 }
 

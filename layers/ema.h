@@ -13,6 +13,9 @@
 
 namespace bonsai {
 
+// average += share (value - average)
+void move_towards(const Tensor& average, const Tensor& value, double share);
+
 class Ema {
  public:
   // Begins with the parameters as they are, which must outlive this.

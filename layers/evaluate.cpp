@@ -5,6 +5,7 @@
 #include "data/loader.h"
 #include "engine/error.h"
 #include "engine/ops.h"
+#include "engine/parallel.h"
 
 namespace bonsai {
 namespace {
@@ -27,6 +28,12 @@ void add_batch(Evaluation& result, const Tensor& logits, const Batch& batch, dou
   result.images += n;
 }
 
+Var outputs(Layer& net, Tape& tape, const Tensor& images, bool flip) {
+  const Var logits = net.forward(tape.constant(images));
+  if (!flip) return logits;
+  return scale(add(logits, net.forward(tape.constant(mirrored(images)))), 0.5F);
+}
+
 void finish(Evaluation& result) {
   int right = 0;
   for (size_t c = 0; c < result.confusion.size(); ++c) right += result.confusion[c][c];
@@ -35,6 +42,19 @@ void finish(Evaluation& result) {
 }
 
 }  // namespace
+
+Tensor mirrored(const Tensor& images) {
+  const int width = images.dim(2), channels = images.dim(3);
+  Tensor result = Tensor::uninitialized(images.shape());
+  const int64_t lines = int64_t{images.dim(0)} * images.dim(1);
+  parallel_ranges(lines, 256, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin * width; i < end * width; ++i) {
+      const int64_t line = i / width, from = line * width + (width - 1 - i % width);
+      std::copy_n(images.data() + from * channels, channels, result.data() + i * channels);
+    }
+  });
+  return result;
+}
 
 int argmax(const Scalar* values, int n) {
   return static_cast<int>(std::max_element(values, values + n) - values);
@@ -51,7 +71,7 @@ std::optional<Evaluation> evaluate(Layer& net, const Images& images,
   loader.start(0);
   while (loader.next(batch)) {
     Tape tape(Mode::inference);
-    const Var logits = net.forward(tape.constant(batch.images));
+    const Var logits = outputs(net, tape, batch.images, options.flip);
     require(logits.shape().size() == 2, "evaluate: the network's result has shape ", logits.shape(),
             ", should be [pictures, classes]");
     const Var loss = cross_entropy(logits, tape.constant(batch.labels));

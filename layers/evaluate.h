@@ -22,6 +22,7 @@ struct Evaluation {
 
 struct EvaluateOptions {
   int batch = 250;
+  bool flip = false;  // the outputs are the mean of those for a picture and for its mirror image
   std::function<void(int done, int total)> progress = {};  // after each batch
   const std::atomic<bool>* stop = nullptr;                 // true: give up after this batch
 };
@@ -33,6 +34,9 @@ std::optional<Evaluation> evaluate(Layer& net, const Images& images,
                                    const EvaluateOptions& options);
 Evaluation evaluate(Layer& net, const Images& images, const std::array<float, 3>& mean,
                     const std::array<float, 3>& deviation, int batch = 250);
+
+// [N, H, W, C] with left and right exchanged.
+Tensor mirrored(const Tensor& images);
 
 // The place of the highest of n values, the first of equals.
 int argmax(const Scalar* values, int n);

@@ -63,7 +63,9 @@ class Sgd : public Optimiser {
     Scalar* const w = u.parameter.value.data();
     const Scalar* const g = u.parameter.grad.data();
     Scalar* const v = u.slots[0].data();
-    const SgdFactors f{u.learning_rate, u.weight_decay, options_.momentum, options_.nesterov};
+    const float factor = is_bias(u.parameter) ? options_.bias_rate : 1;
+    const SgdFactors f{u.learning_rate * factor, u.weight_decay / factor, options_.momentum,
+                       options_.nesterov};
     parallel_ranges(count(u.parameter), grain, [&](int64_t begin, int64_t end) {
       sgd_range(w + begin, g + begin, v + begin, end - begin, f);
     });
@@ -106,6 +108,8 @@ void check(const OptimiserOptions& o) {
   require(is_share(o.beta1) && is_share(o.beta2), "optimiser: betas ", o.beta1, " and ", o.beta2,
           " should be in [0, 1)");
   require(o.eps > 0, "optimiser: eps ", o.eps, " should be above 0");
+  require(o.bias_rate > 0 && std::isfinite(o.bias_rate), "optimiser: learning rate of biases ",
+          o.bias_rate, " times the others', should be above 0");
   require(o.weight_decay >= 0 && std::isfinite(o.weight_decay), "optimiser: weight decay ",
           o.weight_decay, " should not be negative");
 }
@@ -122,6 +126,10 @@ Optimiser::Optimiser(std::vector<Parameter*> parameters, const OptimiserOptions&
     std::vector<Tensor>& tensors = slots_.emplace_back();
     for (size_t s = 0; s < slot_names_.size(); ++s) tensors.emplace_back(p->value.shape());
   }
+}
+
+bool Optimiser::is_bias(const Parameter& p) {
+  return p.name == "bias" || p.name.ends_with(".bias");
 }
 
 void Optimiser::step(float learning_rate) {

@@ -22,6 +22,8 @@ struct OptimiserOptions {
   OptimiserKind kind = OptimiserKind::sgd;
   float momentum = 0.9F;
   bool nesterov = true;
+  float bias_rate = 1;  // SGD: learning rate of biases in multiples of the others', which they
+                        // profit from in short trainings; their decay per step stays as it is
   float beta1 = 0.9F, beta2 = 0.999F, eps = 1e-8F;  // Adam
   float weight_decay = 5e-4F;
   bool decay_norm_and_bias = true;  // false: tensors with a single axis keep their size
@@ -57,6 +59,8 @@ class Optimiser {
     float learning_rate, weight_decay;
   };
   virtual void update(const Update& u) const = 0;
+
+  static bool is_bias(const Parameter& p);  // by its name, "bias" or "<path>.bias"
 
   const OptimiserOptions options_;
 

@@ -33,6 +33,7 @@ void add_optimiser(RunIdentity& id, const OptimiserOptions& o) {
   if (o.kind == OptimiserKind::sgd) {
     id["momentum"] = text(o.momentum);
     id["nesterov"] = text(o.nesterov);
+    if (o.bias_rate != 1) id["learning rate of biases"] = text(o.bias_rate);
   } else {
     id["beta1"] = text(o.beta1);
     id["beta2"] = text(o.beta2);
@@ -44,6 +45,9 @@ void add_schedule(RunIdentity& id, const Schedule& s) {
   constexpr std::array names = {"constant", "step", "cosine", "one-cycle"};
   id["schedule"] = names[static_cast<size_t>(s.kind)];
   id["warm-up"] = text(s.warmup);
+  if (s.kind == ScheduleKind::one_cycle && (s.first != 0 || s.last != 0)) {
+    id["ends of the schedule"] = text(s.first) + " " + text(s.last);
+  }
   if (s.kind != ScheduleKind::step) return;
   id["schedule's decay"] = text(s.decay);
   std::string& milestones = id["schedule's milestones"];
@@ -65,8 +69,11 @@ RunIdentity run_identity(const TrainOptions& o, const Dataset& data) {
   id["decay of the weight average"] = text(o.ema);
   id["crop padding"] =
       join(o.augment.crop_padding, " ", o.augment.padding == Padding::reflect ? "reflect" : "mean");
-  id["flip"] = text(o.augment.flip);
+  constexpr std::array flips = {"off", "on", "alternate"};
+  id["flip"] = flips[static_cast<size_t>(o.augment.flip)];
   id["cutout"] = text(o.augment.cutout);
+  if (o.lookahead > 0) id["steps of lookahead"] = text(o.lookahead);
+  if (o.flip_test) id["tested with mirror images"] = text(o.flip_test);
   add_optimiser(id, o.optimiser);
   add_schedule(id, o.schedule);
   if (o.objective != nullptr) id.merge(o.objective->identity());

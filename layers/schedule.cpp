@@ -13,6 +13,9 @@ void check(const Schedule& schedule) {
           " should be in [0, 1]");
   require(schedule.decay > 0 && schedule.decay <= 1, "schedule: decay ", schedule.decay,
           " should be in (0, 1]");
+  for (const double end : {schedule.first, schedule.last}) {
+    require(end >= 0 && end <= 1, "schedule: ", end, " at an end should be a share in [0, 1]");
+  }
   for (const double m : schedule.milestones) {
     require(m >= 0 && m <= 1, "schedule: milestone ", m, " should be a share in [0, 1]");
   }
@@ -35,7 +38,8 @@ double learning_rate_factor(const Schedule& schedule, int64_t step, int64_t tota
     case ScheduleKind::cosine:
       return rise * (1 - std::cos(std::numbers::pi * std::min(left, 1.0))) / 2;
     case ScheduleKind::one_cycle:
-      return std::min(rise, left);
+      return rise < 1 ? schedule.first + (1 - schedule.first) * rise
+                      : schedule.last + (1 - schedule.last) * std::min(left, 1.0);
   }
   return 1;
 }

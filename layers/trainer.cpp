@@ -10,6 +10,7 @@
 #include "engine/stopwatch.h"
 #include "engine/storage.h"
 #include "layers/ema.h"
+#include "layers/lookahead.h"
 #include "layers/run_identity.h"
 
 namespace bonsai {
@@ -58,6 +59,7 @@ class Trainer {
                  .drop_last = options.drop_last}),
         identity_(run_identity(options, data)) {
     if (options.ema > 0) ema_.emplace(net.parameters(), options.ema);
+    if (options.lookahead > 0) lookahead_.emplace(net.parameters(), options.lookahead);
     batches_ = loader_.batches();
     const int batch = std::min(options.batch, data.train.count());
     epoch_images_ = std::min(batches_ * batch, data.train.count());
@@ -79,7 +81,8 @@ class Trainer {
     if (ema_) ema_->swap();
     // After a resume there may have been nothing left to do.
     if (!result_.stopped && result_.test.images == 0) {
-      result_.test = evaluate(net_, data_.test, data_.mean, data_.std);
+      result_.test = *evaluate(net_, data_.test, data_.mean, data_.std,
+                               EvaluateOptions{.flip = options_.flip_test});
     }
     result_.history = std::move(state_.history);
     result_.seconds = watch_.seconds();
@@ -108,9 +111,15 @@ class Trainer {
     for (const auto& [name, tensor] : optimiser_->state()) {
       state_.tensors.emplace_back("optimiser." + name, tensor);
     }
-    if (!ema_) return;
-    for (const auto& [name, tensor] : ema_->state()) {
-      state_.tensors.emplace_back("average." + name, tensor);
+    if (ema_) {
+      for (const auto& [name, tensor] : ema_->state()) {
+        state_.tensors.emplace_back("average." + name, tensor);
+      }
+    }
+    if (lookahead_) {
+      for (const auto& [name, tensor] : lookahead_->state()) {
+        state_.tensors.emplace_back("slow." + name, tensor);
+      }
     }
   }
 
@@ -154,10 +163,11 @@ class Trainer {
     return true;
   }
 
+  int64_t total_steps() const { return int64_t{options_.epochs} * batches_; }
+
   float learning_rate_of(int64_t step) const {
-    const int64_t total = int64_t{options_.epochs} * batches_;
     return static_cast<float>(static_cast<double>(options_.lr) *
-                              learning_rate_factor(options_.schedule, step, total));
+                              learning_rate_factor(options_.schedule, step, total_steps()));
   }
 
   void step(const Batch& batch) {
@@ -176,6 +186,7 @@ class Trainer {
       throw Diverged(
           join("epoch ", state_.epoch + 1, ", learning rate ", learning_rate, ": ", error.what()));
     }
+    if (lookahead_) lookahead_->update(state_.step, total_steps());
     if (ema_) ema_->update(state_.step);
     const int n = batch.images.dim(0);
     state_.loss_sum += result.loss * n;
@@ -189,9 +200,9 @@ class Trainer {
     const Ema::Swapped averages(ema_ ? &*ema_ : nullptr);
     const Stopwatch watch;
     auto tell = [this](int done, int total) { report(Progress::Stage::testing, done, total); };
-    std::optional<Evaluation> test =
-        evaluate(net_, data_.test, data_.mean, data_.std,
-                 EvaluateOptions{.progress = tell, .stop = options_.stop});
+    std::optional<Evaluation> test = evaluate(
+        net_, data_.test, data_.mean, data_.std,
+        EvaluateOptions{.flip = options_.flip_test, .progress = tell, .stop = options_.stop});
     if (!test) return false;
     test_seconds_ = watch.seconds();
     result_.test = std::move(*test);
@@ -262,7 +273,7 @@ class Trainer {
                .seconds = watch_.seconds(),
                .note = note};
     const double rate = std::max(p.images_per_second, 1e-9);
-    const int64_t steps = int64_t{options_.epochs} * batches_ - state_.step;
+    const int64_t steps = total_steps() - state_.step;
     p.seconds_left = static_cast<double>(steps) * epoch_images_ / batches_ / rate +
                      test_seconds_ * (options_.epochs - state_.epoch);
     if (epoch_done) {
@@ -280,6 +291,7 @@ class Trainer {
   Loader loader_;
   RunIdentity identity_;
   std::optional<Ema> ema_;
+  std::optional<Lookahead> lookahead_;
   TrainState state_;
   TrainResult result_;
   int batches_ = 0, epoch_images_ = 0;

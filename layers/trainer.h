@@ -46,6 +46,8 @@ struct TrainOptions {
   uint64_t seed = 1;                  // of shuffling, augmentation and dropout
   bool drop_last = true;              // a last batch that is not full is left out
   float ema = 0;                      // decay of the weight average (layers/ema.h); 0: none
+  int lookahead = 0;                  // steps between its updates (layers/lookahead.h); 0: none
+  bool flip_test = false;             // tests take the mean over a picture and its mirror image
   Objective* objective = nullptr;     // null: Classification; must outlive the training
   Penalty* penalty = nullptr;         // must outlive the training
   std::filesystem::path folder = {};  // checkpoint.bonsai, log.jsonl; empty: nothing is written

@@ -18,13 +18,14 @@ inline zoo::Options narrow(const std::string& name) {
       {"igc_l100m2_224", 0.04F},
   };
   const bool is_vgg = name.starts_with("vgg"), is_large = zoo::find(name).input[0] > 32;
-  const bool is_wide = is_vgg || name == "resnet9" || (is_large && name.starts_with("resnet"));
+  const bool is_wide = is_vgg || name == "resnet9" || name.starts_with("airbench") ||
+                       (is_large && name.starts_with("resnet"));
   const auto own = widths.find(name);
   zoo::Options options{.classes = 10,
                        .width = own != widths.end() ? own->second
                                 : is_wide           ? 0.125F
                                                     : 0.25F};
-  const bool needs_32 = is_vgg || is_large || name == "resnet9";
+  const bool needs_32 = is_vgg || is_large || name == "resnet9" || name.starts_with("airbench");
   options.input = needs_32 ? Shape{32, 32, 3} : Shape{16, 16, 3};
   if (name.ends_with("_ident")) options.input = {8, 8, 3};
   return options;

@@ -110,6 +110,28 @@ TEST_CASE("train, eval, prune, classify and bench print the promised JSON") {
   CHECK(drawn.at("report") == "run/report.html");
 }
 
+TEST_CASE("speedrun says when it reached what") {
+  const CommandFolder folder;
+  const Json run = json_of(folder,
+                           "speedrun --epochs 2 --batch 32 --width 0.125 --images 192"
+                           " --test-images 64 --out run");
+  require_keys(run, {"accuracy", "seconds", "marks", "history", "model"});
+  CHECK(run.at("history").size() == 2);
+  double seconds = 0;
+  for (const Json& mark : run.at("marks")) {
+    require_keys(mark, {"accuracy", "epoch", "seconds"});
+    CHECK(mark.at("seconds") >= seconds);
+    seconds = mark.at("seconds");
+    const size_t epoch = mark.at("epoch").get<size_t>();
+    CHECK(run.at("history").at(epoch - 1).at("accuracy") >= mark.at("accuracy"));
+  }
+  const Json tested = json_of(folder,
+                              "eval run/model.bonsai --flip-test --data synthetic"
+                              " --images 192 --test-images 64");
+  CHECK(tested.at("accuracy") == run.at("accuracy"));
+  CHECK(folder.run("train --whiten --net airbench93 --epochs 1 --out other" + tiny).status == 0);
+}
+
 TEST_CASE("compress does the whole job and leaves a report and a command that works") {
   const CommandFolder folder;
   const Outcome outcome =

@@ -2,6 +2,7 @@
 // an epoch was entered.
 #include "data/loader.h"
 
+#include <algorithm>
 #include <cmath>
 #include <set>
 
@@ -187,6 +188,45 @@ TEST_CASE("placements cover their whole range and nothing beyond") {
   CHECK(smallest == 4);  // centred on a corner
   const Placement none = draw_placement(Augment::none(), 32, 32, Random(1, Purpose::augment));
   CHECK((none.down == 0 && none.right == 0 && !none.flip && none.cut_bottom == 0));
+}
+
+TEST_CASE("an alternating flip shows every picture both ways in two epochs") {
+  const Images images = numbered(40);
+  Loader loader(images, mean, deviation,
+                {.batch = 8,
+                 .shuffle = true,
+                 .augment = Augment{.crop_padding = 0, .flip = Flip::alternate},
+                 .seed = 2});
+  Loader plain(images, mean, deviation, {.batch = 1});
+  const Epoch straight = collect(plain, 0);
+  const size_t size = images.image_bytes();
+  // Per epoch and picture: whether it came mirrored. It must be the one or the other.
+  std::vector<std::vector<bool>> flipped(4, std::vector<bool>(40));
+  for (int epoch = 0; epoch < 4; ++epoch) {
+    const Epoch seen = collect(loader, epoch);
+    for (size_t b = 0; b < seen.images.size(); ++b) {
+      for (size_t i = 0; i < seen.labels[b].size(); ++i) {
+        const auto picture = static_cast<size_t>(seen.labels[b][i]);
+        const auto from = seen.images[b].begin() + static_cast<int64_t>(i * size);
+        const std::vector<Scalar> sample(from, from + static_cast<int64_t>(size));
+        Tensor mirror = Tensor::uninitialized({1, 6, 8, 3});
+        for (size_t y = 0; y < 6; ++y)
+          for (size_t x = 0; x < 8; ++x)
+            for (size_t c = 0; c < 3; ++c)
+              mirror[(y * 8 + x) * 3 + c] = straight.images[picture][(y * 8 + 7 - x) * 3 + c];
+        const bool is_flipped = std::equal(sample.begin(), sample.end(), mirror.data());
+        CHECK(is_flipped != (sample == straight.images[picture]));
+        flipped[static_cast<size_t>(epoch)][picture] = is_flipped;
+      }
+    }
+  }
+  const auto flips = std::count(flipped[0].begin(), flipped[0].end(), true);
+  CHECK((flips > 8 && flips < 32));
+  for (size_t picture = 0; picture < 40; ++picture) {
+    CHECK(flipped[1][picture] != flipped[0][picture]);
+    CHECK(flipped[2][picture] == flipped[0][picture]);
+    CHECK(flipped[3][picture] == flipped[1][picture]);
+  }
 }
 
 TEST_CASE("a loader can be left and entered at any moment", "[threads]") {

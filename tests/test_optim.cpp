@@ -130,6 +130,24 @@ TEST_CASE("weight decay can spare norms and biases") {
   CHECK(error_of({.weight_decay = 0.3F}, {1000}, true) < 4e-6);
 }
 
+TEST_CASE("biases can learn at another rate, with the same decay per step") {
+  const OptimiserOptions usual{.momentum = 0, .nesterov = false, .weight_decay = 0.1F};
+  OptimiserOptions quick = usual;
+  quick.bias_rate = 8;
+  const auto moved = [](const std::string& name, const OptimiserOptions& options, Scalar grad) {
+    Parameter p{.name = name, .value = Tensor({1}, 1), .grad = Tensor({1}, grad)};
+    make_optimiser({&p}, options)->step(0.5F);
+    return 1 - p.value[0];
+  };
+  for (const std::string name : {"bias", "block.norm.bias"}) {
+    CHECK(moved(name, usual, 0.25F) == Approx(0.5 * (0.25 + 0.1)));
+    CHECK(moved(name, quick, 0.25F) == Approx(0.5 * (8 * 0.25 + 0.1)));
+    CHECK(moved(name, quick, 0) == Approx(0.5 * 0.1));
+  }
+  CHECK(moved("block.unbias", quick, 0.25F) == Approx(0.5 * (0.25 + 0.1)));
+  CHECK_THROWS_AS(moved("bias", {.bias_rate = 0}, 1), Error);
+}
+
 TEST_CASE("buffers and parameters without a gradient stay as they are") {
   Parameter buffer = parameter("running_mean", {8}, 1), unreached = parameter("unused", {8}, 2);
   buffer.trainable = false;

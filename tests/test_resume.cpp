@@ -99,6 +99,8 @@ TEST_CASE("stopped and resumed anywhere, a training gives the same bits") {
   averaged.optimiser.kind = OptimiserKind::adamw;
   averaged.lr = 0.005F;
   averaged.ema = 0.9F;
+  averaged.lookahead = 2;
+  averaged.augment.flip = Flip::alternate;
   for (const TrainOptions& options : {plain, averaged}) {
     const uint64_t expected = unbroken(options);
     for (const Break& at : breaks) {
@@ -142,7 +144,11 @@ TEST_CASE("a checkpoint of another run is refused with the difference") {
       {"dropping the last batch", [](TrainOptions& o) { o.drop_last = false; }},
       {"decay of the weight average", [](TrainOptions& o) { o.ema = 0.5F; }},
       {"crop padding", [](TrainOptions& o) { o.augment.crop_padding = 4; }},
-      {"flip", [](TrainOptions& o) { o.augment.flip = false; }},
+      {"flip", [](TrainOptions& o) { o.augment.flip = Flip::none; }},
+      {"steps of lookahead", [](TrainOptions& o) { o.lookahead = 5; }},
+      {"learning rate of biases", [](TrainOptions& o) { o.optimiser.bias_rate = 2; }},
+      {"ends of the schedule", [](TrainOptions& o) { o.schedule.last = 0.1; }},
+      {"tested with mirror images", [](TrainOptions& o) { o.flip_test = true; }},
       {"cutout", [](TrainOptions& o) { o.augment.cutout = 0; }},
       {"optimiser", [](TrainOptions& o) { o.optimiser.kind = OptimiserKind::adam; }},
       {"momentum", [](TrainOptions& o) { o.optimiser.momentum = 0.8F; }},

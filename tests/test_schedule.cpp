@@ -38,6 +38,14 @@ TEST_CASE("one-cycle rises, then falls to nothing") {
   CHECK(factor(ScheduleKind::one_cycle, 0, 1, 0.25) == 1);
 }
 
+TEST_CASE("one-cycle begins and ends at a share of the peak") {
+  const Schedule schedule{.warmup = 0.25, .first = 0.2, .last = 0.07};
+  CHECK(learning_rate_factor(schedule, 0, 40) == Approx(0.2 + 0.8 * 0.1));
+  CHECK(learning_rate_factor(schedule, 9, 40) == Approx(1));
+  CHECK(learning_rate_factor(schedule, 39, 40) == Approx(0.07 + 0.93 / 30));
+  CHECK_THROWS_AS(check(Schedule{.first = 1.5}), Error);
+}
+
 TEST_CASE("cosine, step and constant follow their formulas after a warm-up") {
   for (int64_t i = 0; i < 50; ++i) {
     const double cosine = (1 + std::cos(std::acos(-1.0) * static_cast<double>(i) / 50)) / 2;

@@ -121,6 +121,39 @@ TEST_CASE("evaluation counts every picture once") {
 }
 
 // With one thread: others get their scratch memory whenever they first win a share of the work.
+TEST_CASE("a test with mirror images takes the mean of both outputs") {
+  const Dataset& data = small_data();
+  SmallNet net;
+  const auto logits = [&](const Tensor& images) {
+    Tape tape(Mode::inference);
+    return net.forward(tape.constant(images)).value();
+  };
+  Loader loader(data.test, data.mean, data.std, {.batch = 20});
+  Batch batch;
+  loader.start(0);
+  REQUIRE(loader.next(batch));
+  Tensor mirror = Tensor::uninitialized(batch.images.shape());
+  for (size_t i = 0; i < mirror.size(); ++i) {
+    const size_t channel = i % 3, column = i / 3 % 16, line = i / 48;
+    mirror[i] = batch.images[(line * 16 + 15 - column) * 3 + channel];
+  }
+  const Tensor a = logits(batch.images), b = logits(mirror);
+  double loss = 0;
+  for (size_t n = 0; n < 20; ++n) {
+    double sum = 0;
+    const auto mean_of = [&](size_t k) {
+      return (double{a[n * 10 + k]} + double{b[n * 10 + k]}) / 2;
+    };
+    for (size_t k = 0; k < 10; ++k) sum += std::exp(mean_of(k));
+    loss += (std::log(sum) - mean_of(static_cast<size_t>(batch.labels[n]))) / 20;
+  }
+  const auto tested = [&](bool flip) {
+    return evaluate(net, data.test, data.mean, data.std, EvaluateOptions{.batch = 7, .flip = flip});
+  };
+  CHECK(tested(true)->loss == Approx(loss).epsilon(1e-5));
+  CHECK(tested(false)->loss != Approx(loss).epsilon(1e-4));
+}
+
 TEST_CASE("a step asks nothing of the system after the first") {
   const int threads = thread_count();
   set_thread_count(1);

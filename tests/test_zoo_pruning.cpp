@@ -123,6 +123,8 @@ TEST_CASE("the other families couple what their papers connect") {
       {"resnet164", 108 + 3 + 1, 36 * (16 + 32 + 64) + 64 + 128 + 256 + 16},
       // a residual pair writes onto its input
       {"resnet9", 6, 64 + 2 * 128 + 256 + 2 * 512},
+      // the whitening and two convolutions in each of three groups
+      {"airbench94", 1 + 6, 24 + 2 * 64 + 4 * 256},
       // the stem and two convolutions in each of 18 blocks
       {"igc_l24m2", 1 + 36, 48 + 12 * (48 + 96 + 192)},
       // three convolutions within each of 8 blocks, four stages, the first of which has the stem

@@ -1,5 +1,6 @@
 #include "zoo/families.h"
 
+#include "zoo/airbench.h"
 #include "zoo/densenet.h"
 #include "zoo/igc.h"
 #include "zoo/igcv3.h"
@@ -19,6 +20,7 @@ constexpr std::string_view vgg_paper = "Simonyan and Zisserman 2014, arXiv:1409.
 constexpr std::string_view resnet_paper = "He et al. 2015, arXiv:1512.03385";
 constexpr std::string_view preact_paper = "He et al. 2016, arXiv:1603.05027";
 constexpr std::string_view page_post = "Page 2018, How to Train Your ResNet";
+constexpr std::string_view jordan_paper = "Jordan 2024, arXiv:2404.00498";
 constexpr std::string_view igc_paper = "Zhang et al. 2017, arXiv:1707.02725";
 constexpr std::string_view igcv3_paper = "Sun et al. 2018, arXiv:1806.00178";
 constexpr std::string_view densenet_paper = "Huang et al. 2016, arXiv:1608.06993";
@@ -63,6 +65,10 @@ std::vector<Family> resnet_families() {
        [](const Spec& s, const Numbers&) { return preact_resnet(s, 164); }},
       {"preact_resnet#", preact_paper, cifar, none, deep(preact_resnet)},
       {"resnet9", page_post, cifar, itself, one(resnet9)},
+      {"airbench93", jordan_paper, cifar, itself,
+       [](const Spec& s, const Numbers&) { return airbench(s, 128); }},
+      {"airbench94", jordan_paper, cifar, itself,
+       [](const Spec& s, const Numbers&) { return airbench(s, 256); }},
       {"resnet#_224", resnet_paper, imagenet, large,
        [](const Spec& s, const Numbers& n) { return resnet_224(s, n[0]); }},
       {"resnet50_v1.5_224", resnet_paper, imagenet, itself,

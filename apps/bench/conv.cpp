@@ -1,12 +1,14 @@
 // GFLOP/s of every convolution kernel on the layer shapes of the zoo at batch 128, all threads:
 //   build/bonsai_bench --benchmark_filter='forward/direct'
-// (2 FLOPs per multiply-accumulate of the direct sum, whatever the kernel does.)
+// (2 FLOPs per multiply-accumulate of the direct sum, whatever the kernel does; `of_peak` is the
+// share of this machine's measured multiply-adds.)
 #include <benchmark/benchmark.h>
 
 #include <string>
 #include <vector>
 
 #include "engine/kernels/conv.h"
+#include "engine/kernels/peak.h"
 
 namespace bonsai {
 namespace {
@@ -36,19 +38,25 @@ struct Layer {
 const std::vector<Layer>& layers() {
   static const std::vector<Layer> all = {
       {"3x3_3-32_32", square(3, 32, 32, 3, 1, 1)},
+      {"3x3_3-64_32", square(3, 64, 32, 3, 1, 1)},
       {"3x3_16-16_32", square(16, 16, 32, 3, 1, 1)},
+      {"3x3_16-32_s2_32", square(16, 32, 32, 3, 2, 1)},
       {"3x3_32-32_32", square(32, 32, 32, 3, 1, 1)},
+      {"3x3_32-32_16", square(32, 32, 16, 3, 1, 1)},
+      {"3x3_64-64_32", square(64, 64, 32, 3, 1, 1)},
       {"3x3_64-64_16", square(64, 64, 16, 3, 1, 1)},
+      {"3x3_64-64_8", square(64, 64, 8, 3, 1, 1)},
       {"3x3_48-12_32", square(48, 12, 32, 3, 1, 1)},
       {"3x3_168-12_32", square(168, 12, 32, 3, 1, 1)},
       {"3x3_312-12_16", square(312, 12, 16, 3, 1, 1)},
-      {"3x3_16-32_s2_32", square(16, 32, 32, 3, 2, 1)},
       {"3x3_64-128_s2_32", square(64, 128, 32, 3, 2, 1)},
+      {"3x3_128-128_16", square(128, 128, 16, 3, 1, 1)},
       {"3x3_128-128_8", square(128, 128, 8, 3, 1, 1)},
       {"3x3_256-256_8", square(256, 256, 8, 3, 1, 1)},
       {"3x3_512-512_4", square(512, 512, 4, 3, 1, 1)},
       {"3x3_512-512_2", square(512, 512, 2, 3, 1, 1)},
       {"1x1_64-128_16", square(64, 128, 16, 1, 1, 1)},
+      {"1x1_64-128_s2_32", square(64, 128, 32, 1, 2, 1)},
       {"1x1_256-256_8", square(256, 256, 8, 1, 1, 1)},
       {"1x1_g3_240-60_16", square(240, 60, 16, 1, 1, 3)},
       {"1x1_g3_60-240_16", square(60, 240, 16, 1, 1, 3)},
@@ -70,9 +78,12 @@ const std::vector<Layer>& layers() {
 
 template <class Run>
 void measure(benchmark::State& state, const ConvShape& s, const Run& run) {
+  static const double peak = measured_peak();
   for (auto _ : state) run();
-  state.counters["GFLOP/s"] = benchmark::Counter(2e-9 * static_cast<double>(s.macs()),
-                                                 benchmark::Counter::kIsIterationInvariantRate);
+  const double flops = 2 * static_cast<double>(s.macs());
+  const auto rate = benchmark::Counter::kIsIterationInvariantRate;
+  state.counters["GFLOP/s"] = benchmark::Counter(1e-9 * flops, rate);
+  state.counters["of_peak"] = benchmark::Counter(flops / peak, rate);
 }
 
 struct Operands {

@@ -1,11 +1,14 @@
 #!/bin/sh
 # Images per second of a training step, Bonsai and (where python3 has it) PyTorch by turns, so
 # that both meet the same machine:  apps/bench/training.sh [net...]
-# PYTHON=/usr/bin/python3 chooses the interpreter, and with it the PyTorch. Every run is a line of
-# bench-results/training.jsonl; the table gives medians and their ratio.
+#   PYTHON=/usr/bin/python3  the interpreter, and with it the PyTorch
+#   TORCH_FLAGS=--compile    options of torch_step.py
+#   ROUNDS=3 SECONDS_EACH=3  how often and how long each is measured
+# Every run is a line of bench-results/training.jsonl; the table, bench-results/training.md as well,
+# gives medians with the least and largest, and of the ratios of each round.
 set -eu
 here=$(dirname "$0")
-threads=${THREADS:-$(nproc)} batch=${BATCH:-128} rounds=${ROUNDS:-3}
+threads=${THREADS:-$(nproc)} batch=${BATCH:-128} rounds=${ROUNDS:-3} seconds=${SECONDS_EACH:-3}
 [ $# -gt 0 ] || set -- vgg_small vgg16 resnet9 resnet20 resnet56 mobilenet shufflenet igc_l24m2 \
   densenet40 densenet_bc100
 python=${PYTHON:-python3}
@@ -25,35 +28,51 @@ for net in "$@"; do
   for round in $(seq "$rounds"); do
     printf '%s: round %s of %s\n' "$net" "$round" "$rounds" >&2
     record bonsai "$net" "$(build/bonsai bench "$net" --train --batch "$batch" \
-      --threads "$threads" --json)"
+      --threads "$threads" --seconds "$seconds" --json)"
     [ $torch = yes ] || continue
     record torch "$net" "$(env OPENBLAS_NUM_THREADS=1 ATEN_CPU_CAPABILITY=avx512 LD_PRELOAD="$jemalloc" \
       MALLOC_CONF=thp:always,metadata_thp:auto,dirty_decay_ms:-1,muzzy_decay_ms:-1 \
-      "$python" "$here/torch_step.py" "$net" --batch "$batch" --threads "$threads")"
+      "$python" "$here/torch_step.py" "$net" --batch "$batch" --threads "$threads" \
+      --seconds "$seconds" ${TORCH_FLAGS:-})"
   done
 done
 [ $torch = yes ] || echo "PyTorch is not installed: no ratio (Debian, Ubuntu: python3-torch)"
 
-# Medians by engine and net.
 awk '
-function value(key) { match($0, "\"" key "\": ?[0-9.e+]+"); v = substr($0, RSTART, RLENGTH)
+function value(key) { match($0, "\"" key "\": ?[0-9.e+-]+"); v = substr($0, RSTART, RLENGTH)
                       sub(/.*: ?/, "", v); return v + 0 }
 function text(key) { match($0, "\"" key "\": \"[^\"]*"); v = substr($0, RSTART, RLENGTH)
                      sub(/.*"/, "", v); return v }
-function median(engine, net, key,   n, i, j, t, a) {
-  n = count[engine, net]
-  for (i = 1; i <= n; ++i) a[i] = data[engine, net, key, i]
+# Fills a[1..n] in ascending order.
+function sort(key, n,   i, j, t) {
+  for (i = 1; i <= n; ++i) a[i] = data[key, i]
   for (i = 2; i <= n; ++i) for (j = i; j > 1 && a[j] < a[j-1]; --j) { t = a[j]; a[j] = a[j-1]; a[j-1] = t }
-  return n ? a[int((n + 1) / 2)] : 0
+}
+function median(key, n) {
+  if (!n) return 0
+  sort(key, n)
+  return n % 2 ? a[(n + 1) / 2] : (a[n / 2] + a[n / 2 + 1]) / 2
+}
+function spread(key, n, digits,   m) {
+  if (!n) return "-"
+  m = median(key, n)
+  return sprintf("%." digits "f (%." digits "f-%." digits "f)", m, a[1], a[n])
 }
 { e = text("engine"); n = text("net"); if (!(n in seen)) { seen[n] = 1; order[++nets] = n }
   i = ++count[e, n]; data[e, n, "rate", i] = value("images_per_s")
-  data[e, n, "memory", i] = value("peak_rss_bytes") / 1048576 }
+  data[e, n, "memory", i] = value("peak_rss_bytes") / 1048576
+  if (e == "bonsai") data[e, n, "share", i] = 100 * value("share_of_peak")
+  else data["ratio", n, i] = data["bonsai", n, "rate", i] / data[e, n, "rate", i] }
 END {
-  printf "%-12s %14s %10s %14s %10s %8s\n", "training", "bonsai im/s", "MiB", "PyTorch im/s", "MiB", "ratio"
+  print "| network | Bonsai, images/s | of peak | MiB | PyTorch, images/s | MiB | ratio |"
+  print "|---|---|---|---|---|---|---|"
   for (k = 1; k <= nets; ++k) {
-    n = order[k]; b = median("bonsai", n, "rate"); t = median("torch", n, "rate")
-    printf "%-12s %14.0f %10.0f %14.0f %10.0f %8s\n", n, b, median("bonsai", n, "memory"), t, \
-      median("torch", n, "memory"), t ? sprintf("%.2f", b / t) : "-"
+    n = order[k]; b = count["bonsai", n]; t = count["torch", n]
+    printf "| %s | %s | %.0f %% | %.0f | %s | %s | %s |\n", n, spread("bonsai" SUBSEP n SUBSEP "rate", b, 0), \
+      median("bonsai" SUBSEP n SUBSEP "share", b), median("bonsai" SUBSEP n SUBSEP "memory", b), \
+      spread("torch" SUBSEP n SUBSEP "rate", t, 0), \
+      t ? sprintf("%.0f", median("torch" SUBSEP n SUBSEP "memory", t)) : "-", spread("ratio" SUBSEP n, t, 2)
+    if (t) { logs += log(median("ratio" SUBSEP n, t)); ++compared }
   }
-}' "$results"
+  if (compared) printf "\nGeometric mean of the ratios: %.2f\n", exp(logs / compared)
+}' "$results" | tee bench-results/training.md

@@ -21,6 +21,6 @@ struct Command {
 
 extern const Command train_command, compress_command, prune_command, eval_command, classify_command,
     summary_command, zoo_command, bench_command, data_command, report_command, sensitivity_command,
-    profile_command, compare_command, distill_command, slim_command;
+    profile_command, compare_command, distill_command, slim_command, speedrun_command;
 
 }  // namespace bonsai::app

@@ -19,13 +19,14 @@ struct Arguments {
   std::string file;
   DataArguments data;
   Common common;
+  bool flip = false;
 };
 
 void run(const Arguments& arguments) {
   apply(arguments.common);
   Graph graph = open_model(arguments.file);
   const Dataset data = load_for(graph, arguments.data);
-  const Evaluation evaluation = evaluate_model(graph, data);
+  const Evaluation evaluation = evaluate_model(graph, data, arguments.flip);
   if (arguments.common.json) {
     print_json({{"accuracy", evaluation.accuracy},
                 {"loss", evaluation.loss},
@@ -50,6 +51,8 @@ void run(const Arguments& arguments) {
 Job define(CLI::App& parser, const Invocation&) {
   auto arguments = std::make_shared<Arguments>();
   parser.add_option("model", arguments->file, "a model file")->required();
+  parser.add_flag("--flip-test", arguments->flip,
+                  "test by the mean of the outputs for a picture and its mirror image");
   add_data(parser, arguments->data);
   add_common(parser, arguments->common);
   return [arguments] { run(*arguments); };

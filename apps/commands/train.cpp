@@ -7,17 +7,21 @@
 #include "apps/commands/commands.h"
 #include "apps/training_run.h"
 #include "engine/kernels/peak.h"
+#include "layers/whiten.h"
 
 namespace bonsai::app {
 namespace {
 
 struct Arguments {
   RunArguments run;
-  bool profile = false;
+  bool profile = false, whiten = false;
 };
 
 void run(const Arguments& arguments, const CLI::App& parser, const Invocation& invocation) {
   TrainingRun run(arguments.run, parser, invocation);
+  if (arguments.whiten)
+    whiten_first_layer(run.start.graph, run.start.data.train, run.start.data.mean,
+                       run.start.data.std);
   StepProfile profile;
   if (arguments.profile) run.options.observer = &profile;
   TrainResult result;
@@ -37,6 +41,8 @@ Job define(CLI::App& parser, const Invocation& invocation) {
   add_run(parser, arguments->run);
   parser.add_flag("--profile", arguments->profile,
                   "show each layer's time, speed and kernel, here and in the report");
+  parser.add_flag("--whiten", arguments->whiten,
+                  "make the first layer's filters whiten the pictures, and do not train them");
   return [arguments, &parser, &invocation] { run(*arguments, parser, invocation); };
 }
 
