@@ -83,9 +83,9 @@ TEST_CASE("measurements of another run and damaged ones are refused by name") {
   const TemporaryFolder folder;
   const std::string path = folder / "measured.jsonl";
   Measurements(path, run, false).of("a", [] { return Measurements::Figures{1}; });
-  CHECK(contains(complaint([&] {
-                   Measurements(path, {{"seed", "2"}}, true);
-                 }),
+  RunIdentity other = run;
+  other["seed"] = "2";
+  CHECK(contains(complaint([&] { Measurements(path, other, true); }),
                  "belongs to another run: seed was 1, is now 2"));
   std::ofstream(path, std::ios::app) << R"({"what": "b"})"
                                      << "\n";

@@ -11,6 +11,7 @@
 #include "engine/file.h"
 #include "engine/passes.h"
 #include "tests/catch.h"
+#include "tests/compare_graphs.h"
 #include "tests/networks.h"
 #include "tests/random_network.h"
 #include "tests/temporary_folder.h"
