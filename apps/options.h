@@ -46,7 +46,7 @@ struct NetworkArguments {
   std::string name = {};  // of the zoo, or a model file
   double width = 1;
   std::string input = {};  // "32,32,3"
-  int classes = 0;  // 0: the network's own
+  int classes = 0;         // 0: the network's own
 };
 void add_network(CLI::App& command, NetworkArguments& network);
 
