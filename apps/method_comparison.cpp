@@ -47,8 +47,13 @@ std::vector<ComparedMethod> compared_methods(const Analysis& analysis,
   methods.push_back(compared(analysis, arguments, "l1, repaired", pruning));
   pruning.reconstruction = {.method = "lasso"};
   methods.push_back(compared(analysis, arguments, "lasso", pruning));
+  const ComparedMethod lasso = methods.back();
+  if (!lasso.refused.empty()) {
+    methods.push_back({.name = "3c", .refused = lasso.refused});
+    return methods;
+  }
   pruning.ratio = {};
-  pruning.target = join("macs=", methods.back().macs);
+  pruning.target = join("macs=", lasso.macs);
   pruning.reconstruction = {.method = "3c"};
   methods.push_back(compared(analysis, arguments, "3c", pruning));
   return methods;

@@ -92,8 +92,9 @@ Pruned pruned_to(const Budget& budget, const Graph& graph, const PruningArgument
   return result;
 }
 
-// The three steps share the aim: each of the two ways to split may leave a cube root of it, and
-// pruning takes what is still missing. What is not quicker split is left for pruning alone.
+// The three steps share the aim: the first split of a layer leaves two thirds of it (as a power),
+// and pruning takes what is still missing after the second. What is not quicker split is left for
+// pruning alone.
 Pruned pruned_by_3c(const Graph& graph, const PruningArguments& pruning, const Dataset& data,
                     uint64_t seed) {
   const double target = parse_ratio("--target", pruning.target).second;
@@ -156,6 +157,12 @@ PruningMode pruning_mode(const PruningArguments& pruning) {
   require_one_of("--mode", pruning.mode, {mode_names.begin(), mode_names.end()});
   const auto place = std::find(mode_names.begin(), mode_names.end(), pruning.mode);
   return static_cast<PruningMode>(place - mode_names.begin());
+}
+
+void require_no_resumed_3c(const PruningArguments& pruning, bool resume) {
+  require_usage(!resume || !pruning.reconstruction.decomposes(),
+                "--method 3c goes by measured times, so that no run goes on as another began: "
+                "leave --resume out");
 }
 
 void check(const PruningArguments& pruning, bool has_data) {

@@ -39,6 +39,7 @@ void add_pruning(CLI::App& parser, PruningArguments& pruning, const std::string&
 // Throws UsageError on a criterion that does not exist, on what looks at pictures when there are
 // none, a ratio outside 0 .. 1, or no aim at all.
 void check(const PruningArguments& pruning, bool has_data);
+void require_no_resumed_3c(const PruningArguments& pruning, bool resume);
 
 struct Pruned {
   Graph graph;

@@ -69,20 +69,25 @@ Scores mean_over_filters(const Evidence& evidence,
   return scores;
 }
 
+std::optional<double> mean_over_channels(const Unit& unit, const ChannelValues& values) {
+  double sum = 0;
+  int count = 0;
+  for (const Channel& channel : unit.channels) {
+    const auto entry = values.find(channel.axis);
+    if (entry == values.end()) continue;
+    sum += entry->second[static_cast<size_t>(channel.index)];
+    ++count;
+  }
+  return count > 0 ? std::optional(sum / count) : std::nullopt;
+}
+
 Scores mean_over_channels(const Evidence& evidence, const ChannelValues& values,
                           std::string_view missing) {
   Scores scores;
   for (const Unit& unit : evidence.coupling().units) {
-    double sum = 0;
-    int count = 0;
-    for (const Channel& channel : unit.channels) {
-      const auto entry = values.find(channel.axis);
-      if (entry == values.end()) continue;
-      sum += entry->second[static_cast<size_t>(channel.index)];
-      ++count;
-    }
-    require(count > 0, missing, " the channels of ", group_name(evidence.coupling(), unit));
-    scores.push_back(sum / count);
+    const std::optional<double> mean = mean_over_channels(unit, values);
+    require(mean.has_value(), missing, " the channels of ", group_name(evidence.coupling(), unit));
+    scores.push_back(*mean);
   }
   return scores;
 }

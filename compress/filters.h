@@ -6,6 +6,7 @@
 
 #include <functional>
 #include <map>
+#include <optional>
 #include <string_view>
 #include <vector>
 
@@ -31,7 +32,9 @@ Scores mean_over_filters(const Evidence& evidence,
 // A number for each channel of some axes.
 using ChannelValues = std::map<Axis, std::vector<double>>;
 
-// The mean over those of each unit's channels that have a number. A unit without any is an Error:
+// The mean over those of a unit's channels that have a number.
+std::optional<double> mean_over_channels(const Unit& unit, const ChannelValues& values);
+// The same for all units. A unit without any is an Error:
 // "<missing> the channels of <group>".
 Scores mean_over_channels(const Evidence& evidence, const ChannelValues& values,
                           std::string_view missing);

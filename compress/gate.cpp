@@ -4,9 +4,10 @@
 //           scale the channel
 // A channel that nothing gates passes whole: 1. Gates depend on the picture, so that they stay in
 // the network; a layer without gates has equal scores and says nothing about which channels may go.
-#include <map>
+#include <vector>
 
 #include "compress/criterion.h"
+#include "compress/filters.h"
 #include "compress/sites.h"
 #include "engine/error.h"
 
@@ -15,24 +16,17 @@ namespace bonsai {
 Scores gate(const Evidence& evidence) {
   const Graph& graph = evidence.graph();
   const auto& activity = evidence.activity();
-  std::map<Axis, const Activity*> gated;
+  ChannelValues factors;
   for (const int value : gates(graph)) {
+    const Activity& seen = activity.at(value);
     const int axis = static_cast<int>(graph.values[static_cast<size_t>(value)].shape.size()) - 1;
-    gated[{value, axis}] = &activity.at(value);
+    std::vector<double>& means = factors[{value, axis}];
+    for (const double sum : seen.magnitude) means.push_back(sum / static_cast<double>(seen.count));
   }
-  require(!gated.empty(), "gate: the network has no squeeze and excitation");
+  require(!factors.empty(), "gate: the network has no squeeze and excitation");
   Scores scores;
   for (const Unit& unit : evidence.coupling().units) {
-    double sum = 0;
-    int count = 0;
-    for (const Channel& channel : unit.channels) {
-      const auto entry = gated.find(channel.axis);
-      if (entry == gated.end()) continue;
-      const Activity& seen = *entry->second;
-      sum += seen.magnitude[static_cast<size_t>(channel.index)] / static_cast<double>(seen.count);
-      ++count;
-    }
-    scores.push_back(count > 0 ? sum / count : 1);
+    scores.push_back(mean_over_channels(unit, factors).value_or(1));
   }
   return scores;
 }

@@ -57,10 +57,13 @@ class Descent {
         if (beta_[static_cast<size_t>(i)] != 0) support.push_back(i);
       }
       bool is_finished = false;
+      double next_try = nearly * tolerance;  // it costs many sweeps, so that few are worth it
       while (sweeps < max_sweeps && !is_finished && violation(support) > tolerance) {
         sweep(support);
         ++sweeps;
-        is_finished = violation(support) <= nearly * tolerance && finish(support);
+        if (violation(support) > next_try) continue;
+        is_finished = finish(support);
+        next_try /= 10;
       }
       refresh();  // the updates of many sweeps have rounded
       if (violation(all) <= tolerance) break;

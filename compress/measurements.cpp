@@ -19,7 +19,7 @@ std::string line_of(const Json& json) {
   return json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 
-// The parser has no word for numbers that are none: they are written as null.
+// JSON has no word for numbers that are not finite: they are written as null and come back as NaN.
 double number(const nlohmann::json& json) {
   return json.is_null() ? std::numeric_limits<double>::quiet_NaN() : json.get<double>();
 }

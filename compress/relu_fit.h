@@ -14,7 +14,8 @@
 
 namespace bonsai {
 
-// sum |r(t) - r(p)|^2 over samples and outputs, on held-out samples where there are any.
+// sum |r(t) - r(p)|^2 over samples and outputs, on held-out samples where there are any: those by
+// which the best of all turns is picked, so that `relu` is a little too good.
 struct ReluError {
   double target = 0;  // of r(t) itself, less its mean
   double linear = 0;  // of the fit that was given

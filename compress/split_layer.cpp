@@ -24,11 +24,14 @@ std::unique_ptr<Parameter> named(std::string name, Tensor value) {
   return parameter;
 }
 
-// `names`: of the two, below the node's own.
-void split(Graph& graph, int node, Factors factors, OpPtr first, OpPtr second,
+// The first convolution keeps the attributes, the second has these `changed`. `names`: of the two,
+// below the node's own.
+void split(Graph& graph, int node, Factors factors, Attributes changed,
            const std::pair<std::string, std::string>& names) {
   const std::string name = graph.node_name(static_cast<size_t>(node));
   const Node old = node_at(graph, node);
+  const Attributes attributes = old.op->attributes();
+  changed.insert(attributes.begin(), attributes.end());  // what is changed already stays
   const int w = static_cast<int>(graph.values.size()), made = w + 1;
   graph.values.push_back(
       {factors.first.shape(), named(join(name, '.', names.first, ".weight"), factors.first)});
@@ -39,8 +42,8 @@ void split(Graph& graph, int node, Factors factors, OpPtr first, OpPtr second,
     graph.values[static_cast<size_t>(old.in[2])].parameter->name =
         join(name, '.', names.second, ".bias");
   }
-  Node head{.op = std::move(first), .in = {old.in[0], w}, .out = made};
-  graph.nodes[static_cast<size_t>(node)].op = std::move(second);
+  Node head{.op = make_op("conv2d", attributes), .in = {old.in[0], w}, .out = made};
+  graph.nodes[static_cast<size_t>(node)].op = make_op("conv2d", changed);
   graph.nodes[static_cast<size_t>(node)].in[0] = made;
   graph.nodes.insert(graph.nodes.begin() + node, std::move(head));
   graph.infer_shapes(graph.input_shape());
@@ -61,21 +64,14 @@ bool can_split_spatially(const Graph& graph, int node) {
 void split_spatially(Graph& graph, int node, Factors factors) {
   require(can_split_spatially(graph, node), "split: ", graph.node_name(static_cast<size_t>(node)),
           " is not a k x k convolution of stride 1 without groups");
-  Attributes attributes = node_at(graph, node).op->attributes();
-  OpPtr first = make_op("conv2d", attributes);
-  attributes["padding"] = int64_t{0};
-  split(graph, node, std::move(factors), std::move(first), make_op("conv2d", attributes),
-        {"column", "row"});
+  split(graph, node, std::move(factors), {{"padding", int64_t{0}}}, {"column", "row"});
 }
 
 void split_channels(Graph& graph, int node, Factors factors) {
   require(can_split_channels(graph, node), "split: ", graph.node_name(static_cast<size_t>(node)),
           " is not a convolution without groups");
-  Attributes attributes = node_at(graph, node).op->attributes();
-  OpPtr first = make_op("conv2d", attributes);
-  attributes["padding"] = int64_t{0};
-  attributes["stride"] = attributes["dilation"] = int64_t{1};
-  split(graph, node, std::move(factors), std::move(first), make_op("conv2d", attributes),
+  split(graph, node, std::move(factors),
+        {{"padding", int64_t{0}}, {"stride", int64_t{1}}, {"dilation", int64_t{1}}},
         {"few", "point"});
 }
 

@@ -24,6 +24,8 @@ void check(const TrainOptions& o, const Dataset& data) {
           o.label_smoothing, " should be in [0, 1)");
   require(o.ema >= 0 && o.ema < 1, "train: decay of the weight average ", o.ema,
           " should be in [0, 1)");
+  require(o.lookahead >= 0, "train: lookahead every ", o.lookahead,
+          " steps, should be at least 0 (none)");
   require(data.train.count() > 0 && data.test.count() > 0, "train: the data have ",
           data.train.count(), " training and ", data.test.count(), " test pictures");
   check(o.schedule);

@@ -6,8 +6,8 @@
 
 #include "data/augment.h"
 #include "engine/error.h"
+#include "engine/kernels/lapack.h"
 #include "engine/parallel.h"
-#include "layers/symmetric_eigen.h"
 
 namespace bonsai {
 namespace {
@@ -120,14 +120,16 @@ void whiten_first_layer(Graph& graph, const Images& images, const std::array<flo
           " pictures, should be at least 0 and 1");
   const int pictures = std::min(options.pictures, images.count());
   const Moments moments = patch_moments(images, Normaliser(mean, deviation), kh, kw, pictures);
-  const SymmetricEigen eigen = symmetric_eigen(moments.covariance(), depth);
+  std::vector<double> directions = moments.covariance();
+  const std::vector<double> values = eigenvectors(depth, directions.data());
+  constexpr double rounding = 1e-12;  // of the largest variance: what is smaller may be none
   for (int i = 0; i < out / 2; ++i) {
     const auto k = static_cast<size_t>(i), n = static_cast<size_t>(depth);
-    const double size = std::sqrt(std::max(eigen.values[k], 0.0) + options.eps);
-    require(size > 0, "whiten: the pictures do not vary in ", depth - i, " of ", depth,
-            " directions, and eps is 0");
+    const double variance = std::max(values[k], 0.0) + options.eps;
+    require(variance > rounding * values[0], "whiten: the pictures do not vary in ", depth - i,
+            " of ", depth, " directions, and eps is 0");
     for (size_t j = 0; j < n; ++j) {
-      const auto x = static_cast<Scalar>(eigen.vectors[k][j] / size);
+      const auto x = static_cast<Scalar>(directions[k * n + j] / std::sqrt(variance));
       w[k * n + j] = x;
       w[(k + static_cast<size_t>(out / 2)) * n + j] = -x;
     }

@@ -16,6 +16,17 @@ inline double relative_difference(const Tensor& a, const Tensor& b) {
   return max_abs_difference(a, b) / std::max(scale, 1e-30);
 }
 
+// sum of (a - b)^2. Throws Error when the shapes differ.
+inline double square_distance(const Tensor& a, const Tensor& b) {
+  require(a.shape() == b.shape(), "square_distance: tensors of different shapes");
+  double sum = 0;
+  for (size_t i = 0; i < a.size(); ++i) {
+    const double d = double{a[i]} - double{b[i]};
+    sum += d * d;
+  }
+  return sum;
+}
+
 // The first node whose result differs by more than `limit`, and by how much; empty: none.
 inline std::string first_difference(Graph original, Graph rewritten, const Tensor& x,
                                     double limit) {

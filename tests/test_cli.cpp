@@ -1,6 +1,8 @@
 // The command's jobs on tiny data: what --json promises, what a run leaves in its folder, and a
 // run that a signal stops and --resume finishes.
+#include <algorithm>
 #include <csignal>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
@@ -104,8 +106,13 @@ TEST_CASE("train, eval, prune, classify and bench print the promised JSON") {
                {"median_ms", "p90_ms", "images_per_s", "arena_bytes", "peak_rss_bytes"});
   const Json steps = json_of(folder, "bench half.bonsai --train --batch 8 --seconds 0.05 --layers");
   require_keys(steps, {"images_per_s", "step_ms", "share_of_peak", "peak_rss_bytes"});
-  for (const Json& step : steps.at("layers").at("steps"))
+  std::map<std::string, double> ms;  // by direction
+  for (const Json& step : steps.at("layers").at("steps")) {
     require_keys(step, {"layer", "operation", "direction", "kernel", "ms", "gflops", "gb_per_s"});
+    ms[step.at("direction")] += step.at("ms").get<double>();
+  }
+  for (const char* direction : {"forward", "backward-data", "backward-weights"})
+    CHECK(ms[direction] > 0);
   const Json drawn = json_of(folder, "report run");
   CHECK(drawn.at("report") == "run/report.html");
 }
@@ -117,7 +124,13 @@ TEST_CASE("speedrun says when it reached what") {
                            " --test-images 64 --out run");
   require_keys(run, {"accuracy", "seconds", "marks", "history", "model"});
   CHECK(run.at("history").size() == 2);
-  double seconds = 0;
+  // Every mark up to the best accuracy was reached, and no other.
+  double best = 0, seconds = 0;
+  for (const Json& epoch : run.at("history"))
+    best = std::max(best, epoch.at("accuracy").get<double>());
+  const std::vector<double> marks = {0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.92, 0.93, 0.94};
+  CHECK(static_cast<int64_t>(run.at("marks").size()) ==
+        std::count_if(marks.begin(), marks.end(), [&](double m) { return m <= best; }));
   for (const Json& mark : run.at("marks")) {
     require_keys(mark, {"accuracy", "epoch", "seconds"});
     CHECK(mark.at("seconds") >= seconds);

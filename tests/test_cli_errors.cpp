@@ -102,6 +102,7 @@ TEST_CASE("a wrong command line gives one line and status 2") {
       {"compress --method 3c --ratio 0.5", "give --target macs=0.5 alone"},
       {"compress --method 3c --target params=0.5", "give --target macs=0.5 alone"},
       {"compress --method 3c --resume", "leave --resume out"},
+      {"slim --penalty blocks --ema 0.9", "which --ema and --lookahead average away"},
       {"compress --no-residual-target", "--no-residual-target is for --method lasso"},
       {"compress --select greedy", "--select is for --method lasso"},
       {"compress --compare", "--compare is for --method lasso"},

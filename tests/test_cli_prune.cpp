@@ -102,6 +102,14 @@ TEST_CASE("prune at once trains what is left, with the network before pruning as
   CHECK(result.at("after").at("macs") < result.at("before").at("macs"));
   const std::string log = folder.read("small.finetune/log.jsonl");
   CHECK(std::count(log.begin(), log.end(), '\n') == 2);
+  // What is saved is the network after its training, not before it.
+  const Outcome eval = folder.run("eval small.bonsai --cache cache --data data --json");
+  REQUIRE(eval.status == 0);
+  CHECK(Json::parse(eval.out).at("accuracy") == result.at("after").at("accuracy"));
+  REQUIRE(
+      folder.run("prune net.bonsai --target macs=0.6 --round-to 1 --out untrained.bonsai").status ==
+      0);
+  CHECK(folder.read("untrained.bonsai") != folder.read("small.bonsai"));
 }
 
 TEST_CASE("prune in steps says in one line what it cannot do") {

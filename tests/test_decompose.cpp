@@ -14,6 +14,7 @@
 #include "engine/cost.h"
 #include "tests/calibration.h"
 #include "tests/catch.h"
+#include "tests/compare_graphs.h"
 #include "tests/networks.h"
 
 using namespace bonsai;
@@ -51,16 +52,6 @@ std::vector<double> some_covariance(int n) {
     }
   }
   return covariance;
-}
-
-double square_distance(const Tensor& a, const Tensor& b) {
-  REQUIRE(a.shape() == b.shape());
-  double sum = 0;
-  for (size_t i = 0; i < a.size(); ++i) {
-    const double d = double{a[i]} - double{b[i]};
-    sum += d * d;
-  }
-  return sum;
 }
 
 // A clock that counts multiply-accumulates.

@@ -14,6 +14,7 @@
 #include "engine/parallel.h"
 #include "tests/calibration.h"
 #include "tests/catch.h"
+#include "tests/compare_graphs.h"
 #include "tests/networks.h"
 #include "tests/train_fixture.h"
 
@@ -33,16 +34,6 @@ Reconstruction reconstructed(const Graph& graph, const Coupling& coupling, const
                              const ReconstructOptions& options = {.positions = every_position}) {
   return *prune_by_reconstruction(graph, coupling, halves(graph, coupling),
                                   find_selection(selection), pictures_of(x), options);
-}
-
-double square_distance(const Tensor& a, const Tensor& b) {
-  REQUIRE(a.shape() == b.shape());
-  double sum = 0;
-  for (size_t i = 0; i < a.size(); ++i) {
-    const double d = double{a[i]} - double{b[i]};
-    sum += d * d;
-  }
-  return sum;
 }
 
 // The value that a node makes, by the node's name.

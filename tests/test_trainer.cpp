@@ -120,7 +120,6 @@ TEST_CASE("evaluation counts every picture once") {
   CHECK(!error_of([&] { evaluate(net, Images{}, {}, {1, 1, 1}); }).empty());
 }
 
-// With one thread: others get their scratch memory whenever they first win a share of the work.
 TEST_CASE("a test with mirror images takes the mean of both outputs") {
   const Dataset& data = small_data();
   SmallNet net;
@@ -154,6 +153,7 @@ TEST_CASE("a test with mirror images takes the mean of both outputs") {
   CHECK(tested(false)->loss != Approx(loss).epsilon(1e-4));
 }
 
+// With one thread: others get their scratch memory whenever they first win a share of the work.
 TEST_CASE("a step asks nothing of the system after the first") {
   const int threads = thread_count();
   set_thread_count(1);

@@ -7,7 +7,6 @@
 #include "data/loader.h"
 #include "engine/error.h"
 #include "layers/basic.h"
-#include "layers/symmetric_eigen.h"
 #include "tests/catch.h"
 #include "tests/error_of.h"
 
@@ -107,27 +106,9 @@ TEST_CASE("whitening says which first layers it cannot serve") {
   CHECK(error_of([&] {
           whiten_first_layer(flat, make_images(3, 7, 6), mean, deviation, {.eps = 0});
         }).starts_with("whiten: the pictures do not vary"));
-}
-
-TEST_CASE("eigenvectors rebuild their matrix") {
-  constexpr size_t n = 9;
-  Random random(2, Purpose::test);
-  std::vector<double> a(n * n);
-  for (size_t i = 0; i < n; ++i)
-    for (size_t j = 0; j <= i; ++j)
-      a[i * n + j] = a[j * n + i] = static_cast<double>(random.normal());
-  const SymmetricEigen eigen = symmetric_eigen(a, n);
-  CHECK(std::is_sorted(eigen.values.rbegin(), eigen.values.rend()));
-  for (size_t i = 0; i < n; ++i) {
-    for (size_t j = 0; j < n; ++j) {
-      double rebuilt = 0, product = 0;
-      for (size_t k = 0; k < n; ++k) {
-        rebuilt += eigen.values[k] * eigen.vectors[k][i] * eigen.vectors[k][j];
-        product += eigen.vectors[i][k] * eigen.vectors[j][k];
-      }
-      CHECK(rebuilt == Approx(a[i * n + j]).margin(1e-12));
-      CHECK(product == Approx(i == j ? 1 : 0).margin(1e-12));
-    }
-  }
-  CHECK_THROWS_AS(symmetric_eigen({1, 2, 3}, 2), Error);
+  Images grey = correlated(40);
+  for (size_t i = 0; i < grey.pixels.size(); ++i) grey.pixels[i] = grey.pixels[i / 3 * 3];
+  CHECK(error_of([&] {
+          whiten_first_layer(flat, grey, mean, {1, 1, 1}, {.eps = 0});
+        }).starts_with("whiten: the pictures do not vary in 8 of 12 directions"));
 }

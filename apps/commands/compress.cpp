@@ -165,9 +165,7 @@ void run(const Arguments& given, const CLI::App& parser, const Invocation& invoc
       arguments.pruning.ratios.empty())
     arguments.pruning.target = "macs=0.5";
   check(arguments.pruning, true);
-  require_usage(!arguments.resume || !arguments.pruning.reconstruction.decomposes(),
-                "--method 3c goes by measured times, so that no run goes on as another began: "
-                "leave --resume out");
+  require_no_resumed_3c(arguments.pruning, arguments.resume);
   apply(arguments.common);
   if (!arguments.file.empty()) arguments.network.name = arguments.file;
   check(arguments.finetuning.teacher);

@@ -30,6 +30,7 @@ void check_at_once(const Arguments& arguments) {
                 "--teacher teaches what is trained after pruning: give --finetune, --max-drop or "
                 "--budget");
   check(arguments.pruning, has_data);
+  require_no_resumed_3c(arguments.pruning, arguments.control.resume);
   check(arguments.teacher);
 }
 

@@ -74,6 +74,11 @@ void check(const Arguments& arguments) {
                 arguments.part.value_or(0), ", should be at least 0 and below 1");
   require_usage(!arguments.of_blocks() || arguments.target.empty(),
                 "--target: blocks go when their factor is zero, or as many as --part says");
+  // An average of weights is not zero where they are.
+  const TrainingArguments& training = arguments.run.training;
+  const bool has_zeros = arguments.penalty != "l1" && arguments.penalty != "group";
+  require_usage(!has_zeros || (training.ema == 0 && training.lookahead == 0), "--penalty ",
+                arguments.penalty, " makes exact zeros, which --ema and --lookahead average away");
   check(arguments.finetuning.teacher);
 }
 

@@ -88,7 +88,7 @@ void run(const RunArguments& arguments, const CLI::App& parser, const Invocation
   whiten_first_layer(run.start.graph, run.start.data.train, run.start.data.mean,
                      run.start.data.std);
   const double prepared = watch.seconds();
-  if (arguments.training.lr == 0)
+  if (arguments.training.lr == 0 && run.options.optimiser.kind == OptimiserKind::sgd)
     run.options.lr = static_cast<float>(usual_rate(arguments.training));
   TrainResult result;
   run_resumable(invocation, [&] {

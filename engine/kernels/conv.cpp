@@ -17,7 +17,7 @@ bool pointwise(const ConvShape& s) {
 
 // Backward-data as a forward convolution of dy: its padding, dilation (k - 1) - padding, must be
 // the same both ways and not negative. Worth turning the weights around where it ends in the
-// direct row.
+// direct row or in Winograd's.
 bool flippable(const ConvShape& s) {
   return s.stride == 1 && s.kh == s.kw && s.padding <= s.dilation * (s.kh - 1) &&
          tile_kernels() != nullptr && s.group_in() > 1;
@@ -87,7 +87,11 @@ Tensor conv_pack_backward_data(const ConvShape& shape, const Scalar* w) {
   return pack_for(backward_data_table, shape, w);
 }
 
-void conv_forward(const ConvForward& call) { first_fit(forward_table, call.shape).run(call); }
+const ConvKernel<ConvForward>& conv_forward_kernel(const ConvShape& shape) {
+  return first_fit(forward_table, shape);
+}
+
+void conv_forward(const ConvForward& call) { conv_forward_kernel(call.shape).run(call); }
 void conv_backward_data(const ConvBackwardData& call) {
   first_fit(backward_data_table, call.shape).run(call);
 }
@@ -95,9 +99,7 @@ void conv_backward_weights(const ConvBackwardWeights& call) {
   first_fit(backward_weights_table, call.shape).run(call);
 }
 
-std::string conv_forward_row(const ConvShape& shape) {
-  return first_fit(forward_table, shape).name;
-}
+std::string conv_forward_row(const ConvShape& shape) { return conv_forward_kernel(shape).name; }
 std::string conv_backward_data_row(const ConvShape& shape) {
   const auto& row = first_fit(backward_data_table, shape);
   if (row.run != conv_backward_data_flipped) return row.name;

@@ -85,6 +85,8 @@ void conv_forward(const ConvForward& call);
 void conv_backward_data(const ConvBackwardData& call);
 void conv_backward_weights(const ConvBackwardWeights& call);
 
+// That row of the forward table.
+const ConvKernel<ConvForward>& conv_forward_kernel(const ConvShape& shape);
 // Which row that is, by name; what a row hands to another table it names too: "flipped winograd".
 std::string conv_forward_row(const ConvShape& shape);
 std::string conv_backward_data_row(const ConvShape& shape);

@@ -1,8 +1,6 @@
 // Backward-data of a stride of one is a forward convolution of dy whose weights are turned around:
 // inputs and outputs change places, and the taps run backwards. The rows that such a convolution
 // ends in pack the weights straight from where they lie.
-#include <algorithm>
-
 #include "engine/kernels/conv.h"
 #include "engine/parallel.h"
 
@@ -34,13 +32,11 @@ ConvShape conv_flipped(const ConvShape& s) {
 
 Tensor conv_pack_flipped(const ConvShape& s, const Scalar* w) {
   const ConvShape turned = conv_flipped(s);
-  const auto rows = conv_forward_kernels();
-  const auto row = std::find_if(rows.begin(), rows.end(),
-                                [&](const auto& kernel) { return kernel.fits(turned); });
-  if (row->pack_flipped != nullptr) return row->pack_flipped(turned, w);
+  const ConvKernel<ConvForward>& row = conv_forward_kernel(turned);
+  if (row.pack_flipped != nullptr) return row.pack_flipped(turned, w);
   const Tensor flipped = Tensor::uninitialized({s.in, s.kh, s.kw, s.group_out()});
   flip_weights(s, w, flipped.data());
-  return row->pack(turned, flipped.data());
+  return row.pack(turned, flipped.data());
 }
 
 void conv_backward_data_flipped(const ConvBackwardData& c) {

@@ -86,7 +86,7 @@ template <class Pack>
 Tensor pack_blocks(const ConvShape& s, const Pack& pack) {
   const TileKernels& t = *tile_kernels();
   const int64_t stride = weights_stride(s, t);
-  Tensor packed = Tensor::uninitialized({static_cast<int>(winograd_planes * stride)});
+  Tensor packed = Tensor::uninitialized({winograd_planes, static_cast<int>(stride)});
   const int wide = 2 * t.lanes, padded = rounded_up(s.out, t.lanes);
   parallel_chunks((padded + wide - 1) / wide, [&](int64_t block) {
     const int o = static_cast<int>(block) * wide;

@@ -130,7 +130,8 @@ void conv_backward_weights_winograd(const ConvBackwardWeights& c) {
   const int64_t wanted = affordable < fewest_parts ? 1 : affordable;
   const int64_t share = (tiles.count + wanted - 1) / wanted;
   const int parts = static_cast<int>((tiles.count + share - 1) / share);
-  const Tensor sums = Tensor::uninitialized({parts, static_cast<int>(size)});
+  const Tensor sums =
+      Tensor::uninitialized({parts, winograd_planes, static_cast<int>(size / winograd_planes)});
   parallel_chunks(parts, [&](int64_t part) {
     sum_tiles(c, tiles, blocks, part * share, std::min(tiles.count, (part + 1) * share),
               sums.data() + part * size);

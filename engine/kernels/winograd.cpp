@@ -171,10 +171,13 @@ BONSAI_WINOGRAD_KERNELS(neon, , 16)
 }  // namespace
 
 const WinogradKernels* winograd_kernels() {
-  const TileKernels* tile = tile_kernels();
-  if (tile == nullptr) return nullptr;
 #if defined(__x86_64__)
-  return std::string_view(tile->name) == "avx512" ? &kernels_avx512 : &kernels_avx2;
+  static const WinogradKernels* const chosen = []() -> const WinogradKernels* {
+    const TileKernels* tile = tile_kernels();
+    if (tile == nullptr) return nullptr;
+    return std::string_view(tile->name) == "avx512" ? &kernels_avx512 : &kernels_avx2;
+  }();
+  return chosen;
 #elif defined(__aarch64__)
   return &kernels_neon;
 #else
