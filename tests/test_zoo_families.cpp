@@ -1,5 +1,6 @@
 // The functions behind the names of the zoo: any depth, growth and number of groups, and what they
 // refuse.
+#include <algorithm>
 #include <functional>
 #include <memory>
 #include <string>
@@ -148,4 +149,34 @@ TEST_CASE("widths and pictures that leave a layer nothing are refused by its nam
   CHECK(error_of([] {
           zoo::make("densenet121_224", {.input = {31, 32, 3}});
         }) == "densenet121_224: pictures of 31x32 are too small, should be at least 32x32");
+}
+
+// Jordan 2024, section 3: factors of batch norm that stay as they are, and filters that begin as
+// the identity of a channel each, as far as there are channels.
+TEST_CASE("airbench begins with steady factors and with filters that hand on channels") {
+  const auto net = zoo::make("airbench93");
+  int norms = 0, convolutions = 0;
+  for (const Parameter* p : net->parameters()) {
+    const Tensor& w = p->value;
+    if (p->name.find(".norm") != std::string::npos && p->name.ends_with(".weight")) {
+      ++norms;
+      CHECK_FALSE(p->trainable);
+      CHECK(std::all_of(w.data(), w.data() + w.size(), [](Scalar x) { return x == 1.702F; }));
+    }
+    if (w.rank() != 4 || w.dim(1) != 3) continue;
+    ++convolutions;
+    const int out = w.dim(0), in = w.dim(3), size = 9 * in;
+    for (int o = 0; o < out; ++o) {
+      const Scalar* filter = w.data() + int64_t{o} * size;
+      const auto zeros = std::count(filter, filter + size, Scalar{0});
+      if (o < in) {
+        CHECK(filter[4 * in + o] == 1);
+        CHECK(zeros == size - 1);
+      } else {
+        CHECK(zeros < size / 2);
+      }
+    }
+  }
+  CHECK(norms == 6);
+  CHECK(convolutions == 6);
 }

@@ -1,7 +1,7 @@
-// Backward-weights by Winograd's F(3x3, 4x4). In rounds of tiles whose planes stay in cache, the
-// inputs and the errors are transformed, then each plane adds its products, inputs^T errors, to
-// its own sums [in][out]. Threads share a round plane by plane, so that large sums are held once.
-// The sums are transformed at the end.
+// Backward-weights by Winograd's F(3x3, 4x4). In rounds of a few tiles the inputs and the errors
+// are transformed, then each plane adds its products, inputs^T errors, to its own sums [in][out].
+// Threads share a round plane by plane, so that large sums are held once. The sums are transformed
+// at the end.
 #include <algorithm>
 
 #include "engine/kernels/conv_winograd.h"
