@@ -116,8 +116,8 @@ int scaled_groups(const Spec& spec, int L, int M) {
           " channels, both should be at least 1");
   spec.whole(double{spec.width} * L * M, "conv1");  // refuses what is far too wide
   const int groups = static_cast<int>(std::lround(static_cast<float>(L) * spec.width));
-  require(groups >= 1, spec.name, ": width ", spec.width, " leaves none of the ", L,
-          " primary groups");
+  require(groups >= 1, spec.name, ": width ", spec.width, " leaves layer1 none of its ", L,
+          " primary groups, should leave at least 1");
   return groups;
 }
 
