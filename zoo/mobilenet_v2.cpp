@@ -26,12 +26,7 @@ int scaled(const Spec& spec, int channels, double width, const std::string& laye
   return spec.whole(rounded < 0.9 * wanted ? rounded + 8 : rounded, layer);
 }
 
-struct ConvBnRelu6 : Sequential {
-  ConvBnRelu6(int in, int out, int kernel, const ConvOptions& options, Random& init) {
-    add_conv_bn(*this, in, out, kernel, options, init);
-    add<Relu6>();
-  }
-};
+using ConvBnRelu6 = ConvBnThen<Relu6>;
 
 class InvertedResidual : public Module {
  public:
