@@ -44,10 +44,11 @@ constexpr std::array<ConvKernel<ConvForward>, 7> forward_table = {{
     {"plain", anything, conv_forward_plain},
 }};
 
-constexpr std::array<ConvKernel<ConvBackwardData>, 5> backward_data_table = {{
+constexpr std::array<ConvKernel<ConvBackwardData>, 6> backward_data_table = {{
     {"small-groups", conv_small_groups_fits, conv_backward_data_small_groups,
      conv_pack_backward_data_small_groups},
     {"flipped", flippable, conv_backward_data_flipped, conv_pack_flipped},
+    {"phases", conv_phases_fits, conv_backward_data_phases},
     {"pointwise", pointwise, conv_backward_data_pointwise},
     {"col2im", anything, conv_backward_data_col2im},
     {"plain", anything, conv_backward_data_plain},

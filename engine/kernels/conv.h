@@ -123,6 +123,8 @@ void conv_forward_im2col(const ConvForward& call);
 ConvShape conv_flipped(const ConvShape& shape);
 Tensor conv_pack_flipped(const ConvShape& shape, const Scalar* w);
 void conv_backward_data_flipped(const ConvBackwardData& call);
+bool conv_phases_fits(const ConvShape& shape);
+void conv_backward_data_phases(const ConvBackwardData& call);
 void conv_backward_data_col2im(const ConvBackwardData& call);
 void conv_backward_weights_im2col(const ConvBackwardWeights& call);
 bool conv_small_groups_fits(const ConvShape& shape);
