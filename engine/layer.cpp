@@ -1,7 +1,5 @@
 #include "engine/layer.h"
 
-#include "engine/error.h"
-
 namespace bonsai {
 
 std::vector<Parameter*> Module::parameters() { return all_; }

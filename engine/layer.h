@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "engine/error.h"
 #include "engine/tape.h"
 
 namespace bonsai {
@@ -33,10 +34,16 @@ class Module : public Layer {
  protected:
   Parameter& param(std::string name, Tensor init);
   Parameter& buffer(std::string name, Tensor init);
-  // Builds a child; its parameters are named "<name>.<their name>".
+  // Builds a child; its parameters are named "<name>.<their name>", and so is what it refuses.
   template <class L, class... Args>
   L& child(const std::string& name, Args&&... args) {
-    return static_cast<L&>(adopt(name, std::make_unique<L>(std::forward<Args>(args)...)));
+    std::unique_ptr<L> layer;
+    try {
+      layer = std::make_unique<L>(std::forward<Args>(args)...);
+    } catch (const Error& error) {
+      throw Error(join(name, ": ", error.what()));
+    }
+    return static_cast<L&>(adopt(name, std::move(layer)));
   }
   Layer& adopt(const std::string& name, std::unique_ptr<Layer> layer);
 

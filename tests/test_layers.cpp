@@ -144,6 +144,11 @@ TEST_CASE("a layer applied to nothing, or with impossible sizes, says so") {
   Random init(1, Purpose::init);
   CHECK_THROWS_AS(Conv2d(3, 0, 3, {}, init), Error);
   CHECK_THROWS_AS(Conv2d(3, 4, 3, {.groups = 2}, init), Error);
+  Sequential net;
+  CHECK(error_of([&] {
+          net.add_named<ConvBnRelu>("stem", 3, 4, 3, ConvOptions{.groups = 2}, init);
+        }) == "stem: conv: convolution: 2 groups should divide 3 and 4 channels");
+  CHECK(net.size() == 0);
   CHECK_THROWS_AS(Linear(0, 4, init), Error);
   Linear fc(3, 4, init);
   CHECK_THROWS_AS(fc.forward(Var()), Error);
