@@ -164,16 +164,6 @@ bool same_decision(const Record& a, const Record& b) {
   return decision(a).dump() == decision(b).dump();
 }
 
-void require_same_run(const std::string& where, const RunIdentity& theirs, RunIdentity ours) {
-  for (const auto& [key, value] : theirs) ours.try_emplace(key, "nothing");
-  for (const auto& [key, value] : ours) {
-    const auto other = theirs.find(key);
-    const std::string was = other == theirs.end() ? "nothing" : other->second;
-    require(was == value, where, ": belongs to another run: ", key, " was ", was, ", is now ",
-            value);
-  }
-}
-
 std::vector<Record> read_journal(const std::filesystem::path& path) {
   std::ifstream file(path, std::ios::binary);
   require(file.is_open(), path.string(), ": cannot be read");

@@ -72,9 +72,6 @@ Record record_from_json(const std::string& line, const std::string& where);
 // The same but for seconds and times.
 bool same_decision(const Record& a, const Record& b);
 
-// Throws Error, beginning with `where`, when an option of ours was another there.
-void require_same_run(const std::string& where, const RunIdentity& theirs, RunIdentity ours);
-
 std::vector<Record> read_journal(const std::filesystem::path& path);
 void write_journal(const std::filesystem::path& path, const std::vector<Record>& records);
 
