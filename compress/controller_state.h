@@ -12,6 +12,7 @@ struct ControllerState {
   int failures = 0;         // in a row
   double saving = 0;        // that the next step aims at, as a part of the original
   NetworkCost cost;         // of the last that was kept
+  std::vector<int> gone;    // in the step that led to it: PlanRecord::gone
   PlannerState planner;
 };
 

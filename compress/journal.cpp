@@ -45,6 +45,7 @@ Json json_of(const PlanRecord& r) {
   for (const Move& move : r.moves) moves.push_back(json_of(move));
   return {{"number", r.number},        {"saving", r.saving},
           {"moves", std::move(moves)}, {"gone", r.gone},
+          {"chosen by", r.chosen_by},  {"solved", r.solved},
           {"cost", json_of(r.cost)},   {"recalibrated", json_of(r.recalibrated)}};
 }
 Json json_of(const ResultRecord& r) {
@@ -99,6 +100,8 @@ PlanRecord plan_of(const nlohmann::json& json) {
                   .saving = number(json, "saving"),
                   .moves = {},
                   .gone = json.at("gone").get<std::vector<int>>(),
+                  .chosen_by = json.at("chosen by").get<std::string>(),
+                  .solved = json.at("solved").get<bool>(),
                   .cost = cost_of(json.at("cost")),
                   .recalibrated = accuracy_of(json.at("recalibrated"))};
   for (const auto& move : json.at("moves")) plan.moves.push_back(move_of(move));

@@ -36,7 +36,11 @@ struct PlanRecord {
   int number = 0;     // from 1
   double saving = 0;  // that was aimed at, as a part of the original's cost
   std::vector<Move> moves;
-  std::vector<int> gone;  // units of the network that the step starts from
+  std::vector<int> gone;  // units of the network that the step is cut from
+  // What chose them, a criterion or a rule (compress/selection.h), and whether the weights that
+  // stay were solved for by least squares.
+  std::string chosen_by;
+  bool solved = false;
   NetworkCost cost;       // afterwards
   Accuracy recalibrated;  // validation before any training
 };

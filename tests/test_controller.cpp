@@ -5,12 +5,15 @@
 #include <fstream>
 #include <iterator>
 
+#include "compress/calibration.h"
 #include "compress/choose.h"
 #include "compress/prune.h"
+#include "compress/recalibrate.h"
 #include "compress/recorder.h"
 #include "engine/file.h"
 #include "layers/checksum.h"
 #include "tests/catch.h"
+#include "tests/compare_graphs.h"
 #include "tests/networks.h"
 #include "tests/train_fixture.h"
 
@@ -269,6 +272,126 @@ TEST_CASE("a run that is interrupted anywhere ends as one that was not") {
       CHECK(checksum(last.graph) == checksum(run.graph));
     }
   }
+}
+
+// Solving for the weights on all pictures that the other steps are calibrated on.
+SolveOptions solving(const std::string& selection) {
+  return {.selection = selection, .pictures = 24, .reconstruction = {.positions = 4}};
+}
+
+TEST_CASE("without training, steps by the LASSO come to what it makes of the original at once") {
+  Setting setting(0.6);
+  setting.options.solve = solving("lasso");
+  setting.options.recovery.epochs = 0;
+  const ControlledPruning run = setting.run();
+  CHECK(reason(run) == EndReason::target);
+  CHECK(part_left(run.graph) <= 0.6);
+  const auto plans = all<PlanRecord>(run.journal);
+  REQUIRE(plans.size() >= 3);
+  for (const PlanRecord& plan : plans) {
+    CHECK(plan.solved);
+    CHECK(plan.chosen_by == "lasso");
+  }
+  for (const ResultRecord& result : all<ResultRecord>(run.journal)) {
+    CHECK(result.epochs == 0);
+    CHECK(result.validation.loss ==
+          plans[static_cast<size_t>(result.number) - 1].recalibrated.loss);
+  }
+  // The widths of the last step, whose units are the original's.
+  const Coupling coupling = couple(network());
+  const std::vector<int>& gone = plans.back().gone;
+  const std::vector<int> widths = kept_units(coupling, {gone.begin(), gone.end()});
+  for (const PlanRecord& plan : plans)
+    for (const Move& move : plan.moves)
+      for (size_t g = 0; g < widths.size(); ++g)
+        if (coupling.groups[g].name == move.group) CHECK(widths[g] <= move.to);
+  const Dataset& data = small_data();
+  const Pictures pictures = sample_pictures(data.train, data.mean, data.std, 24, 1);
+  ReconstructOptions options = solving("lasso").reconstruction;
+  options.seed = setting.options.recovery.seed;
+  Reconstruction at_once = *prune_by_reconstruction(network(), coupling, widths,
+                                                    find_selection("lasso"), pictures, options);
+  Graph small = prune(at_once.graph, coupling, at_once.gone);
+  const Tensor x = pictures.read(0, 8);
+  CHECK(max_abs_difference(output(small, x), output(at_once.graph, x)) < 1e-4);  // zeroed: removed
+  recalibrate(small, calibration_batches(data.train, data.mean, data.std,
+                                         {.images = 24, .seed = setting.options.recovery.seed}));
+  CHECK(checksum(small) == checksum(run.graph));
+}
+
+TEST_CASE("with training, least squares aim at the network that training led to") {
+  for (const std::string selection : {"lasso", ""}) {
+    Setting setting(0.7);
+    setting.options.solve = solving(selection);
+    const ControlledPruning run = setting.run();
+    CHECK(reason(run) == EndReason::target);
+    const auto plans = all<PlanRecord>(run.journal);
+    REQUIRE(plans.size() >= 2);
+    Graph before = load((setting.folder / point_name(1).c_str()).string());
+    const Coupling coupling = couple(before);
+    const std::vector<int> widths =
+        kept_units(coupling, {plans[1].gone.begin(), plans[1].gone.end()});
+    for (size_t g = 0; g < widths.size(); ++g)
+      for (const Move& move : plans[1].moves)
+        if (coupling.groups[g].name == move.group) CHECK(widths[g] == move.to);
+    CHECK(plans[1].chosen_by == (selection.empty() ? "l1" : selection));
+    CHECK(plans[1].solved);
+  }
+}
+
+TEST_CASE("least squares in steps resume and replay to the bit") {
+  for (const int epochs : {0, 1}) {
+    for (const std::string selection : {"lasso", ""}) {
+      INFO(selection << epochs);
+      const auto prepare = [&](Setting& setting) {
+        setting.options.solve = solving(selection);
+        setting.options.recovery.epochs = epochs;
+      };
+      Setting whole(0.8), again(0.8);
+      for (Setting* s : {&whole, &again}) prepare(*s);
+      const ControlledPruning run = whole.run();
+      const std::vector<Record> journal = read_journal(whole.folder / "journal.jsonl");
+      again.options.replay = journal;
+      CHECK(checksum(again.run().graph) == checksum(run.graph));
+      CHECK(text_of(again.folder / "journal.jsonl") == text_of(whole.folder / "journal.jsonl"));
+      for (size_t lines = 1; lines <= journal.size(); ++lines) {
+        Setting setting(0.8);
+        prepare(setting);
+        std::filesystem::copy(whole.folder.path(), setting.folder.path());
+        write_journal(setting.folder / "journal.jsonl",
+                      {journal.begin(), journal.begin() + static_cast<std::ptrdiff_t>(lines)});
+        setting.options.resume = true;
+        const ControlledPruning last = setting.run();
+        CHECK(decisions_of(last.journal) == decisions_of(run.journal));
+        CHECK(checksum(last.graph) == checksum(run.graph));
+      }
+      whole.options.resume = true;
+      whole.options.solve->reconstruction.positions = 5;
+      CHECK(
+          contains(complaint([&] { whole.run(); }), "positions of least squares was 4, is now 5"));
+    }
+  }
+}
+
+TEST_CASE("least squares that are interrupted go on to the same network") {
+  Setting whole(0.85), setting(0.85);
+  for (Setting* s : {&whole, &setting}) {
+    s->options.solve = solving("lasso");
+    s->options.recovery.epochs = 0;
+  }
+  const ControlledPruning run = whole.run();
+  std::atomic<bool> stop = false;
+  setting.options.resume = true;
+  setting.options.stop = &stop;
+  setting.options.solve->reconstruction.progress = [&](const std::string&, int done, int) {
+    stop = done == 1;
+  };
+  CHECK(setting.run().stopped);
+  stop = false;
+  setting.options.solve->reconstruction.progress = {};
+  const ControlledPruning rest = setting.run();
+  CHECK(decisions_of(rest.journal) == decisions_of(run.journal));
+  CHECK(checksum(rest.graph) == checksum(run.graph));
 }
 
 TEST_CASE("another run's folder and a damaged one are refused") {
