@@ -83,7 +83,7 @@ std::optional<double> mean_over_channels(const Unit& unit, const ChannelValues& 
 }
 
 Scores mean_over_channels(const Evidence& evidence, const ChannelValues& values,
-                          std::string_view missing) {
+                          std::string_view missing, std::string_view advice) {
   Scores scores;
   for (const Unit& unit : evidence.coupling().units) {
     const std::optional<double> mean = mean_over_channels(unit, values);

@@ -35,8 +35,8 @@ using ChannelValues = AxisTable<std::vector<double>>;
 // The mean over those of a unit's channels that have a number.
 std::optional<double> mean_over_channels(const Unit& unit, const ChannelValues& values);
 // The same for all units. A unit without any is an Error:
-// "<missing> the channels of <group>".
+// "<missing> the channels of <group><advice>".
 Scores mean_over_channels(const Evidence& evidence, const ChannelValues& values,
-                          std::string_view missing);
+                          std::string_view missing, std::string_view advice = {});
 
 }  // namespace bonsai
