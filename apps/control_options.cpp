@@ -81,6 +81,9 @@ void check(const ControlledArguments& arguments) {
   require_usage(pruning_mode(pruning) != PruningMode::blocks || arguments.training.epochs > 0,
                 "--mode blocks: the layers around a block that goes must learn to do without it: "
                 "give --epochs 1 or more");
+  require_usage(arguments.training.epochs > 0 || arguments.control.finetune > 0 ||
+                    arguments.teacher.file.empty(),
+                "--teacher teaches what is trained: give --epochs or --finetune 1 or more");
   require_usage(arguments.control.scratch >= -1, "--scratch is ", arguments.control.scratch,
                 ", should be a number of epochs");
 }

@@ -153,6 +153,8 @@ TEST_CASE("prune in steps says in one line what it cannot do") {
            {base + "--target macs=0.5 --max-drop 1 --mode blocks --rank sensitivity --epochs 0 "
                    "--data data",
             "give --epochs 1 or more", 2},
+           {base + "--target macs=0.5 --max-drop 1 --teacher self --epochs 0 --data data",
+            "--teacher teaches what is trained", 2},
            {base + "--target macs=0.5 --scratch --out x", "--scratch belongs to", 2},
            {base + "--target latency=0.5 --out x", "give bonsai prune --max-drop", 2},
            {base + "--target macs=0.5", "--out is required", 2},

@@ -507,6 +507,7 @@ TEST_CASE("whole blocks go where that is the mode, alone, and a replay agrees") 
   const auto prepare = [](Setting& setting) {
     setting.options.ranking = LossPrediction::sensitivity;
     setting.options.mode = PruningMode::blocks;
+    setting.options.solve = SolveOptions{.pictures = 24, .reconstruction = {.positions = 2}};
     simulate(setting, [](double) { return 0.0; });
   };
   Setting setting(0.3), again(0.3), unmeasured(0.3);
@@ -516,6 +517,7 @@ TEST_CASE("whole blocks go where that is the mode, alone, and a replay agrees") 
   int blocks = 0;
   for (const PlanRecord& plan : all<PlanRecord>(run.journal))
     for (const Move& move : plan.moves) {
+      CHECK(plan.solved != move.is_block());  // a block leaves no layer that reads less
       if (!move.is_block()) continue;
       CHECK(move.group == "block b");
       CHECK(plan.moves.size() == 1);
@@ -527,6 +529,11 @@ TEST_CASE("whole blocks go where that is the mode, alone, and a replay agrees") 
   again.options.replay = run.journal;
   CHECK(checksum(prune_to_target(silent, small_data(), again.options).graph) ==
         checksum(run.graph));
+  Setting untrained(0.3);
+  prepare(untrained);
+  untrained.options.recovery.epochs = 0;
+  CHECK(contains(complaint([&] { prune_to_target(silent, small_data(), untrained.options); }),
+                 "mode blocks needs epochs"));
   unmeasured.options.ranking = LossPrediction::taylor;
   CHECK(contains(complaint([&] { prune_to_target(silent, small_data(), unmeasured.options); }),
                  "needs the ranking sensitivity"));
