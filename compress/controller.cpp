@@ -191,16 +191,13 @@ class Controller {
     PlanRecord plan{.number = state_.tried + 1,
                     .saving = state_.saving,
                     .moves = step.moves,
-                    .gone = {},
+                    .from = state_.kept,
+                    .gone = {step.gone.begin(), step.gone.end()},
                     .chosen_by = options_.criterion,
                     .solved = false,
                     .cost = {},
                     .recalibrated = {}};
-    const std::set<int> gone =
-        begins_at_original() ? gone_together(original_, {state_.gone.begin(), state_.gone.end()},
-                                             current(), step.gone)
-                             : step.gone;
-    plan.gone.assign(gone.begin(), gone.end());
+    if (begins_at_original()) begin_at_original(plan);
     Graph* small = pruned(plan);
     if (small == nullptr) return std::nullopt;
     plan.cost = network_cost(*small, times_);
@@ -294,19 +291,33 @@ class Controller {
     return pictures_;
   }
 
-  // The last network that was kept, as its file has it: a run that was interrupted sees the same.
+  // The network that a step led to, as its file has it: a run that was interrupted sees the same.
+  Graph network(int number) const {
+    if (number == 0) return original_;
+    const std::string path = point_path(number);
+    Graph graph = load(path);
+    require(weight_checksum(graph) == recorder_.checksum(number), path,
+            ": is not the network that step ", number, " of the journal led to");
+    return graph;
+  }
+
+  // The last network that was kept.
   Graph& current() {
-    if (current_) return *current_;
-    if (state_.kept == 0) return current_.emplace(original_);
-    const std::string path = point_path(state_.kept);
-    current_ = load(path);
-    require(weight_checksum(*current_) == recorder_.checksum(state_.kept), path,
-            ": is not the network that step ", state_.kept, " of the journal led to");
+    if (!current_) current_ = network(state_.kept);
     return *current_;
   }
 
   // See compress/solve_step.h.
   bool begins_at_original() const { return options_.solve && options_.recovery.epochs == 0; }
+
+  // Or at what came last of those where the units that go now are units.
+  void begin_at_original(PlanRecord& plan) {
+    const auto gone = gone_together(network(state_.from), {state_.gone.begin(), state_.gone.end()},
+                                    current(), {plan.gone.begin(), plan.gone.end()});
+    if (!gone) return;
+    plan.from = state_.from;
+    plan.gone.assign(gone->begin(), gone->end());
+  }
 
   // The network of a plan before any training; null when stopped. What least squares decide is
   // noted in the plan.
@@ -317,7 +328,7 @@ class Controller {
       SolveOptions solve = *options_.solve;
       solve.reconstruction.seed = options_.recovery.seed;
       solve.reconstruction.stop = options_.stop;
-      auto solved = solve_step(begins_at_original() ? original_ : current(), gone, data_, solve);
+      auto solved = solve_step(network(plan.from), gone, data_, solve);
       if (should_stop() || !solved) return nullptr;
       plan.gone.assign(solved->gone.begin(), solved->gone.end());
       plan.solved = true;

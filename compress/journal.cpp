@@ -43,10 +43,10 @@ Json json_of(const StartRecord& r) {
 Json json_of(const PlanRecord& r) {
   Json moves = Json::array();
   for (const Move& move : r.moves) moves.push_back(json_of(move));
-  return {{"number", r.number},        {"saving", r.saving},
-          {"moves", std::move(moves)}, {"gone", r.gone},
-          {"chosen by", r.chosen_by},  {"solved", r.solved},
-          {"cost", json_of(r.cost)},   {"recalibrated", json_of(r.recalibrated)}};
+  return {
+      {"number", r.number}, {"saving", r.saving},      {"moves", std::move(moves)},
+      {"from", r.from},     {"gone", r.gone},          {"chosen by", r.chosen_by},
+      {"solved", r.solved}, {"cost", json_of(r.cost)}, {"recalibrated", json_of(r.recalibrated)}};
 }
 Json json_of(const ResultRecord& r) {
   return {{"number", r.number},
@@ -99,6 +99,7 @@ PlanRecord plan_of(const nlohmann::json& json) {
   PlanRecord plan{.number = json.at("number").get<int>(),
                   .saving = number(json, "saving"),
                   .moves = {},
+                  .from = json.at("from").get<int>(),
                   .gone = json.at("gone").get<std::vector<int>>(),
                   .chosen_by = json.at("chosen by").get<std::string>(),
                   .solved = json.at("solved").get<bool>(),

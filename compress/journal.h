@@ -36,7 +36,8 @@ struct PlanRecord {
   int number = 0;     // from 1
   double saving = 0;  // that was aimed at, as a part of the original's cost
   std::vector<Move> moves;
-  std::vector<int> gone;  // units of the network that the step is cut from
+  int from = 0;           // the step whose network is cut; 0: the original
+  std::vector<int> gone;  // units of that network
   // What chose them, a criterion or a rule (compress/selection.h), and whether the weights that
   // stay were solved for by least squares.
   std::string chosen_by;

@@ -28,8 +28,8 @@ std::optional<SolvedStep> solve_step(const Graph& graph, const std::set<int>& go
                     .chosen = chosen};
 }
 
-std::set<int> gone_together(const Graph& graph, const std::set<int>& earlier, const Graph& small,
-                            const std::set<int>& more) {
+std::optional<std::set<int>> gone_together(const Graph& graph, const std::set<int>& earlier,
+                                           const Graph& small, const std::set<int>& more) {
   const Coupling coupling = couple(graph);
   Keep kept;
   prune(graph, coupling, earlier, &kept);
@@ -40,10 +40,14 @@ std::set<int> gone_together(const Graph& graph, const std::set<int>& earlier, co
   const Coupling left = couple(small);
   std::set<int> gone = earlier;
   for (const int unit : more) {
-    Channel first = left.units[static_cast<size_t>(unit)].channels.front();
+    const std::vector<Channel>& channels = left.units[static_cast<size_t>(unit)].channels;
+    Channel first = channels.front();
     if (const std::vector<int>* indices = kept.find(first.axis))
       first.index = (*indices)[static_cast<size_t>(first.index)];
-    gone.insert(unit_of.at(first));
+    const int before = unit_of.at(first);
+    if (coupling.units[static_cast<size_t>(before)].channels.size() != channels.size())
+      return std::nullopt;
+    gone.insert(before);
   }
   return gone;
 }

@@ -5,8 +5,9 @@
 // What is solved for answers as the last network that training led to. A trained network has its
 // own way to answer, which its later layers learned to read: the original's responses would not fit
 // them. Where nothing is trained, though, each step would aim at what the one before had left, and
-// errors would add up: then every step begins at the original again, and comes to what
-// reconstruction would have made of it at once (He, Zhang and Sun 2017, section 3.2).
+// errors would add up: then every step begins at the original again, as long as the step's units
+// are units there, and comes to what reconstruction would have made of it at once (He, Zhang and
+// Sun 2017, section 3.2).
 #pragma once
 
 #include <optional>
@@ -36,8 +37,9 @@ std::optional<SolvedStep> solve_step(const Graph& graph, const std::set<int>& go
                                      const Dataset& data, const SolveOptions& options);
 
 // `small` is what prune() left of `graph` without the units `earlier`: the units of `graph` that
-// are gone when `more` of small's go as well.
-std::set<int> gone_together(const Graph& graph, const std::set<int>& earlier, const Graph& small,
-                            const std::set<int>& more);
+// are gone when `more` of small's go as well. Nothing where channels hang together in `small` that
+// did not before: a grouped convolution that keeps a channel per group is a depthwise one.
+std::optional<std::set<int>> gone_together(const Graph& graph, const std::set<int>& earlier,
+                                           const Graph& small, const std::set<int>& more);
 
 }  // namespace bonsai

@@ -23,6 +23,7 @@ std::vector<Record> journal() {
   const PlanRecord plan{.number = 1,
                         .saving = 0.1,
                         .moves = {{"a", 8, 6, 1e-300, 100000.5}},
+                        .from = 0,
                         .gone = {1, 5},
                         .chosen_by = "lasso",
                         .solved = true,

@@ -30,12 +30,25 @@ TEST_CASE("units that go in two steps are those that go at once") {
     const Graph small = prune(graph, couple(graph), first);
     const std::set<int> second = chosen(small, 0.7);
     Graph in_steps = prune(small, couple(small), second);
-    const std::set<int> together = gone_together(graph, first, small, second);
+    const std::set<int> together = *gone_together(graph, first, small, second);
     CHECK(together.size() == first.size() + second.size());
     Graph at_once = prune(graph, couple(graph), together);
     CHECK(weight_checksum(at_once) == weight_checksum(in_steps));
     CHECK(gone_together(graph, {}, graph, first) == first);
   }
+}
+
+TEST_CASE("units of a convolution that has become depthwise are none of the grouped one") {
+  Network n("interleaved", {1, 6, 6, 3}, 3);
+  Layer& stem = n.block("stem", 3, 8, 3, {.padding = 1});
+  Layer& grouped = n.block("grouped", 8, 8, 3, {.padding = 1, .groups = 4});
+  Layer& head = n.block("head", 8, 5, 1, {});
+  n.run = [&](Var x) { return head.forward(grouped.forward(stem.forward(x))); };
+  const Graph graph = traced(n);
+  const std::set<int> half = chosen(graph, 0.5);
+  const Graph small = prune(graph, couple(graph), half);
+  REQUIRE(couple(small).groups.size() == 1);
+  CHECK_FALSE(gone_together(graph, half, small, {couple(small).groups[0].units[0]}));
 }
 
 TEST_CASE("steps from the original are nearer to it than steps from one another") {
@@ -47,7 +60,7 @@ TEST_CASE("steps from the original are nearer to it than steps from one another"
   std::set<int> gone;  // the original's
   for (int step = 0; step < 4; ++step) {
     const std::set<int> more = chosen(chain, 0.8);
-    gone = gone_together(graph, gone, chain, more);
+    gone = *gone_together(graph, gone, chain, more);
     const SolvedStep next = *solve_step(chain, more, data, options);
     CHECK(next.gone == more);
     CHECK_FALSE(next.chosen);
