@@ -16,6 +16,7 @@
 #include "tests/compare_graphs.h"
 #include "tests/networks.h"
 #include "tests/train_fixture.h"
+#include "zoo/zoo.h"
 
 using namespace bonsai;
 using namespace bonsai::testing;
@@ -480,6 +481,18 @@ TEST_CASE("a target out of reach is refused with what can be reached, before any
   unjudged.test = {};
   CHECK(contains(complaint([&] { prune_to_target(network(), unjudged, wrong.options); }),
                  "0 held out to judge by"));
+}
+
+TEST_CASE("ceilings are found where convolutions' groups allow no multiple of the rounding") {
+  const Graph graph = trace(
+      *zoo::make("shufflenet", {.classes = 10, .seed = 1, .input = {16, 16, 3}}), {1, 16, 16, 3});
+  const Coupling coupling = couple(graph);
+  Budget rounded{.keep = 1e-9, .round_to = 8};
+  CHECK(contains(complaint([&] { choose(graph, coupling, l1_norm(graph, coupling), rounded); }),
+                 "no multiple of 8"));
+  LayerTimes times([](const Op&, std::span<const Tensor>, Tensor&) { return 1e-3; });
+  const std::vector<Ceiling> all = ceilings(graph, coupling, 8, times);
+  for (const Ceiling& ceiling : all) CHECK(ceiling.least.macs < total_cost(graph).macs / 5);
 }
 
 TEST_CASE("latency is a target: widths lie on the steps of the machine's staircase") {
