@@ -91,7 +91,8 @@ Compared compared_by(const Analysis& analysis, const CompareArguments& arguments
   found.oracle = oracle_of(analysis, arguments, kept);
   found.curves.parts = arguments.parts;
   found.curves.cut = cut_of(arguments.parts);
-  if (arguments.repair) found.curves.treatments.push_back(repairing(analysis, arguments));
+  const Treatment least_squares = repairing(analysis, arguments);
+  if (arguments.repair) found.curves.treatments.push_back(least_squares);
   if (arguments.finetune > 0) found.curves.treatments.push_back(finetuning(analysis, arguments));
   found.curves.kept = &kept;
   const Evidence evidence(analysis.graph, analysis.coupling, analysis.calibration,
@@ -103,10 +104,11 @@ Compared compared_by(const Analysis& analysis, const CompareArguments& arguments
   found.curves.stop = &stop_requested();
   measure_curves(found.criteria, evidence, analysis.judge(), analysis.calibration, found.curves);
   found.curves.progress = {};
-  found.curves.kept = nullptr;
   steps.clear();
   end_if_stopped();
-  found.methods = compared_methods(analysis, arguments.analysis, found.curves.cut);
+  found.methods =
+      compared_methods(analysis, arguments.analysis, found.find("l1"), least_squares, found.curves);
+  found.curves.kept = nullptr;
   return found;
 }
 

@@ -21,6 +21,16 @@ LossPrediction ranking_of(const ControlArguments& control) {
   return control.ranking == ranking_names[0] ? LossPrediction::taylor : LossPrediction::sensitivity;
 }
 
+SolveOptions solve_options(const PruningArguments& pruning) {
+  const ReconstructionArguments& asked = pruning.reconstruction;
+  SolveOptions options;
+  if (asked.is_method()) options.selection = asked.select;
+  options.pictures = pruning.calibration.value_or(options.pictures);
+  options.reconstruction.positions = asked.positions;
+  options.reconstruction.residual_target = !asked.no_residual_target;
+  return options;
+}
+
 }  // namespace
 
 void add_control(CLI::App& parser, ControlArguments& control) {
@@ -61,10 +71,19 @@ void check(const ControlledArguments& arguments) {
                 "--mode blocks measures what a block is worth: give --rank sensitivity");
   require_criterion(pruning.criterion);
   if (!arguments.control.budget.empty()) parse_duration("--budget", arguments.control.budget);
-  require_usage(
-      pruning.ratios.empty() && !pruning.fold_constants && !pruning.reconstruction.is_asked(),
-      "--ratios, --fold-constants, --method lasso and --repair do not go with pruning in "
-      "steps (--max-drop, --budget)");
+  require_usage(pruning.ratios.empty() && !pruning.fold_constants,
+                "--ratios and --fold-constants do not go with pruning in steps (--max-drop, "
+                "--budget)");
+  check(pruning.reconstruction, true);
+  require_usage(!pruning.reconstruction.decomposes() && !pruning.reconstruction.compare,
+                "--method 3c and --compare are for pruning at once, not for steps (--max-drop, "
+                "--budget)");
+  require_usage(pruning_mode(pruning) != PruningMode::blocks || arguments.training.epochs > 0,
+                "--mode blocks: the layers around a block that goes must learn to do without it: "
+                "give --epochs 1 or more");
+  require_usage(arguments.training.epochs > 0 || arguments.control.finetune > 0 ||
+                    arguments.teacher.file.empty(),
+                "--teacher teaches what is trained: give --epochs or --finetune 1 or more");
   require_usage(arguments.control.scratch >= -1, "--scratch is ", arguments.control.scratch,
                 ", should be a number of epochs");
 }
@@ -83,6 +102,7 @@ ControllerOptions controller_options(const ControlledArguments& arguments, int h
   options.ranking = ranking_of(arguments.control);
   options.calibration = arguments.pruning.calibration.value_or(usual_pictures);
   options.step = arguments.control.step;
+  if (arguments.pruning.reconstruction.is_asked()) options.solve = solve_options(arguments.pruning);
   options.recovery = train_options(arguments.training, height);
   options.resume = arguments.control.resume;
   if (!arguments.control.replay.empty()) options.replay = read_journal(arguments.control.replay);

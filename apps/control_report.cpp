@@ -94,6 +94,8 @@ Json steps_json(const std::vector<Record>& journal) {
       moves.push_back({{"group", move.group}, {"from", move.from}, {"to", move.to}});
     steps.push_back({{"number", result->number},
                      {"moves", std::move(moves)},
+                     {"chosen_by", plan->chosen_by},
+                     {"solved", plan->solved},
                      {"macs", plan->cost.macs},
                      {"params", plan->cost.params},
                      {"predicted_ms", plan->cost.ms},

@@ -44,6 +44,7 @@ struct Run {
   double validation = 0;   // accuracy of `after` on the pictures held out
   std::optional<Scratch> scratch;
   std::optional<Lessons> lessons;
+  StatusLine solving;  // while least squares are solved
   fs::path folder;
 };
 
@@ -62,6 +63,7 @@ void warn_if_known(Run& run, double held_out) {
 
 // Says what was decided, and keeps all of it in a file.
 void tell(Run& run, const std::vector<Record>& journal) {
+  run.solving.clear();
   const auto all = decisions(journal, run.control.target, run.control.max_drop);
   std::string text;
   for (const Decision& decision : all) text += decision.label + ": " + decision.text + "\n";
@@ -109,6 +111,8 @@ void prepare(const ControlledArguments& arguments, Run& run) {
   };
   run.control.decided = [&run](const std::vector<Record>& journal) { tell(run, journal); };
   run.control.progress = progress_bar(std::cerr, errors_on_terminal());
+  if (run.control.solve)
+    run.control.solve->reconstruction.progress = progress_of_layers(run.solving);
   run.control.stop = &stop_requested();
   add_lessons(arguments.teacher, run);
 }
@@ -213,9 +217,11 @@ report::ReportData findings(const ControlledArguments& arguments, const Invocati
   report.confusion = tested.confusion;
   report.confusion_of = "pruned network";
   report.facts = common_facts(run.after, run.data);
-  report.facts.insert(report.facts.begin() + 2,
-                      {{"after each step", recipe(run.control.recovery)},
-                       {"seed", std::to_string(run.control.recovery.seed)}});
+  report.facts.insert(
+      report.facts.begin() + 2,
+      {{"after each step",
+        run.control.recovery.epochs > 0 ? recipe(run.control.recovery) : "nothing is trained"},
+       {"seed", std::to_string(run.control.recovery.seed)}});
   if (run.lessons) report.facts.push_back({"teacher", run.lessons->description(run.before)});
   report.commands = {invocation.text()};
   report.next =

@@ -1,5 +1,6 @@
 #include "apps/method_comparison.h"
 
+#include <functional>
 #include <nlohmann/json.hpp>
 
 #include "apps/console.h"
@@ -7,46 +8,77 @@
 #include "apps/report/text.h"
 #include "apps/signals.h"
 #include "apps/usage.h"
-#include "compress/judge.h"
-#include "engine/cost.h"
+#include "compress/prune.h"
 
 namespace bonsai::app {
 namespace {
 
-ComparedMethod compared(const Analysis& analysis, const AnalysisArguments& arguments,
-                        const std::string& name, const PruningArguments& pruning) {
+double part_left(const Analysis& analysis, const Cost& cost) {
+  return static_cast<double>(cost.macs) / static_cast<double>(total_cost(analysis.graph).macs);
+}
+
+// What `measure` fills in, or why it cannot be had.
+ComparedMethod compared(const std::string& name,
+                        const std::function<void(ComparedMethod&)>& measure) {
   ComparedMethod method{.name = name};
-  Graph graph;
   try {
-    graph = pruned(analysis.graph, pruning, &analysis.data, arguments.seed).graph;
+    measure(method);
   } catch (const Stopped&) {
     throw;
   } catch (const Error& error) {
     method.refused = error.what();
-    return method;
   }
-  method.macs = static_cast<double>(total_cost(graph).macs) /
-                static_cast<double>(total_cost(analysis.graph).macs);
-  const std::optional<Accuracy> accuracy = judged(graph, analysis.judge(), &stop_requested());
-  end_if_stopped();
-  method.accuracy = accuracy.value_or(Accuracy{});
   return method;
+}
+
+ComparedMethod repaired(const Analysis& analysis, const ComparedCriterion& l1,
+                        const Treatment& least_squares, const CurveOptions& curves) {
+  return compared("l1, repaired", [&](ComparedMethod& method) {
+    const auto accuracy =
+        judged_after(least_squares, l1.name, curves.cut, l1.chosen, analysis.judge(), curves);
+    end_if_stopped();
+    method.macs = part_left(analysis, pruned_cost(analysis.graph, analysis.coupling, l1.chosen));
+    method.accuracy = accuracy.value_or(Accuracy{});
+  });
+}
+
+// As bonsai prune does it.
+ComparedMethod pruned_by(const std::string& name, const Analysis& analysis,
+                         const AnalysisArguments& arguments, const PruningArguments& pruning,
+                         const CurveOptions& curves) {
+  return compared(name, [&](ComparedMethod& method) {
+    const auto measure = [&]() -> std::optional<Measurements::Figures> {
+      Graph graph = pruned(analysis.graph, pruning, &analysis.data, arguments.seed).graph;
+      const auto accuracy = judged(graph, analysis.judge(), &stop_requested());
+      if (!accuracy) return std::nullopt;
+      Measurements::Figures figures = figures_of(*accuracy);
+      figures.push_back(part_left(analysis, total_cost(graph)));
+      return figures;
+    };
+    auto figures = measured(curves.kept, join(name, " without ", curves.cut), measure);
+    end_if_stopped();
+    if (!figures) return;
+    method.macs = figures->back();
+    figures->pop_back();
+    method.accuracy = accuracy_of(*figures);
+  });
 }
 
 }  // namespace
 
 std::vector<ComparedMethod> compared_methods(const Analysis& analysis,
-                                             const AnalysisArguments& arguments, double cut) {
+                                             const AnalysisArguments& arguments,
+                                             const ComparedCriterion& l1,
+                                             const Treatment& least_squares,
+                                             const CurveOptions& curves) {
   say("pruning by the methods that solve for weights");
   PruningArguments pruning;
   pruning.round_to = 1;
-  pruning.ratio = 1 - cut;
+  pruning.ratio = 1 - curves.cut;
   pruning.calibration = arguments.calibration;
-  std::vector<ComparedMethod> methods;
-  pruning.reconstruction.repair = true;
-  methods.push_back(compared(analysis, arguments, "l1, repaired", pruning));
   pruning.reconstruction = {.method = "lasso"};
-  methods.push_back(compared(analysis, arguments, "lasso", pruning));
+  std::vector<ComparedMethod> methods = {repaired(analysis, l1, least_squares, curves),
+                                         pruned_by("lasso", analysis, arguments, pruning, curves)};
   const ComparedMethod lasso = methods.back();
   if (!lasso.refused.empty()) {
     methods.push_back({.name = "3c", .refused = lasso.refused});
@@ -55,7 +87,7 @@ std::vector<ComparedMethod> compared_methods(const Analysis& analysis,
   pruning.ratio = {};
   pruning.target = join("macs=", lasso.macs);
   pruning.reconstruction = {.method = "3c"};
-  methods.push_back(compared(analysis, arguments, "3c", pruning));
+  methods.push_back(pruned_by("3c", analysis, arguments, pruning, curves));
   return methods;
 }
 

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "apps/analysis.h"
+#include "compress/criteria_comparison.h"
 
 namespace bonsai::app {
 
@@ -18,10 +19,14 @@ struct ComparedMethod {
   Accuracy accuracy = {};
 };
 
-// The part `cut` of every group's channels goes; 3C aims at the multiply-accumulates of what the
-// LASSO leaves. A signal ends it.
+// The part `cut` of every group's channels goes: those that the L1 norm chose, treated by
+// `least_squares`; those that the LASSO chooses; and 3C aims at the multiply-accumulates of what
+// the LASSO leaves. What `curves` keeps is not measured again. A signal ends it.
 std::vector<ComparedMethod> compared_methods(const Analysis& analysis,
-                                             const AnalysisArguments& arguments, double cut);
+                                             const AnalysisArguments& arguments,
+                                             const ComparedCriterion& l1,
+                                             const Treatment& least_squares,
+                                             const CurveOptions& curves);
 
 report::Table method_table(const std::vector<ComparedMethod>& methods, double cut);
 nlohmann::ordered_json methods_json(const std::vector<ComparedMethod>& methods);

@@ -107,6 +107,12 @@ void check(const ReconstructionArguments& reconstruction, bool has_data) {
                 " looks at pictures: give --data");
 }
 
+std::function<void(const std::string&, int, int)> progress_of_layers(StatusLine& status) {
+  return [&status](const std::string& layer, int done, int total) {
+    status.show(join("reconstructing ", layer, " (", done + 1, " of ", total, ")"));
+  };
+}
+
 Reconstruction reconstructed(const Graph& graph, const Coupling& coupling,
                              const std::set<int>& gone,
                              const ReconstructionArguments& reconstruction, const Dataset& data,
@@ -118,9 +124,7 @@ Reconstruction reconstructed(const Graph& graph, const Coupling& coupling,
   options.compare = reconstruction.compare;
   options.residual_target = !reconstruction.no_residual_target;
   options.stop = &stop_requested();
-  options.progress = [&status](const std::string& layer, int done, int total) {
-    status.show(join("reconstructing ", layer, " (", done + 1, " of ", total, ")"));
-  };
+  options.progress = progress_of_layers(status);
   const Pictures sample = picture_sample(graph, data, pictures, seed);
   auto result =
       reconstruction.is_method()

@@ -1,11 +1,13 @@
 // The options of pruning by reconstruction, what they lead to, and how its errors are shown.
 #pragma once
 
+#include <functional>
 #include <nlohmann/json_fwd.hpp>
 #include <set>
 #include <string>
 #include <vector>
 
+#include "apps/console.h"
 #include "apps/report/data.h"
 #include "compress/reconstruct.h"
 #include "data/dataset.h"
@@ -40,6 +42,10 @@ Reconstruction reconstructed(const Graph& graph, const Coupling& coupling,
                              const std::set<int>& gone,
                              const ReconstructionArguments& reconstruction, const Dataset& data,
                              int pictures, uint64_t seed);
+
+// Shows which layer is being solved for: ReconstructOptions::progress.
+std::function<void(const std::string& layer, int done, int total)> progress_of_layers(
+    StatusLine& status);
 
 std::string description(const ReconstructionArguments& reconstruction);  // "by LASSO and ..."
 

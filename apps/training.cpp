@@ -34,9 +34,9 @@ int terminal_columns() {
 
 }  // namespace
 
-void add_training(CLI::App& parser, TrainingArguments& training) {
+void add_training(CLI::App& parser, TrainingArguments& training, int least_epochs) {
   parser.add_option("--epochs", training.epochs, "how often to learn from all pictures")
-      ->check(CLI::Range(1, 100000));
+      ->check(CLI::Range(least_epochs, 100000));
   parser.add_option("--batch", training.batch, "pictures per step")->check(CLI::Range(1, 1 << 20));
   parser.add_option("--lr", training.lr, "the highest learning rate; 0: 0.05 for sgd, else 0.001")
       ->check(CLI::NonNegativeNumber);

@@ -28,7 +28,7 @@ struct TrainingArguments {
   int hold_out = 0;  // training pictures that it does not learn from
   uint64_t seed = 1;
 };
-void add_training(CLI::App& parser, TrainingArguments& training);
+void add_training(CLI::App& parser, TrainingArguments& training, int least_epochs = 1);
 // Throws UsageError on an unknown schedule or optimiser. For pictures of this height.
 TrainOptions train_options(const TrainingArguments& training, int height);
 std::string recipe(const TrainOptions& options);  // in words, for the report

@@ -22,7 +22,8 @@ Scores apoz(const Evidence& evidence) {
                                               static_cast<double>(activity.count));
     }
   }
-  return mean_over_channels(evidence, active, "apoz: no relu counts zeros of");
+  return mean_over_channels(evidence, active, "apoz: no relu counts zeros of",
+                            "; the criterion mean_activation needs none");
 }
 
 }  // namespace bonsai

@@ -18,6 +18,14 @@ class AxisTable {
     return rows_[value][place];
   }
 
+  // Null where nothing was put there or at a later axis of the value.
+  const T* find(Axis axis) const {
+    const size_t value = static_cast<size_t>(axis.value), place = static_cast<size_t>(axis.axis);
+    if (rows_.size() <= value || rows_[value].size() <= place) return nullptr;
+    return &rows_[value][place];
+  }
+  bool empty() const { return rows_.empty(); }
+
   // Calls f(axis, entry) in the order of axes, for T{} as well where an axis lies before others.
   template <class F>
   void for_each(const F& f) {

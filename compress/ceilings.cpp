@@ -8,15 +8,17 @@
 namespace bonsai {
 namespace {
 
-// Any part this small leaves a group its least.
-constexpr double next_to_nothing = 1e-9;
-
 Ceiling least_of(const Graph& graph, const Coupling& coupling, PruningMode mode, int round_to,
                  LayerTimes& times) {
   Ceiling ceiling{.mode = mode, .groups = 0, .blocks = 0, .least = network_cost(graph, times)};
-  Budget budget{.round_to = round_to};
-  for (const Group& group : coupling.groups)
-    if (may_shrink(group, mode)) budget.groups[group.name] = next_to_nothing;
+  // Widths as moves ask for them (compress/moves.cpp): where the groups of convolutions allow no
+  // multiple of the rounding, what comes nearest is kept.
+  Budget budget;
+  for (const Group& group : coupling.groups) {
+    const int units = static_cast<int>(group.units.size());
+    if (may_shrink(group, mode))
+      budget.groups[group.name] = static_cast<double>(rounding(units, round_to)) / units;
+  }
   ceiling.groups = static_cast<int>(budget.groups.size());
   if (ceiling.groups == 0) return ceiling;
   const Scores alike(coupling.units.size(), 0.0);

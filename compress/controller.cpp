@@ -32,6 +32,16 @@ void check(const ControllerOptions& o, const Dataset& data) {
   require(o.step > 0 && o.step <= 1, "prune: the first step is ", o.step,
           ", should be above 0 and at most 1");
   require(o.patience >= 1, "prune: the patience is ", o.patience, ", should be at least 1");
+  require(o.recovery.epochs >= 0, "prune: the epochs after each step are ", o.recovery.epochs,
+          ", should be at least 0");
+  require(o.mode != PruningMode::blocks || o.recovery.epochs > 0,
+          "prune: what a block did, other layers must learn: mode blocks needs epochs after each "
+          "step");
+}
+
+// The rule or criterion by which units of a group are meant to be chosen.
+const std::string& chosen_by(const ControllerOptions& o) {
+  return o.solve && !o.solve->selection.empty() ? o.solve->selection : o.criterion;
 }
 
 RunIdentity identity(const Graph& graph, const Dataset& data, const ControllerOptions& o) {
@@ -49,6 +59,12 @@ RunIdentity identity(const Graph& graph, const Dataset& data, const ControllerOp
   id["calibration pictures"] = join(o.calibration);
   id["first step"] = join(o.step);
   id["patience"] = join(o.patience);
+  if (o.solve) {
+    id["units chosen by"] = chosen_by(o);
+    id["pictures of least squares"] = join(o.solve->pictures);
+    id["positions of least squares"] = join(o.solve->reconstruction.positions);
+    id["residual target"] = o.solve->reconstruction.residual_target ? "on" : "off";
+  }
   return id;
 }
 
@@ -130,7 +146,7 @@ class Controller {
     if (const auto reason = reason_to_end()) return end(*reason);
     const PlanRecord* recorded = recorder_.next<PlanRecord>();
     const bool resumed = recorded != nullptr;
-    std::optional<PlanRecord> plan = resumed ? *recorded : make_plan();
+    const std::optional<PlanRecord> plan = resumed ? *recorded : make_plan();
     if (!plan) return !stopped_ && end(EndReason::nothing);
     if (!resumed) record(*plan);
     if (recorder_.is_out_of_time(options_.budget, 0)) return end(EndReason::budget);
@@ -175,25 +191,49 @@ class Controller {
     PlanRecord plan{.number = state_.tried + 1,
                     .saving = state_.saving,
                     .moves = step.moves,
+                    .from = state_.kept,
                     .gone = {step.gone.begin(), step.gone.end()},
+                    .chosen_by = options_.criterion,
+                    .solved = false,
                     .cost = {},
                     .recalibrated = {}};
-    Graph& small = pruned(plan);
-    plan.cost = network_cost(small, times_);
-    const auto accuracy = judged(small);
+    if (begins_at_original()) begin_at_original(plan);
+    Graph* small = pruned(plan);
+    if (small == nullptr) return std::nullopt;
+    plan.cost = network_cost(*small, times_);
+    const auto accuracy = judged(*small);
     if (!accuracy) return std::nullopt;
     plan.recalibrated = *accuracy;
     return plan;
   }
 
-  // Trains what the plan left. Nothing when stopped, or when the budget is used up on the way.
-  std::optional<ResultRecord> recover(const PlanRecord& plan, bool resumed) {
-    Graph& graph = pruned(plan);
+  // Trains what the plan left, if that is wanted. Nothing when stopped, or when the budget is used
+  // up on the way.
+  std::optional<ResultRecord> recover(PlanRecord plan, bool resumed) {
+    Graph* graph = pruned(plan);
+    if (graph == nullptr) return std::nullopt;
+    ResultRecord result{.number = plan.number,
+                        .kept = false,
+                        .epochs = options_.recovery.epochs * (1 + state_.failures),
+                        .diverged = false,
+                        .validation = plan.recalibrated,
+                        .network = {}};
+    if (result.epochs > 0 && !train(*graph, result, resumed)) return std::nullopt;
+    if (!result.diverged) {
+      result.network = weight_checksum(*graph);
+      result.kept = result.validation.accuracy >= least_accuracy();
+    }
+    if (result.kept) save(point_path(plan.number), *graph);
+    return result;
+  }
+
+  // False: stopped, or out of time.
+  bool train(Graph& graph, ResultRecord& result, bool resumed) {
     std::atomic<bool> halt = false;
     TrainOptions training = options_.recovery;
-    training.epochs *= 1 + state_.failures;
-    training.seed += static_cast<uint64_t>(plan.number);
-    training.folder = step_folder(plan.number);
+    training.epochs = result.epochs;
+    training.seed += static_cast<uint64_t>(result.number);
+    training.folder = step_folder(result.number);
     training.resume = resumed;
     training.start = weight_checksum(graph);
     training.stop = &halt;
@@ -201,24 +241,16 @@ class Controller {
       if (should_stop() || recorder_.is_out_of_time(options_.budget, 0)) halt = true;
       if (options_.progress) options_.progress(progress);
     };
-    ResultRecord result{.number = plan.number,
-                        .kept = false,
-                        .epochs = training.epochs,
-                        .diverged = false,
-                        .validation = {},
-                        .network = {}};
     try {
       const TrainResult trained =
           options_.train ? options_.train(graph, data_, training) : fit(graph, data_, training);
-      if (trained.stopped) return std::nullopt;
       result.validation = {.loss = trained.test.loss, .accuracy = trained.test.accuracy};
-      result.network = weight_checksum(graph);
-      result.kept = result.validation.accuracy >= least_accuracy();
+      return !trained.stopped;
     } catch (const Diverged&) {
       result.diverged = true;
+      result.validation = {};
+      return true;
     }
-    if (result.kept) save(point_path(plan.number), graph);
-    return result;
   }
 
   void record(decltype(Record::what) what) {
@@ -259,23 +291,54 @@ class Controller {
     return pictures_;
   }
 
-  // The last network that was kept, as its file has it: a run that was interrupted sees the same.
+  // The network that a step led to, as its file has it: a run that was interrupted sees the same.
+  Graph network(int number) const {
+    if (number == 0) return original_;
+    const std::string path = point_path(number);
+    Graph graph = load(path);
+    require(weight_checksum(graph) == recorder_.checksum(number), path,
+            ": is not the network that step ", number, " of the journal led to");
+    return graph;
+  }
+
+  // The last network that was kept.
   Graph& current() {
-    if (current_) return *current_;
-    if (state_.kept == 0) return current_.emplace(original_);
-    const std::string path = point_path(state_.kept);
-    current_ = load(path);
-    require(weight_checksum(*current_) == recorder_.checksum(state_.kept), path,
-            ": is not the network that step ", state_.kept, " of the journal led to");
+    if (!current_) current_ = network(state_.kept);
     return *current_;
   }
 
-  // The network of a plan before any training.
-  Graph& pruned(const PlanRecord& plan) {
-    if (pruned_) return *pruned_;
-    pruned_ = after_step(current(), {plan.moves, {plan.gone.begin(), plan.gone.end()}});
+  // See compress/solve_step.h.
+  bool begins_at_original() const { return options_.solve && options_.recovery.epochs == 0; }
+
+  // Or at what came last of those where the units that go now are units.
+  void begin_at_original(PlanRecord& plan) {
+    const auto gone = gone_together(network(state_.from), {state_.gone.begin(), state_.gone.end()},
+                                    current(), {plan.gone.begin(), plan.gone.end()});
+    if (!gone) return;
+    plan.from = state_.from;
+    plan.gone.assign(gone->begin(), gone->end());
+  }
+
+  // The network of a plan before any training; null when stopped. What least squares decide is
+  // noted in the plan.
+  Graph* pruned(PlanRecord& plan) {
+    if (pruned_) return &*pruned_;
+    std::set<int> gone = {plan.gone.begin(), plan.gone.end()};
+    if (options_.solve && !plan.moves.front().is_block()) {
+      SolveOptions solve = *options_.solve;
+      solve.reconstruction.seed = options_.recovery.seed;
+      solve.reconstruction.stop = options_.stop;
+      auto solved = solve_step(network(plan.from), gone, data_, solve);
+      if (should_stop() || !solved) return nullptr;
+      plan.gone.assign(solved->gone.begin(), solved->gone.end());
+      plan.solved = true;
+      if (solved->chosen) plan.chosen_by = solve.selection;
+      pruned_ = std::move(solved->graph);
+    } else {
+      pruned_ = after_step(current(), {plan.moves, std::move(gone)});
+    }
     recalibrate(*pruned_, pictures());
-    return *pruned_;
+    return &*pruned_;
   }
 
   const Graph& original_;

@@ -2,8 +2,9 @@
 // accuracy does not come back.
 //
 // Each step takes the moves (compress/moves.h) that are predicted to lose least per cost saved,
-// until a tenth of the original's cost is saved; estimates batch norm's statistics anew; trains a
-// little; and asks pictures that are held out. Within the allowed drop the step is kept. Otherwise
+// until a tenth of the original's cost is saved; solves for the weights that stay, where that is
+// wanted (compress/solve_step.h); estimates batch norm's statistics anew; trains a little, or not
+// at all; and asks pictures that are held out. Within the allowed drop the step is kept. Otherwise
 // the network is what it was before, and the next step is half as large, takes the group that was
 // predicted to lose most only at four times its price, and trains longer; a step of one move
 // cannot be halved, and its group is left as it is from then on. A step that is kept lets the next
@@ -20,12 +21,14 @@
 #include <filesystem>
 #include <functional>
 #include <limits>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "compress/ceilings.h"
 #include "compress/journal.h"
 #include "compress/planner.h"
+#include "compress/solve_step.h"
 #include "data/dataset.h"
 #include "layers/trainer.h"
 
@@ -42,7 +45,11 @@ struct ControllerOptions {
   int calibration = 1024;  // training pictures to look at; 0: all
   double step = 0.1;       // of the original's cost, that a step is to save at first and at most
   int patience = 3;        // steps in a row that may fail
-  // After each step. Folder, start, stop and progress are the controller's; the seed is the run's.
+  // The weights that a step leaves are solved for; nothing: they stay as they are. Seed and stop
+  // are the controller's.
+  std::optional<SolveOptions> solve = {};
+  // After each step; no epochs: nothing is trained. Folder, start, stop and progress are the
+  // controller's; the seed is the run's.
   TrainOptions recovery;
 
   // journal.jsonl, and point-<n>.bonsai for every step that was kept.

@@ -25,6 +25,8 @@ ControllerState after(ControllerState state, const PlanRecord& plan, const Resul
     state.failures = 0;
     state.saving = std::min(largest, growth * state.saving);
     state.cost = plan.cost;
+    state.from = plan.from;
+    state.gone = plan.gone;
     return state;
   }
   ++state.failures;

@@ -12,6 +12,8 @@ struct ControllerState {
   int failures = 0;         // in a row
   double saving = 0;        // that the next step aims at, as a part of the original
   NetworkCost cost;         // of the last that was kept
+  int from = 0;             // the step whose network that one was cut from
+  std::vector<int> gone;    // and its units that went
   PlannerState planner;
 };
 

@@ -28,26 +28,25 @@ void find_producer(const Graph& graph, size_t n, const std::vector<Shape>& shape
       .node = static_cast<int>(n), .output = channel_axis(node.out, shapes), .parameters = {}};
   Channels local;
   node.op->ties(node, shapes, local);
-  bool produces = false;
-  for (const Channels::Class& c : local.classes()) {
-    const auto makes = [&](const Channel& channel) { return channel.axis == producer.output; };
-    const auto reads = [&](const Channel& channel) {
-      return channel.axis.value != node.out && !is_parameter(graph, channel.axis.value);
-    };
-    if (!std::any_of(c.members.begin(), c.members.end(), makes) ||
-        std::any_of(c.members.begin(), c.members.end(), reads)) {
-      continue;
-    }
-    produces = true;
-    for (const Channel& channel : c.members) {
-      std::vector<Axis>& axes = producer.parameters;
-      if (is_parameter(graph, channel.axis.value) &&
-          std::find(axes.begin(), axes.end(), channel.axis) == axes.end()) {
-        axes.push_back(channel.axis);
-      }
-    }
+  std::vector<bool> is_read(local.count()), is_made(local.count());
+  for (const auto& [axis, _] : local.widths()) {
+    if (axis.value == node.out || is_parameter(graph, axis.value)) continue;
+    for (const int c : local.class_numbers(axis))
+      if (c >= 0) is_read[static_cast<size_t>(c)] = true;
   }
-  if (produces) producers.push_back(std::move(producer));
+  bool produces = false;
+  for (const int c : local.class_numbers(producer.output)) {
+    if (c < 0 || is_read[static_cast<size_t>(c)]) continue;
+    produces = is_made[static_cast<size_t>(c)] = true;
+  }
+  if (!produces) return;
+  for (const auto& [axis, _] : local.widths()) {
+    const std::vector<int> numbers = local.class_numbers(axis);
+    const bool made = std::any_of(numbers.begin(), numbers.end(),
+                                  [&](int c) { return c >= 0 && is_made[static_cast<size_t>(c)]; });
+    if (is_parameter(graph, axis.value) && made) producer.parameters.push_back(axis);
+  }
+  producers.push_back(std::move(producer));
 }
 
 // For every producer the units that it makes, in order, some perhaps several times.

@@ -13,17 +13,8 @@ std::set<int> without(const Evidence& evidence, const Scores& scores, double par
   return choose(evidence.graph(), evidence.coupling(), scores, {.keep = 1 - part});
 }
 
-std::optional<Accuracy> judged_after(const Treatment& treatment, const std::set<int>& gone,
-                                     const Judge& judge, const CurveOptions& options,
-                                     const std::string& name) {
-  const auto figures = measured(
-      options.kept, name + ", " + treatment.name, [&]() -> std::optional<Measurements::Figures> {
-        std::optional<Graph> treated = treatment.apply(gone);
-        if (!treated) return std::nullopt;
-        const auto accuracy = judged(*treated, judge, options.stop);
-        return accuracy ? std::optional(figures_of(*accuracy)) : std::nullopt;
-      });
-  return figures ? std::optional(accuracy_of(*figures)) : std::nullopt;
+std::string name_of(const std::string& criterion, double part) {
+  return join(criterion, " without ", part);
 }
 
 }  // namespace
@@ -52,6 +43,20 @@ std::vector<ComparedCriterion> compared_criteria(const Evidence& evidence,
   return all;
 }
 
+std::optional<Accuracy> judged_after(const Treatment& treatment, const std::string& criterion,
+                                     double part, const std::set<int>& gone, const Judge& judge,
+                                     const CurveOptions& options) {
+  const auto figures =
+      measured(options.kept, name_of(criterion, part) + ", " + treatment.name,
+               [&]() -> std::optional<Measurements::Figures> {
+                 std::optional<Graph> treated = treatment.apply(gone);
+                 if (!treated) return std::nullopt;
+                 const auto accuracy = judged(*treated, judge, options.stop);
+                 return accuracy ? std::optional(figures_of(*accuracy)) : std::nullopt;
+               });
+  return figures ? std::optional(accuracy_of(*figures)) : std::nullopt;
+}
+
 bool measure_curves(std::vector<ComparedCriterion>& criteria, const Evidence& evidence,
                     const Judge& judge, std::span<const Batch> calibration,
                     const CurveOptions& options) {
@@ -65,13 +70,14 @@ bool measure_curves(std::vector<ComparedCriterion>& criteria, const Evidence& ev
     c.treated.resize(options.treatments.size());
     for (const double part : options.parts) {
       const std::set<int> gone = without(evidence, c.scores, part);
-      const std::string name = join(c.name, " without ", part);
-      const auto accuracy = judged_without(evidence.graph(), evidence.coupling(), gone, judge,
-                                           calibration, options.stop, options.kept, name);
+      const auto accuracy =
+          judged_without(evidence.graph(), evidence.coupling(), gone, judge, calibration,
+                         options.stop, options.kept, name_of(c.name, part));
       if (!accuracy) return false;
       c.curve.push_back(*accuracy);
       for (size_t t = 0; t < options.treatments.size(); ++t) {
-        const auto treated = judged_after(options.treatments[t], gone, judge, options, name);
+        const auto treated =
+            judged_after(options.treatments[t], c.name, part, gone, judge, options);
         if (!treated) return false;
         c.treated[t].push_back(*treated);
       }

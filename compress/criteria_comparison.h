@@ -45,6 +45,12 @@ struct CurveOptions {
   Measurements* kept = nullptr;  // that an interrupted run goes on with
 };
 
+// What is left without these units, which a criterion chose as a part of every group, after a
+// treatment; of CurveOptions::kept where it is known. Nothing when stopped.
+std::optional<Accuracy> judged_after(const Treatment& treatment, const std::string& criterion,
+                                     double part, const std::set<int>& gone, const Judge& judge,
+                                     const CurveOptions& options);
+
 // Fills in the curves and choices; false when stopped.
 bool measure_curves(std::vector<ComparedCriterion>& criteria, const Evidence& evidence,
                     const Judge& judge, std::span<const Batch> calibration,

@@ -30,6 +30,12 @@ std::string points(double difference) {
               difference < 0 ? " points above" : " points below");
 }
 
+// What was done to the network before any training.
+std::string treatment(const PlanRecord& plan) {
+  if (!plan.solved) return " after recalibration";
+  return join(" after least squares, channels chosen by ", plan.chosen_by);
+}
+
 class Narrator {
  public:
   Narrator(const Target& target, double max_drop) : target_(target), max_drop_(max_drop) {}
@@ -53,7 +59,7 @@ class Narrator {
         join(moves_text(plan.moves), ": saves ", percent((before - after) / whole), " of ",
              resource_names[static_cast<size_t>(target_.resource)], ", leaves ",
              percent(after / whole), " (", cost_text(plan.cost), "); accuracy ",
-             percent(plan.recalibrated.accuracy), " after recalibration"));
+             percent(plan.recalibrated.accuracy), treatment(plan)));
   }
 
   void tell(const ResultRecord& result) {
@@ -61,9 +67,10 @@ class Narrator {
     if (result.diverged) {
       text += "; training diverged: taken back";
     } else {
-      text += join(", ", percent(result.validation.accuracy), " after ", result.epochs,
-                   result.epochs == 1 ? " epoch (" : " epochs (",
-                   points(start_->validation.accuracy - result.validation.accuracy),
+      if (result.epochs > 0)
+        text += join(", ", percent(result.validation.accuracy), " after ", result.epochs,
+                     result.epochs == 1 ? " epoch" : " epochs");
+      text += join(" (", points(start_->validation.accuracy - result.validation.accuracy),
                    " the start): ", result.kept ? "kept" : "taken back");
     }
     if (result.kept) cost_ = plan_->cost;

@@ -12,81 +12,83 @@ const std::string& group_name(const Coupling& coupling, const Unit& unit) {
   return coupling.groups[static_cast<size_t>(unit.group)].name;
 }
 
-// A tensor of filters, taken apart.
-struct Filters {
-  int producer;
-  std::vector<std::vector<Scalar>> weights;  // of each channel
-};
-
-std::map<Axis, Filters> filters_of_axes(const Graph& graph, const Coupling& coupling) {
-  std::map<Axis, Filters> all;
-  for (size_t p = 0; p < coupling.producers.size(); ++p) {
-    for (const Axis& axis : coupling.producers[p].parameters) {
-      const Tensor& w = graph.values[static_cast<size_t>(axis.value)].parameter->value;
-      if (w.rank() == 1) continue;  // a bias
-      const int width = coupling.widths.at(axis);
-      Filters filters{static_cast<int>(p), {}};
-      filters.weights.resize(static_cast<size_t>(width));
-      for_each_channel_run(w, axis.axis, width, [&](size_t channel, size_t begin, size_t length) {
-        std::vector<Scalar>& row = filters.weights[channel];
-        row.insert(row.end(), w.data() + begin, w.data() + begin + length);
-      });
-      all.emplace(axis, std::move(filters));
-    }
-  }
-  return all;
+// A tensor of filters, taken apart: of each channel of the axis. None of a bias.
+std::vector<Filter> filters_of_axis(const Graph& graph, const Coupling& coupling, int producer,
+                                    Axis axis) {
+  const Tensor& w = graph.values[static_cast<size_t>(axis.value)].parameter->value;
+  if (w.rank() == 1) return {};
+  const int width = coupling.widths.at(axis);
+  std::vector<Filter> filters;
+  for (int i = 0; i < width; ++i)
+    filters.push_back({.channel = {axis, i}, .producer = producer, .weights = {}});
+  for_each_channel_run(w, axis.axis, width, [&](size_t channel, size_t begin, size_t length) {
+    std::vector<Scalar>& weights = filters[channel].weights;
+    weights.insert(weights.end(), w.data() + begin, w.data() + begin + length);
+  });
+  return filters;
 }
+
+// Of all producers that make units.
+template <class Visit>
+void for_each_filter_axis(const Graph& graph, const Coupling& coupling, const Visit& visit) {
+  for (const Group& group : coupling.groups)
+    for (const int p : group.producers)
+      for (const Axis& axis : coupling.producers[static_cast<size_t>(p)].parameters)
+        visit(axis, filters_of_axis(graph, coupling, p, axis));
+}
+
+constexpr std::string_view no_weights = "criterion: no weights make";
 
 }  // namespace
 
 std::vector<std::vector<Filter>> filters_of_units(const Graph& graph, const Coupling& coupling) {
-  const std::map<Axis, Filters> axes = filters_of_axes(graph, coupling);
+  AxisTable<std::vector<Filter>> by_axis;
+  for_each_filter_axis(graph, coupling, [&](Axis axis, std::vector<Filter> filters) {
+    by_axis[axis] = std::move(filters);
+  });
   std::vector<std::vector<Filter>> all;
   for (const Unit& unit : coupling.units) {
     std::vector<Filter>& filters = all.emplace_back();
     for (const Channel& channel : unit.channels) {
-      const auto entry = axes.find(channel.axis);
-      if (entry == axes.end()) continue;
-      filters.push_back({.channel = channel,
-                         .producer = entry->second.producer,
-                         .weights = entry->second.weights[static_cast<size_t>(channel.index)]});
+      std::vector<Filter>& there = by_axis[channel.axis];
+      if (!there.empty()) filters.push_back(std::move(there[static_cast<size_t>(channel.index)]));
     }
-    require(!filters.empty(), "criterion: no weights make the channels of ",
-            group_name(coupling, unit));
+    require(!filters.empty(), no_weights, " the channels of ", group_name(coupling, unit));
   }
   return all;
 }
 
 Scores mean_over_filters(const Evidence& evidence,
                          const std::function<double(const Filter&)>& measure) {
-  Scores scores;
-  for (const std::vector<Filter>& filters :
-       filters_of_units(evidence.graph(), evidence.coupling())) {
-    double sum = 0;
-    for (const Filter& filter : filters) sum += measure(filter);
-    scores.push_back(sum / static_cast<double>(filters.size()));
-  }
-  return scores;
+  ChannelValues values;
+  for_each_filter_axis(evidence.graph(), evidence.coupling(),
+                       [&](Axis axis, const std::vector<Filter>& filters) {
+                         std::vector<double> measured;
+                         for (const Filter& filter : filters) measured.push_back(measure(filter));
+                         values[axis] = std::move(measured);
+                       });
+  return mean_over_channels(evidence, values, no_weights);
 }
 
 std::optional<double> mean_over_channels(const Unit& unit, const ChannelValues& values) {
   double sum = 0;
   int count = 0;
   for (const Channel& channel : unit.channels) {
-    const auto entry = values.find(channel.axis);
-    if (entry == values.end()) continue;
-    sum += entry->second[static_cast<size_t>(channel.index)];
+    const std::vector<double>* numbers = values.find(channel.axis);
+    if (numbers == nullptr || numbers->empty()) continue;
+    sum += (*numbers)[static_cast<size_t>(channel.index)];
     ++count;
   }
   return count > 0 ? std::optional(sum / count) : std::nullopt;
 }
 
 Scores mean_over_channels(const Evidence& evidence, const ChannelValues& values,
-                          std::string_view missing) {
+                          std::string_view missing, std::string_view advice) {
   Scores scores;
   for (const Unit& unit : evidence.coupling().units) {
     const std::optional<double> mean = mean_over_channels(unit, values);
-    require(mean.has_value(), missing, " the channels of ", group_name(evidence.coupling(), unit));
+    require(mean.has_value(), missing, " the channels of ", group_name(evidence.coupling(), unit),
+            advice);
     scores.push_back(*mean);
   }
   return scores;

@@ -5,11 +5,11 @@
 #pragma once
 
 #include <functional>
-#include <map>
 #include <optional>
 #include <string_view>
 #include <vector>
 
+#include "compress/axis_table.h"
 #include "compress/criterion.h"
 
 namespace bonsai {
@@ -29,14 +29,14 @@ std::vector<std::vector<Filter>> filters_of_units(const Graph& graph, const Coup
 Scores mean_over_filters(const Evidence& evidence,
                          const std::function<double(const Filter&)>& measure);
 
-// A number for each channel of some axes.
-using ChannelValues = std::map<Axis, std::vector<double>>;
+// A number for each channel of some axes; no numbers at the others.
+using ChannelValues = AxisTable<std::vector<double>>;
 
 // The mean over those of a unit's channels that have a number.
 std::optional<double> mean_over_channels(const Unit& unit, const ChannelValues& values);
 // The same for all units. A unit without any is an Error:
-// "<missing> the channels of <group>".
+// "<missing> the channels of <group><advice>".
 Scores mean_over_channels(const Evidence& evidence, const ChannelValues& values,
-                          std::string_view missing);
+                          std::string_view missing, std::string_view advice = {});
 
 }  // namespace bonsai

@@ -43,9 +43,10 @@ Json json_of(const StartRecord& r) {
 Json json_of(const PlanRecord& r) {
   Json moves = Json::array();
   for (const Move& move : r.moves) moves.push_back(json_of(move));
-  return {{"number", r.number},        {"saving", r.saving},
-          {"moves", std::move(moves)}, {"gone", r.gone},
-          {"cost", json_of(r.cost)},   {"recalibrated", json_of(r.recalibrated)}};
+  return {
+      {"number", r.number}, {"saving", r.saving},      {"moves", std::move(moves)},
+      {"from", r.from},     {"gone", r.gone},          {"chosen by", r.chosen_by},
+      {"solved", r.solved}, {"cost", json_of(r.cost)}, {"recalibrated", json_of(r.recalibrated)}};
 }
 Json json_of(const ResultRecord& r) {
   return {{"number", r.number},
@@ -98,7 +99,10 @@ PlanRecord plan_of(const nlohmann::json& json) {
   PlanRecord plan{.number = json.at("number").get<int>(),
                   .saving = number(json, "saving"),
                   .moves = {},
+                  .from = json.at("from").get<int>(),
                   .gone = json.at("gone").get<std::vector<int>>(),
+                  .chosen_by = json.at("chosen by").get<std::string>(),
+                  .solved = json.at("solved").get<bool>(),
                   .cost = cost_of(json.at("cost")),
                   .recalibrated = accuracy_of(json.at("recalibrated"))};
   for (const auto& move : json.at("moves")) plan.moves.push_back(move_of(move));
@@ -162,16 +166,6 @@ Record record_from_json(const std::string& line, const std::string& where) {
 
 bool same_decision(const Record& a, const Record& b) {
   return decision(a).dump() == decision(b).dump();
-}
-
-void require_same_run(const std::string& where, const RunIdentity& theirs, RunIdentity ours) {
-  for (const auto& [key, value] : theirs) ours.try_emplace(key, "nothing");
-  for (const auto& [key, value] : ours) {
-    const auto other = theirs.find(key);
-    const std::string was = other == theirs.end() ? "nothing" : other->second;
-    require(was == value, where, ": belongs to another run: ", key, " was ", was, ", is now ",
-            value);
-  }
 }
 
 std::vector<Record> read_journal(const std::filesystem::path& path) {

@@ -36,7 +36,12 @@ struct PlanRecord {
   int number = 0;     // from 1
   double saving = 0;  // that was aimed at, as a part of the original's cost
   std::vector<Move> moves;
-  std::vector<int> gone;  // units of the network that the step starts from
+  int from = 0;           // the step whose network is cut; 0: the original
+  std::vector<int> gone;  // units of that network
+  // What chose them, a criterion or a rule (compress/selection.h), and whether the weights that
+  // stay were solved for by least squares.
+  std::string chosen_by;
+  bool solved = false;
   NetworkCost cost;       // afterwards
   Accuracy recalibrated;  // validation before any training
 };
@@ -71,9 +76,6 @@ Record record_from_json(const std::string& line, const std::string& where);
 
 // The same but for seconds and times.
 bool same_decision(const Record& a, const Record& b);
-
-// Throws Error, beginning with `where`, when an option of ours was another there.
-void require_same_run(const std::string& where, const RunIdentity& theirs, RunIdentity ours);
 
 std::vector<Record> read_journal(const std::filesystem::path& path);
 void write_journal(const std::filesystem::path& path, const std::vector<Record>& records);

@@ -5,7 +5,6 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
-#include "compress/journal.h"
 #include "engine/atomic_file.h"
 #include "engine/error.h"
 #include "engine/strict_json.h"

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <compare>
+#include <cstddef>
 #include <map>
 #include <vector>
 
@@ -43,13 +44,18 @@ class Channels {
   };
   // The classes, ordered by their smallest member.
   std::vector<Class> classes();
+  // Of an axis, by index: a number below count() that a channel shares with all that are tied to it
+  // and with no others; -1: not named.
+  std::vector<int> class_numbers(Axis axis);
+  std::size_t count() const { return parent_.size(); }  // of channels that were named
   const std::vector<Balance>& balances() const { return balances_; }
-  // Of every axis: how many of its channels were named.
+  // Of every axis that was named: how many of its channels were.
   std::map<Axis, int> widths() const;
 
  private:
   using Ids = std::vector<int>;  // of an axis, by index; -1: not named
   int id(Ids& ids, int index);
+  Ids& ids_up_to(Axis axis, int n);
   int root(int id);
   void join(int id_a, int id_b);
 

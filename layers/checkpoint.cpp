@@ -74,20 +74,11 @@ void read_position(const std::string& text, TrainState& s) {
   for (const Json& record : json.at("history")) s.history.push_back(record_of(record));
 }
 
-void require_same_run(const TensorFile& file, const RunIdentity& run) {
-  RunIdentity theirs;
+RunIdentity run_of(const TensorFile& file) {
   try {
-    theirs = Json::parse(file.text("run")).get<RunIdentity>();
+    return Json::parse(file.text("run")).get<RunIdentity>();
   } catch (const nlohmann::json::exception&) {
     throw Error(join(file.name, ": metadata 'run' cannot be read"));
-  }
-  RunIdentity ours = run;
-  for (const auto& [key, value] : theirs) ours.try_emplace(key, "nothing");
-  for (const auto& [key, value] : ours) {
-    const auto other = theirs.find(key);
-    const std::string was = other == theirs.end() ? "nothing" : other->second;
-    require(was == value, file.name, ": belongs to another training: ", key, " was ", was,
-            ", is now ", value, "; go on with ", was, ", or train anew in another folder");
   }
 }
 
@@ -108,6 +99,16 @@ void require_same_tensors(const TensorFile& file, const TrainState& state,
 
 std::string to_json(const EpochRecord& record) { return json_of(record).dump(); }
 
+void require_same_run(const std::string& where, const RunIdentity& theirs, RunIdentity ours) {
+  for (const auto& [key, value] : theirs) ours.try_emplace(key, "nothing");
+  for (const auto& [key, value] : ours) {
+    const auto other = theirs.find(key);
+    const std::string was = other == theirs.end() ? "nothing" : other->second;
+    require(was == value, where, ": belongs to another run: ", key, " was ", was, ", is now ",
+            value, "; go on with ", was, ", or begin anew in another folder");
+  }
+}
+
 void save_checkpoint(const std::string& path, const TrainState& state, const RunIdentity& run) {
   write_tensor_file(path, {.metadata = {{"format", format},
                                         {"position", json_of(state).dump()},
@@ -119,7 +120,7 @@ void load_checkpoint(const std::string& path, TrainState& state, const RunIdenti
   const TensorFile file = read_tensor_file(path);
   require(file.text("format") == format, path, ": format is '", file.text("format"),
           "', should be '", format, "'");
-  require_same_run(file, run);
+  require_same_run(file.name, run_of(file), run);
   std::map<std::string, const Tensor*> theirs;
   for (const auto& [name, tensor] : file.tensors) theirs[name] = &tensor;
   require_same_tensors(file, state, theirs);

@@ -43,6 +43,9 @@ struct TrainState {
 // What a run is: option -> value. Every difference is a refusal.
 using RunIdentity = std::map<std::string, std::string>;
 
+// Throws Error, beginning with `where`, when an option of ours was another there, naming the first.
+void require_same_run(const std::string& where, const RunIdentity& theirs, RunIdentity ours);
+
 void save_checkpoint(const std::string& path, const TrainState& state, const RunIdentity& run);
 
 // Fills in the state and the memory of its tensors. Throws Error, and changes nothing, when the

@@ -126,7 +126,8 @@ TEST_CASE("apoz refuses a layer without relu, by name; mean_activation does not"
   const Graph graph = traced(*biased());
   const std::vector<Batch> pictures = batches(graph, 1);
   CHECK(contains(complaint([&] { score("apoz", graph, pictures); }),
-                 "apoz: no relu counts zeros of the channels of a"));
+                 "apoz: no relu counts zeros of the channels of a; the criterion "
+                 "mean_activation needs none"));
   CHECK(complaint([&] { score("mean_activation", graph, pictures); }).empty());
 }
 

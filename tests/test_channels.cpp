@@ -55,6 +55,12 @@ TEST_CASE("ties are joined through chains, in any order") {
   CHECK(classes[0].members ==
         Members{channel(0, 0, 0), channel(1, 0, 2), channel(2, 0, 5), channel(3, 0, 1)});
   CHECK(classes[1].members == Members{channel(7, 1, 0)});
+
+  CHECK(channels.count() == 5);
+  const int joined = channels.class_numbers({0, 0})[0];
+  CHECK(channels.class_numbers({1, 0}) == std::vector{-1, -1, joined});
+  CHECK(channels.class_numbers({3, 0}) == std::vector{-1, joined});
+  CHECK(channels.class_numbers({7, 1})[0] != joined);
 }
 
 TEST_CASE("a long chain is one class") {

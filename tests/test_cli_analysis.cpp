@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
+#include "engine/error.h"
 #include "engine/file.h"
 #include "tests/catch.h"
 #include "tests/command.h"
@@ -97,6 +98,33 @@ TEST_CASE("compare prints a row per criterion and leaves a report") {
        {"Agreement with the oracle", "Overlap of choices", "Accuracy after recalibration",
         "L1 against L2", "closest to the oracle", "Methods that solve for weights"})
     CHECK(page.find(part) != std::string::npos);
+}
+
+TEST_CASE("compare with least squares and training measures each figure once") {
+  const CommandFolder folder;
+  save_network(folder);
+  const std::string job =
+      "compare net.bonsai --hold-out 40 --channels 1 --oracle-images 8 --parts 0.5 --repair "
+      "--finetune 1 --out run" +
+      tiny;
+  const Json found = json_of(folder, job);
+  const std::string measured = folder.read("run/measured.jsonl");
+  for (const char* name : {"l1 without 0.5, least squares", "lasso without 0.5", "3c without 0.5",
+                           "first_k without 0.5, fine-tuned, 1 epoch"}) {
+    const size_t place = measured.find(join("\"", name, "\""));
+    CHECK(place != std::string::npos);
+    CHECK(measured.find(join("\"", name, "\""), place + 1) == std::string::npos);
+  }
+  for (const Json& criterion : found.at("criteria")) {
+    if (criterion.at("name") == "gate") continue;
+    REQUIRE(criterion.at("curve").size() == 1);
+    CHECK(criterion.at("curve")[0].contains("fine-tuned, 1 epoch"));
+    if (criterion.at("name") == "l1")
+      CHECK(criterion.at("curve")[0].at("least squares") == found.at("methods")[0].at("accuracy"));
+  }
+  const Json again = json_of(folder, job + "--resume");
+  CHECK(folder.read("run/measured.jsonl") == measured);
+  for (const char* part : {"criteria", "methods"}) CHECK(again.at(part) == found.at(part));
 }
 
 TEST_CASE("sensitivity stopped by a signal ends in good order", "[slow]") {

@@ -87,6 +87,24 @@ TEST_CASE("prune in steps resumes, reports, and never looks at test pictures bef
   CHECK(untaught.err.find("is now nothing") != std::string::npos);
 }
 
+TEST_CASE("prune in steps solves for weights by least squares and trains nothing if so asked") {
+  const CommandFolder folder;
+  save_network(folder);
+  write_data(folder, "data", 1, 1000);
+  const Outcome done = folder.run(job + "--method lasso --epochs 0 --data data --json --out run");
+  INFO(done.err);
+  REQUIRE(done.status == 0);
+  const Json found = Json::parse(done.out);
+  CHECK(found.at("reason") == "the target is reached");
+  for (const Json& step : found.at("steps")) {
+    CHECK(step.at("epochs") == 0);
+    CHECK(step.at("solved") == true);
+    CHECK(step.at("chosen_by") == "lasso");
+    CHECK(step.at("accuracy") == step.at("recalibrated"));
+  }
+  CHECK(done.err.find("after least squares, channels chosen by lasso") != std::string::npos);
+}
+
 TEST_CASE("prune at once trains what is left, with the network before pruning as its teacher") {
   const CommandFolder folder;
   save_network(folder);
@@ -128,7 +146,15 @@ TEST_CASE("prune in steps says in one line what it cannot do") {
            {base + "--target macs=0.5 --budget 5 --data data", "such as 90s, 30m or 2h", 2},
            {base + "--target macs=0.5 --max-drop 1 --mode iner --data data", "'inner'", 2},
            {base + "--target macs=0.5 --max-drop 1 --rank tailor --data data", "'taylor'", 2},
-           {base + "--target macs=0.5 --max-drop 1 --repair --data data", "do not go with", 2},
+           {base + "--target macs=0.5 --max-drop 1 --method 3c --data data", "for pruning at once",
+            2},
+           {base + "--target macs=0.5 --max-drop 1 --ratios a=0.5 --data data", "do not go with",
+            2},
+           {base + "--target macs=0.5 --max-drop 1 --mode blocks --rank sensitivity --epochs 0 "
+                   "--data data",
+            "give --epochs 1 or more", 2},
+           {base + "--target macs=0.5 --max-drop 1 --teacher self --epochs 0 --data data",
+            "--teacher teaches what is trained", 2},
            {base + "--target macs=0.5 --scratch --out x", "--scratch belongs to", 2},
            {base + "--target latency=0.5 --out x", "give bonsai prune --max-drop", 2},
            {base + "--target macs=0.5", "--out is required", 2},

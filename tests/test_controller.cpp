@@ -5,14 +5,18 @@
 #include <fstream>
 #include <iterator>
 
+#include "compress/calibration.h"
 #include "compress/choose.h"
 #include "compress/prune.h"
+#include "compress/recalibrate.h"
 #include "compress/recorder.h"
 #include "engine/file.h"
 #include "layers/checksum.h"
 #include "tests/catch.h"
+#include "tests/compare_graphs.h"
 #include "tests/networks.h"
 #include "tests/train_fixture.h"
+#include "zoo/zoo.h"
 
 using namespace bonsai;
 using namespace bonsai::testing;
@@ -271,6 +275,126 @@ TEST_CASE("a run that is interrupted anywhere ends as one that was not") {
   }
 }
 
+// Solving for the weights on all pictures that the other steps are calibrated on.
+SolveOptions solving(const std::string& selection) {
+  return {.selection = selection, .pictures = 24, .reconstruction = {.positions = 4}};
+}
+
+TEST_CASE("without training, steps by the LASSO come to what it makes of the original at once") {
+  Setting setting(0.6);
+  setting.options.solve = solving("lasso");
+  setting.options.recovery.epochs = 0;
+  const ControlledPruning run = setting.run();
+  CHECK(reason(run) == EndReason::target);
+  CHECK(part_left(run.graph) <= 0.6);
+  const auto plans = all<PlanRecord>(run.journal);
+  REQUIRE(plans.size() >= 3);
+  for (const PlanRecord& plan : plans) {
+    CHECK(plan.solved);
+    CHECK(plan.chosen_by == "lasso");
+  }
+  for (const ResultRecord& result : all<ResultRecord>(run.journal)) {
+    CHECK(result.epochs == 0);
+    CHECK(result.validation.loss ==
+          plans[static_cast<size_t>(result.number) - 1].recalibrated.loss);
+  }
+  // The widths of the last step, whose units are the original's.
+  const Coupling coupling = couple(network());
+  const std::vector<int>& gone = plans.back().gone;
+  const std::vector<int> widths = kept_units(coupling, {gone.begin(), gone.end()});
+  for (const PlanRecord& plan : plans)
+    for (const Move& move : plan.moves)
+      for (size_t g = 0; g < widths.size(); ++g)
+        if (coupling.groups[g].name == move.group) CHECK(widths[g] <= move.to);
+  const Dataset& data = small_data();
+  const Pictures pictures = sample_pictures(data.train, data.mean, data.std, 24, 1);
+  ReconstructOptions options = solving("lasso").reconstruction;
+  options.seed = setting.options.recovery.seed;
+  Reconstruction at_once = *prune_by_reconstruction(network(), coupling, widths,
+                                                    find_selection("lasso"), pictures, options);
+  Graph small = prune(at_once.graph, coupling, at_once.gone);
+  const Tensor x = pictures.read(0, 8);
+  CHECK(max_abs_difference(output(small, x), output(at_once.graph, x)) < 1e-4);  // zeroed: removed
+  recalibrate(small, calibration_batches(data.train, data.mean, data.std,
+                                         {.images = 24, .seed = setting.options.recovery.seed}));
+  CHECK(checksum(small) == checksum(run.graph));
+}
+
+TEST_CASE("with training, least squares aim at the network that training led to") {
+  for (const std::string selection : {"lasso", ""}) {
+    Setting setting(0.7);
+    setting.options.solve = solving(selection);
+    const ControlledPruning run = setting.run();
+    CHECK(reason(run) == EndReason::target);
+    const auto plans = all<PlanRecord>(run.journal);
+    REQUIRE(plans.size() >= 2);
+    Graph before = load((setting.folder / point_name(1).c_str()).string());
+    const Coupling coupling = couple(before);
+    const std::vector<int> widths =
+        kept_units(coupling, {plans[1].gone.begin(), plans[1].gone.end()});
+    for (size_t g = 0; g < widths.size(); ++g)
+      for (const Move& move : plans[1].moves)
+        if (coupling.groups[g].name == move.group) CHECK(widths[g] == move.to);
+    CHECK(plans[1].chosen_by == (selection.empty() ? "l1" : selection));
+    CHECK(plans[1].solved);
+  }
+}
+
+TEST_CASE("least squares in steps resume and replay to the bit") {
+  for (const int epochs : {0, 1}) {
+    for (const std::string selection : {"lasso", ""}) {
+      INFO(selection << epochs);
+      const auto prepare = [&](Setting& setting) {
+        setting.options.solve = solving(selection);
+        setting.options.recovery.epochs = epochs;
+      };
+      Setting whole(0.8), again(0.8);
+      for (Setting* s : {&whole, &again}) prepare(*s);
+      const ControlledPruning run = whole.run();
+      const std::vector<Record> journal = read_journal(whole.folder / "journal.jsonl");
+      again.options.replay = journal;
+      CHECK(checksum(again.run().graph) == checksum(run.graph));
+      CHECK(text_of(again.folder / "journal.jsonl") == text_of(whole.folder / "journal.jsonl"));
+      for (size_t lines = 1; lines <= journal.size(); ++lines) {
+        Setting setting(0.8);
+        prepare(setting);
+        std::filesystem::copy(whole.folder.path(), setting.folder.path());
+        write_journal(setting.folder / "journal.jsonl",
+                      {journal.begin(), journal.begin() + static_cast<std::ptrdiff_t>(lines)});
+        setting.options.resume = true;
+        const ControlledPruning last = setting.run();
+        CHECK(decisions_of(last.journal) == decisions_of(run.journal));
+        CHECK(checksum(last.graph) == checksum(run.graph));
+      }
+      whole.options.resume = true;
+      whole.options.solve->reconstruction.positions = 5;
+      CHECK(
+          contains(complaint([&] { whole.run(); }), "positions of least squares was 4, is now 5"));
+    }
+  }
+}
+
+TEST_CASE("least squares that are interrupted go on to the same network") {
+  Setting whole(0.85), setting(0.85);
+  for (Setting* s : {&whole, &setting}) {
+    s->options.solve = solving("lasso");
+    s->options.recovery.epochs = 0;
+  }
+  const ControlledPruning run = whole.run();
+  std::atomic<bool> stop = false;
+  setting.options.resume = true;
+  setting.options.stop = &stop;
+  setting.options.solve->reconstruction.progress = [&](const std::string&, int done, int) {
+    stop = done == 1;
+  };
+  CHECK(setting.run().stopped);
+  stop = false;
+  setting.options.solve->reconstruction.progress = {};
+  const ControlledPruning rest = setting.run();
+  CHECK(decisions_of(rest.journal) == decisions_of(run.journal));
+  CHECK(checksum(rest.graph) == checksum(run.graph));
+}
+
 TEST_CASE("another run's folder and a damaged one are refused") {
   Setting setting(0.8);
   setting.run();
@@ -359,6 +483,18 @@ TEST_CASE("a target out of reach is refused with what can be reached, before any
                  "0 held out to judge by"));
 }
 
+TEST_CASE("ceilings are found where convolutions' groups allow no multiple of the rounding") {
+  const Graph graph = trace(
+      *zoo::make("shufflenet", {.classes = 10, .seed = 1, .input = {16, 16, 3}}), {1, 16, 16, 3});
+  const Coupling coupling = couple(graph);
+  Budget rounded{.keep = 1e-9, .round_to = 8};
+  CHECK(contains(complaint([&] { choose(graph, coupling, l1_norm(graph, coupling), rounded); }),
+                 "no multiple of 8"));
+  LayerTimes times([](const Op&, std::span<const Tensor>, Tensor&) { return 1e-3; });
+  const std::vector<Ceiling> all = ceilings(graph, coupling, 8, times);
+  for (const Ceiling& ceiling : all) CHECK(ceiling.least.macs < total_cost(graph).macs / 5);
+}
+
 TEST_CASE("latency is a target: widths lie on the steps of the machine's staircase") {
   Setting setting(0.7);
   setting.options.target.resource = Resource::latency;
@@ -384,6 +520,7 @@ TEST_CASE("whole blocks go where that is the mode, alone, and a replay agrees") 
   const auto prepare = [](Setting& setting) {
     setting.options.ranking = LossPrediction::sensitivity;
     setting.options.mode = PruningMode::blocks;
+    setting.options.solve = SolveOptions{.pictures = 24, .reconstruction = {.positions = 2}};
     simulate(setting, [](double) { return 0.0; });
   };
   Setting setting(0.3), again(0.3), unmeasured(0.3);
@@ -393,6 +530,7 @@ TEST_CASE("whole blocks go where that is the mode, alone, and a replay agrees") 
   int blocks = 0;
   for (const PlanRecord& plan : all<PlanRecord>(run.journal))
     for (const Move& move : plan.moves) {
+      CHECK(plan.solved != move.is_block());  // a block leaves no layer that reads less
       if (!move.is_block()) continue;
       CHECK(move.group == "block b");
       CHECK(plan.moves.size() == 1);
@@ -404,6 +542,11 @@ TEST_CASE("whole blocks go where that is the mode, alone, and a replay agrees") 
   again.options.replay = run.journal;
   CHECK(checksum(prune_to_target(silent, small_data(), again.options).graph) ==
         checksum(run.graph));
+  Setting untrained(0.3);
+  prepare(untrained);
+  untrained.options.recovery.epochs = 0;
+  CHECK(contains(complaint([&] { prune_to_target(silent, small_data(), untrained.options); }),
+                 "mode blocks needs epochs"));
   unmeasured.options.ranking = LossPrediction::taylor;
   CHECK(contains(complaint([&] { prune_to_target(silent, small_data(), unmeasured.options); }),
                  "needs the ranking sensitivity"));

@@ -23,7 +23,10 @@ std::vector<Record> journal() {
   const PlanRecord plan{.number = 1,
                         .saving = 0.1,
                         .moves = {{"a", 8, 6, 1e-300, 100000.5}},
+                        .from = 0,
                         .gone = {1, 5},
+                        .chosen_by = "lasso",
+                        .solved = true,
                         .cost = {900000, 1900, 0.09},
                         .recalibrated = {0.2, 1.0 / 3}};
   const ResultRecord kept{1, true, 1, false, {0.15, 0.895}, "fedcba9876543210"};
@@ -83,13 +86,20 @@ TEST_CASE("decisions are told with their figures") {
   for (const char* part : {"90.00 %", "1,000,000 MACs", "0.100 ms", "macs=0.5", "at most 1.00"})
     CHECK(contains(told[0].text, part));
   CHECK(told[1].label == "step 1");
-  for (const char* part :
-       {"a 8 to 6", "saves 10.00 % of macs", "leaves 90.00 %", "33.33 % after recalibration",
-        "89.50 % after 1 epoch (0.50 points below the start): kept"})
+  for (const char* part : {"a 8 to 6", "saves 10.00 % of macs", "leaves 90.00 %",
+                           "33.33 % after least squares, channels chosen by lasso",
+                           ", 89.50 % after 1 epoch (0.50 points below the start): kept"})
     CHECK(contains(told[1].text, part));
   CHECK(contains(told[2].text, "saves 0.00 %"));  // from the network of step 1, which it equals
   CHECK(contains(told[2].text, "(20.00 points below the start): taken back"));
   CHECK(contains(told[3].text, "training diverged: taken back"));
   CHECK(contains(told[4].text, "the time is used up"));
   CHECK(contains(told[4].text, "90.00 % of macs left"));
+
+  auto untrained = journal();
+  auto& plan = std::get<PlanRecord>(untrained[1].what);
+  plan.solved = false;
+  std::get<ResultRecord>(untrained[2].what).epochs = 0;
+  CHECK(contains(decisions(untrained, {Resource::macs, 0.5}, 1)[1].text,
+                 "33.33 % after recalibration (0.50 points below the start): kept"));
 }

@@ -133,8 +133,8 @@ TEST_CASE("a checkpoint of another run is refused with the difference") {
   const Folder folder;
   make_checkpoint(folder);
   CHECK(refusal(folder, [](TrainOptions& o) { o.lr = 0.1F; }) ==
-        ": belongs to another training: learning rate was 0.05, is now 0.1; go on with 0.05, or "
-        "train anew in another folder");
+        ": belongs to another run: learning rate was 0.05, is now 0.1; go on with 0.05, or "
+        "begin anew in another folder");
   const std::vector<std::pair<std::string, std::function<void(TrainOptions&)>>> changes = {
       {"epochs", [](TrainOptions& o) { o.epochs = 4; }},
       {"batch", [](TrainOptions& o) { o.batch = 12; }},
@@ -160,13 +160,13 @@ TEST_CASE("a checkpoint of another run is refused with the difference") {
     const std::string text = refusal(folder, change);
     INFO(key << text);
     CHECK((text.find(key + " was ") != std::string::npos || key == "optimiser"));
-    CHECK(text.starts_with(": belongs to another training: "));
+    CHECK(text.starts_with(": belongs to another run: "));
   }
   Dataset other = small_data();
   other.train.pixels[0] ^= 1;
   CHECK(refusal(
             folder, [](TrainOptions&) {}, other)
-            .starts_with(": belongs to another training: data was "));
+            .starts_with(": belongs to another run: data was "));
   CHECK(refusal(
             folder, [](TrainOptions&) {}, small_data(), 9)
             .starts_with(": belongs to another network: model.net.block1.conv.weight is "

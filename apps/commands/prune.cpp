@@ -115,7 +115,7 @@ Job define(CLI::App& parser, const Invocation& invocation) {
   add_data(parser, arguments->data);
   add_control(parser, arguments->control);
   add_teacher(parser, arguments->teacher);
-  add_training(parser, arguments->training);
+  add_training(parser, arguments->training, 0);
   add_common(parser, arguments->common);
   return [arguments, &parser, &invocation] { run(*arguments, parser, invocation); };
 }
@@ -135,7 +135,9 @@ const Command prune_command = {
     "  bonsai prune model.bonsai --target macs=0.5 --data cifar10 --finetune 4 --teacher self "
     "--out "
     "pruned.bonsai\n"
-    "  bonsai prune model.bonsai --target latency=0.5 --max-drop 0.5 --budget 30m --data cifar10\n",
+    "  bonsai prune model.bonsai --target latency=0.5 --max-drop 0.5 --budget 30m --data cifar10\n"
+    "  bonsai prune model.bonsai --target macs=0.6 --max-drop 2 --method lasso --epochs 0 --data "
+    "cifar10\n",
     define};
 
 }  // namespace bonsai::app
