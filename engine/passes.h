@@ -22,6 +22,10 @@ Graph drop_identities(Graph graph);
 // Activations into their producer, where it can take one and nobody else reads it.
 Graph fuse_activations(Graph graph);
 
+// Selections into the convolution that alone reads them, which then packs the chosen channels by
+// itself (engine/kernels/conv_sampled.cpp).
+Graph fuse_selections(Graph graph);
+
 // Where each value lies in one arena, so that values whose lifetimes overlap do not.
 struct MemoryPlan {
   std::vector<size_t> offsets;  // per value, in scalars, each at 64 bytes; 0 for parameters
