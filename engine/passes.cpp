@@ -231,6 +231,8 @@ Graph fuse_selections(Graph graph) {
     const Node& selection = graph.nodes[static_cast<size_t>(maker)];
     Attributes attributes = node.op->attributes();
     if (selection.op->name() != "select" || attributes.count("channels") != 0) continue;
+    const auto channels = [&](int v) { return value_of(graph, v).shape.back(); };
+    if (channels(selection.out) >= channels(selection.in[0])) continue;
     attributes["channels"] = selection.op->attributes().at("index");
     node.op = make_op("conv2d", attributes);
     node.in[0] = selection.in[0];

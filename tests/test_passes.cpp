@@ -292,6 +292,10 @@ TEST_CASE("a selection goes into the convolution that alone reads it") {
   CHECK(count(session.graph(), "relu") == 0);
   CHECK(first_difference(graph, session.graph(), x, 1e-5) == "");
   CHECK(fuse_selections(fused).nodes.size() == fused.nodes.size());
+  Sequential shuffled;  // nothing is left out
+  shuffled.add<Stateless>([](Var v) { return channel_shuffle(v, 2); });
+  shuffled.add<Conv2d>(6, 6, 3, ConvOptions{.groups = 6}, init);
+  CHECK(count(fuse_selections(trace(shuffled, {1, 6, 7, 6})), "select") == 1);
   // A graph like any other, but for those who would prune it.
   Graph again = fused;
   again.infer_shapes({2, 6, 7, 3});
