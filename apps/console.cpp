@@ -2,25 +2,15 @@
 
 #include <unistd.h>
 
-#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <nlohmann/json.hpp>
+#include <utility>
 
 #include "engine/error.h"
+#include "engine/text.h"
 
 namespace bonsai::app {
-namespace {
-
-// Characters on the screen: the bytes of UTF-8 that do not continue one.
-size_t columns(std::string_view text) {
-  return static_cast<size_t>(std::count_if(text.begin(), text.end(), [](char c) {
-    return (static_cast<unsigned char>(c) & 0xC0) != 0x80;
-  }));
-}
-
-}  // namespace
-
 bool errors_on_terminal() { return isatty(STDERR_FILENO) == 1; }
 
 void say(std::string_view line) {
@@ -38,7 +28,7 @@ void print_json(const nlohmann::ordered_json& value) {
 
 void StatusLine::show(const std::string& text) {
   if (!errors_on_terminal()) return;
-  const size_t size = columns(text);
+  const size_t size = screen_width(text);
   const std::string padding(shown_ > size ? shown_ - size : 0, ' ');
   std::fprintf(stderr, "\r%s%s", text.c_str(), padding.c_str());
   std::fflush(stderr);
@@ -52,28 +42,9 @@ void StatusLine::clear() {
   shown_ = 0;
 }
 
-std::string table(const std::vector<std::string>& head,
-                  const std::vector<std::vector<std::string>>& rows) {
-  std::vector<size_t> widths(head.size());
-  const auto widen = [&](const std::vector<std::string>& row) {
-    for (size_t i = 0; i < head.size(); ++i) widths[i] = std::max(widths[i], columns(row[i]));
-  };
-  widen(head);
-  for (const auto& row : rows) widen(row);
-
-  std::string text;
-  const auto add = [&](const std::vector<std::string>& row) {
-    std::string line;
-    for (size_t i = 0; i < head.size(); ++i) {
-      const std::string padding(widths[i] - columns(row[i]), ' ');
-      line += (i > 0 ? "  " : "") + (i == 0 ? row[i] + padding : padding + row[i]);
-    }
-    line.erase(line.find_last_not_of(' ') + 1);
-    text += line + "\n";
-  };
-  add(head);
-  for (const auto& row : rows) add(row);
-  return text;
+std::string table(std::vector<std::string> head, std::vector<std::vector<std::string>> rows) {
+  rows.insert(rows.begin(), std::move(head));
+  return text_table(rows);
 }
 
 std::string bold(std::string_view text) {

@@ -27,9 +27,8 @@ class StatusLine {
   size_t shown_ = 0;
 };
 
-// Columns as wide as their widest cell, the first to the left, the others to the right.
-std::string table(const std::vector<std::string>& head,
-                  const std::vector<std::vector<std::string>>& rows);
+// A text_table (engine/text.h) with the names of the columns.
+std::string table(std::vector<std::string> head, std::vector<std::vector<std::string>> rows);
 
 // For emphasis on standard output: bold on a terminal unless NO_COLOR is set.
 std::string bold(std::string_view text);

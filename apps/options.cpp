@@ -123,8 +123,9 @@ bool is_model_file(const std::string& name) {
 }
 
 void check_network(const std::string& name) {
+  const std::string near = suggestion(name, zoo::names());
   require_usage(zoo::is_network(name), "unknown network '", name, "'",
-                suggestion(name, zoo::names()));
+                near.empty() ? " (bonsai zoo lists them)" : near);
 }
 
 Shape parse_input(const std::string& text) {

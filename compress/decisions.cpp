@@ -3,8 +3,8 @@
 #include <cmath>
 #include <utility>
 
-#include "compress/text.h"
 #include "engine/error.h"
+#include "engine/text.h"
 
 namespace bonsai {
 namespace {

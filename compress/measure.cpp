@@ -1,19 +1,17 @@
 #include "compress/measure.h"
 
-#include <algorithm>
-#include <array>
 #include <vector>
 
-#include "compress/text.h"
 #include "engine/cost.h"
 #include "engine/file.h"
 #include "engine/parallel.h"
 #include "engine/session.h"
+#include "engine/text.h"
 
 namespace bonsai {
 namespace {
 
-using Row = std::array<std::string, 4>;  // figure, before, after, change
+using Row = std::vector<std::string>;  // figure, before, after, change
 
 // Three significant digits: 0.123, 1.23, 12.3, 123.
 std::string three_digits(double value) {
@@ -39,22 +37,6 @@ void add_latency(std::vector<Row>& rows, const std::string& threads, const Laten
   if (before.runs == 0 || after.runs == 0) return;  // not measured
   rows.push_back(latency_row("latency, " + threads, before.median_ms, after.median_ms));
   rows.push_back(latency_row("  90 % within", before.p90_ms, after.p90_ms));
-}
-
-std::string layout(const std::vector<Row>& rows) {
-  std::array<size_t, 4> width{};
-  for (const Row& row : rows) {
-    for (size_t c = 0; c < row.size(); ++c) width[c] = std::max(width[c], row[c].size());
-  }
-  std::string text;
-  for (const Row& row : rows) {
-    for (size_t c = 0; c < row.size(); ++c) {
-      const std::string padding(width[c] - row[c].size(), ' ');
-      text += c == 0 ? row[c] + padding : "  " + padding + row[c];  // words left, numbers right
-    }
-    text += '\n';
-  }
-  return text;
 }
 
 std::vector<Measurement> measure_all(const std::vector<const Graph*>& graphs,
@@ -120,7 +102,7 @@ std::string table(const Comparison& comparison) {
                     fixed(100 * *after.accuracy, 2) + " %",
                     (change < 0 ? "" : "+") + fixed(change, 2) + " points"});
   }
-  return layout(rows);
+  return text_table(rows);
 }
 
 }  // namespace bonsai

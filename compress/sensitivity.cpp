@@ -4,8 +4,8 @@
 #include <cmath>
 
 #include "compress/choose.h"
-#include "compress/text.h"
 #include "engine/error.h"
+#include "engine/text.h"
 
 namespace bonsai {
 namespace {

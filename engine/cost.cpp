@@ -1,43 +1,15 @@
 #include "engine/cost.h"
 
-#include <algorithm>
-#include <array>
-
 #include "engine/error.h"
+#include "engine/text.h"
 
 namespace bonsai {
 namespace {
-
-using Row = std::array<std::string, 5>;
-
-// 12345678 -> 12,345,678
-std::string with_commas(int64_t n) {
-  std::string text = std::to_string(n);
-  for (size_t i = text.size(); i > 3;) text.insert(i -= 3, 1, ',');
-  return text;
-}
 
 // [1, 32, 32, 64] -> 32x32x64
 std::string without_batch(const Shape& shape) {
   std::string text;
   for (size_t i = 1; i < shape.size(); ++i) text += join(i > 1 ? "x" : "", shape[i]);
-  return text;
-}
-
-std::string layout(const std::vector<Row>& rows) {
-  std::array<size_t, 5> width{};
-  for (const Row& row : rows) {
-    for (size_t c = 0; c < row.size(); ++c) width[c] = std::max(width[c], row[c].size());
-  }
-  std::string text;
-  for (const Row& row : rows) {
-    for (size_t c = 0; c < row.size(); ++c) {
-      const std::string padding(width[c] - row[c].size(), ' ');
-      if (c > 0) text += "  ";
-      text += c < 2 ? row[c] + padding : padding + row[c];  // words left, numbers right
-    }
-    text += '\n';
-  }
   return text;
 }
 
@@ -77,7 +49,7 @@ Cost total_cost(const Graph& graph) {
 }
 
 std::string print(const Graph& graph) {
-  std::vector<Row> rows = {
+  std::vector<std::vector<std::string>> rows = {
       {"node", "operation", "output", "parameters", "multiply-adds"},
       {"input", "", without_batch(graph.input_shape()), "", ""},
   };
@@ -86,12 +58,12 @@ std::string print(const Graph& graph) {
     const Node& node = graph.nodes[n];
     rows.push_back({graph.node_name(n), std::string(node.op->name()),
                     without_batch(graph.values[static_cast<size_t>(node.out)].shape),
-                    cost[n].params > 0 ? with_commas(cost[n].params) : "",
-                    cost[n].macs > 0 ? with_commas(cost[n].macs) : ""});
+                    cost[n].params > 0 ? grouped(cost[n].params) : "",
+                    cost[n].macs > 0 ? grouped(cost[n].macs) : ""});
   }
   const Cost total = total_cost(graph);
-  rows.push_back({"total", "", "", with_commas(total.params), with_commas(total.macs)});
-  return layout(rows);
+  rows.push_back({"total", "", "", grouped(total.params), grouped(total.macs)});
+  return text_table(rows, 2);
 }
 
 }  // namespace bonsai

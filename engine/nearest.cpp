@@ -42,6 +42,7 @@ std::string nearest(std::string_view word, std::span<const std::string> candidat
 std::string suggestion(std::string_view word, std::span<const std::string> candidates) {
   const std::string best = nearest(word, candidates);
   if (!best.empty()) return join(" (did you mean '", best, "'?)");
+  if (candidates.size() > 20) return {};
   std::string list;
   for (const std::string& candidate : candidates) list += (list.empty() ? "" : ", ") + candidate;
   return list.empty() ? "" : join(" (known: ", list, ")");

@@ -40,6 +40,14 @@ std::vector<Shape> shapes_of(std::span<const Tensor> tensors) {
   return shapes;
 }
 
+// The derivatives by the data and by the weights each take as many as the value.
+int64_t products(const StepRun& run) {
+  if (run.direction != Direction::backward) return 1;
+  const auto derivatives = run.grad.first(std::min<size_t>(run.grad.size(), 2));
+  return std::count_if(derivatives.begin(), derivatives.end(),
+                       [](const Gradient& gradient) { return gradient.wanted(); });
+}
+
 }  // namespace
 
 void StepProfile::ran(const StepRun& run) {
@@ -54,12 +62,8 @@ void StepProfile::ran(const StepRun& run) {
   StepFigures& figures = steps_[place->second];
   ++figures.runs;
   figures.seconds += run.seconds;
-  if (run.direction == Direction::backward) {
-    figures.bytes += bytes_backward(run);
-    return;
-  }
   const bool forward = run.direction == Direction::forward;
-  figures.macs += run.op.macs(shapes_of(run.in), run.out.shape());
+  figures.macs += products(run) * run.op.macs(shapes_of(run.in), run.out.shape());
   figures.bytes += forward ? bytes_forward(run) : bytes_backward(run);
 }
 

@@ -245,7 +245,7 @@ void Tape::run_back(Done& done, std::span<const Tensor> in, std::span<const Grad
 void Tape::tell(const TapeStep& step, std::span<const Tensor> in, const Tensor& out,
                 Direction direction, std::span<const Gradient> grad, double seconds) const {
   std::vector<const Parameter*> parameters;
-  for (const int v : step.in) {
+  for (const int v : nodes_[static_cast<size_t>(step.nodes.front())].in) {
     if (const Parameter* p = values_[static_cast<size_t>(v)].parameter) parameters.push_back(p);
   }
   std::string operation;

@@ -68,6 +68,7 @@ TEST_CASE("a wrong command line gives one line and status 2") {
       {"zoo extra", "extra"},
       {"train --net vgg_smal", "unknown network 'vgg_smal' (did you mean 'vgg_small'?)"},
       {"summary vgg-61", "unknown network 'vgg-61'"},
+      {"summary nonsense", "unknown network 'nonsense' (bonsai zoo lists them)"},
       {"summary vgg16 --classes 0", "--classes: Value 0 not in range"},
       {"train --net vgg16 --width 0", "--width: Value 0 not in range"},
       {"train --epochs 0", "--epochs"},

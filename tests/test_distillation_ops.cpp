@@ -8,18 +8,19 @@
 #include "compress/distillation.h"
 #include "engine/error.h"
 #include "engine/ops.h"
-#include "engine/tensor_file.h"
 #include "tests/catch.h"
 #include "tests/compare_graphs.h"
 #include "tests/error_of.h"
+#include "tests/layer_fixture.h"
 #include "tests/random_network.h"
 
 using namespace bonsai;
+using namespace bonsai::testing;
 
 namespace {
 
-const TensorFile& fixture() {
-  static const TensorFile file = read_tensor_file(BONSAI_FIXTURES "/distillation.safetensors");
+const LayerFixture& fixture() {
+  static const LayerFixture file("distillation");
   return file;
 }
 
@@ -28,11 +29,11 @@ constexpr double tolerance = 1e-5;
 void check_against(const std::string& prefix, Var loss,
                    const std::vector<std::pair<std::string, Var>>& inputs) {
   INFO(prefix);
-  CHECK(relative_difference(loss.value(), fixture().tensor(prefix + ".y")) < tolerance);
+  CHECK(relative_difference(loss.value(), fixture().get(prefix + ".y")) < tolerance);
   loss.tape().backward(loss);
   for (const auto& [name, value] : inputs) {
     INFO(name);
-    CHECK(relative_difference(value.grad(), fixture().tensor(prefix + ".d" + name)) < tolerance);
+    CHECK(relative_difference(value.grad(), fixture().get(prefix + ".d" + name)) < tolerance);
   }
 }
 
@@ -46,32 +47,32 @@ double attention_between(const Tensor& student, const Tensor& teacher) {
 TEST_CASE("softened answers agree with PyTorch's, value and gradient") {
   for (const char* prefix : {"soft.0", "soft.1", "soft.2"}) {
     Tape tape(Mode::training);
-    const Var s = tape.variable(fixture().tensor(join(prefix, ".s")));
-    const Var t = tape.constant(fixture().tensor(join(prefix, ".t")));
-    const float temperature = fixture().tensor(join(prefix, ".temperature")).item();
+    const Var s = tape.variable(fixture().given(join(prefix, ".s")));
+    const Var t = tape.constant(fixture().given(join(prefix, ".t")));
+    const float temperature = fixture().get(join(prefix, ".temperature")).item();
     check_against(prefix, distillation_loss(s, t, temperature), {{"s", s}});
   }
   Tape tape(Mode::training);
-  const Var s = tape.constant(fixture().tensor("soft.1.s"));
-  const Var off = distillation_loss(s, tape.constant(fixture().tensor("soft.1.t")), 3.9F);
-  CHECK(relative_difference(off.value(), fixture().tensor("soft.1.y")) > tolerance);
+  const Var s = tape.constant(fixture().given("soft.1.s"));
+  const Var off = distillation_loss(s, tape.constant(fixture().given("soft.1.t")), 3.9F);
+  CHECK(relative_difference(off.value(), fixture().get("soft.1.y")) > tolerance);
 }
 
 TEST_CASE("attention transfer agrees with PyTorch's, maps of different sizes among them") {
   for (const char* prefix : {"attention.0", "attention.1", "attention.2"}) {
     Tape tape(Mode::training);
-    const Var s = tape.variable(fixture().tensor(join(prefix, ".s")));
-    const Var t = tape.constant(fixture().tensor(join(prefix, ".t")));
+    const Var s = tape.variable(fixture().given(join(prefix, ".s")));
+    const Var t = tape.constant(fixture().given(join(prefix, ".t")));
     check_against(prefix, scale(attention_loss(s, t), 2), {{"s", s}});
   }
 }
 
 TEST_CASE("hints through a regressor agree with PyTorch's, value and gradients") {
   Tape tape(Mode::training);
-  const Var s = tape.variable(fixture().tensor("hint.s")),
-            w = tape.variable(fixture().tensor("hint.w"));
-  const Var b = tape.variable(fixture().tensor("hint.b"));
-  const Var loss = hint_loss(conv2d(s, w, b), tape.constant(fixture().tensor("hint.t")));
+  const Var s = tape.variable(fixture().given("hint.s")),
+            w = tape.variable(fixture().given("hint.w"));
+  const Var b = tape.variable(fixture().given("hint.b"));
+  const Var loss = hint_loss(conv2d(s, w, b), tape.constant(fixture().given("hint.t")));
   check_against("hint", loss, {{"s", s}, {"w", w}, {"b", b}});
 }
 

@@ -61,7 +61,7 @@ TEST_CASE("the table is for people") {
              .threads = 2,
              .accuracy = 0.9101};
   CHECK(table(c) ==
-        "                        before       after               \n"
+        "                        before       after\n"
         "parameters             287,242     143,621         50.0 %\n"
         "multiply-adds       39,000,000  19,500,000         50.0 %\n"
         "file, bytes          1,155,000     580,000         50.2 %\n"

@@ -1,5 +1,6 @@
 #include "engine/nearest.h"
 
+#include <string>
 #include <vector>
 
 #include "tests/catch.h"
@@ -23,4 +24,5 @@ TEST_CASE("suggestion says what was meant or what there is") {
   CHECK(suggestion("l2", names) == " (did you mean 'l1'?)");
   CHECK(suggestion("taylor", names) == " (known: l1, random)");
   CHECK(suggestion("l2", {}).empty());
+  CHECK(suggestion("taylor", std::vector<std::string>(21, "l1")).empty());
 }

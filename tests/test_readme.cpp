@@ -1,7 +1,11 @@
-// The README shows apps/hello.cpp, which is compiled, word for word.
+// The README shows apps/hello.cpp, which is compiled, word for word; links between pages lead to
+// files.
+#include <filesystem>
 #include <fstream>
+#include <regex>
 #include <sstream>
 #include <string>
+#include <vector>
 
 #include "tests/catch.h"
 
@@ -23,6 +27,19 @@ std::string code_block(const std::string& markdown) {
   return markdown.substr(first, markdown.find("```", first) - first);
 }
 
+// Links that lead nowhere in a page of this folder; those to other sites are not looked at.
+std::vector<std::string> broken_links(const std::string& markdown,
+                                      const std::filesystem::path& folder) {
+  static const std::regex link("\\]\\(([^)#]+)[^)]*\\)");
+  std::vector<std::string> broken;
+  for (std::sregex_iterator it(markdown.begin(), markdown.end(), link), end; it != end; ++it) {
+    const std::string target = (*it)[1];
+    if (target.starts_with("http")) continue;
+    if (!std::filesystem::exists(folder / target)) broken.push_back(target);
+  }
+  return broken;
+}
+
 }  // namespace
 
 TEST_CASE("the README's program is apps/hello.cpp") {
@@ -30,4 +47,20 @@ TEST_CASE("the README's program is apps/hello.cpp") {
   REQUIRE_FALSE(program.empty());
   CHECK(code_block(read("README.md")) == program);
   CHECK(code_block("text\n```cpp\nint x;\n```\n") == "int x;\n");
+}
+
+TEST_CASE("links between the pages lead to files") {
+  const std::filesystem::path root = BONSAI_SOURCE_DIR;
+  std::vector<std::filesystem::path> pages = {root / "README.md", root / "CONTRIBUTING.md"};
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(root / "docs")) {
+    if (entry.path().extension() == ".md") pages.push_back(entry.path());
+  }
+  CHECK(pages.size() > 10);
+  for (const auto& page : pages) {
+    INFO(page);
+    const std::string name = std::filesystem::relative(page, root).string();
+    CHECK(broken_links(read(name), page.parent_path()) == std::vector<std::string>{});
+  }
+  CHECK(broken_links("[a](docs/none.md) [b](README.md#limits) [c](https://x.org/y)", root) ==
+        std::vector<std::string>{"docs/none.md"});
 }

@@ -1,20 +1,20 @@
 // Transposed convolution and pixel shuffle against their definitions, against each other, and
 // against PyTorch's results (tests/fixtures/spatial.py), gradients included.
 #include <algorithm>
-#include <map>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "engine/error.h"
 #include "engine/graph.h"
-#include "engine/tensor_file.h"
 #include "layers/basic.h"
 #include "tests/catch.h"
 #include "tests/compare_graphs.h"
+#include "tests/layer_fixture.h"
 #include "tests/random_network.h"
 
 using namespace bonsai;
+using namespace bonsai::testing;
 
 namespace {
 
@@ -207,25 +207,8 @@ TEST_CASE("transposed convolutions count a multiply-add per weight and input pix
 
 namespace {
 
-class Fixture {
- public:
-  Fixture() {
-    TensorFile file = read_tensor_file(BONSAI_FIXTURES "/spatial.safetensors");
-    for (auto& [name, tensor] : file.tensors) tensors_[name] = tensor;
-  }
-  bool holds(const std::string& name) const { return tensors_.count(name) != 0; }
-  const Tensor& get(const std::string& name) const {
-    require(holds(name), "the fixture holds no ", name);
-    return tensors_.at(name);
-  }
-
- private:
-  std::map<std::string, Tensor> tensors_;
-};
-
 // Walks back from y with dy as its gradient: that of the mean squared distance to y - dy n / 2.
 void backward_from(Var y, const Tensor& dy) {
-  if (y.shape() == Shape{1}) return y.tape().backward(y);
   const Tensor target = y.value().clone();
   for (size_t i = 0; i < target.size(); ++i) {
     target[i] -= dy[i] * static_cast<Scalar>(dy.size()) / 2;
@@ -236,19 +219,23 @@ void backward_from(Var y, const Tensor& dy) {
 constexpr double tolerance = 1e-5;
 
 // Whether y and the gradients by all inputs (in the fixture: <prefix>.y, .d<input>) are PyTorch's.
-void check_against(const Fixture& fixture, const std::string& prefix, Var y,
+void check_against(const LayerFixture& fixture, const std::string& prefix, Var y,
                    const std::vector<std::pair<std::string, Var>>& inputs) {
   INFO(prefix);
   REQUIRE(y.shape() == fixture.get(prefix + ".y").shape());
   CHECK(relative_difference(y.value(), fixture.get(prefix + ".y")) < tolerance);
-  backward_from(y, fixture.get(prefix + ".dy"));
+  if (y.shape() == Shape{1}) {
+    y.tape().backward(y);
+  } else {
+    backward_from(y, fixture.given(prefix + ".dy"));
+  }
   for (const auto& [name, value] : inputs) {
     INFO(name);
     CHECK(relative_difference(value.grad(), fixture.get(prefix + ".d" + name)) < tolerance);
   }
 }
 
-ConvTranspose2dOptions settings_of(const Fixture& fixture, const std::string& prefix) {
+ConvTranspose2dOptions settings_of(const LayerFixture& fixture, const std::string& prefix) {
   const Tensor& t = fixture.get(prefix + ".settings");
   const auto at = [&](size_t i) { return static_cast<int>(t[i]); };
   return {at(0), at(1), at(2), at(3), at(4)};
@@ -257,15 +244,15 @@ ConvTranspose2dOptions settings_of(const Fixture& fixture, const std::string& pr
 }  // namespace
 
 TEST_CASE("transposed convolution agrees with PyTorch's, value and gradients") {
-  const Fixture fixture;
+  const LayerFixture fixture("spatial");
   int cases = 0;
   for (;; ++cases) {
     const std::string prefix = join("transposed.", cases);
     if (!fixture.holds(prefix + ".x")) break;
     Tape t(Mode::training);
-    const Var x = t.variable(fixture.get(prefix + ".x")),
-              w = t.variable(fixture.get(prefix + ".w"));
-    const Var b = t.variable(fixture.get(prefix + ".b"));
+    const Var x = t.variable(fixture.given(prefix + ".x")),
+              w = t.variable(fixture.given(prefix + ".w"));
+    const Var b = t.variable(fixture.given(prefix + ".b"));
     const Var y = conv_transpose2d(x, w, b, settings_of(fixture, prefix));
     check_against(fixture, prefix, y, {{"x", x}, {"w", w}, {"b", b}});
   }
@@ -273,17 +260,17 @@ TEST_CASE("transposed convolution agrees with PyTorch's, value and gradients") {
 }
 
 TEST_CASE("a transposed convolution that is off is noticed") {
-  const Fixture fixture;
+  const LayerFixture fixture("spatial");
   const std::string prefix = "transposed.0";
   ConvTranspose2dOptions options = settings_of(fixture, prefix);
-  const Tensor &x = fixture.get(prefix + ".x"), &b = fixture.get(prefix + ".b");
-  const Tensor w = fixture.get(prefix + ".w").clone();
+  const Tensor x = fixture.given(prefix + ".x"), b = fixture.given(prefix + ".b");
+  const Tensor w = fixture.given(prefix + ".w");
   w[0] *= Scalar(1.01);
   CHECK(relative_difference(transposed(x, w, b, options), fixture.get(prefix + ".y")) > tolerance);
 }
 
 TEST_CASE("dilated convolution agrees with PyTorch's, value and gradients") {
-  const Fixture fixture;
+  const LayerFixture fixture("spatial");
   int cases = 0;
   for (;; ++cases) {
     const std::string prefix = join("dilated.", cases);
@@ -295,9 +282,9 @@ TEST_CASE("dilated convolution agrees with PyTorch's, value and gradients") {
     Conv2dOptions options{
         .stride = setting(0), .padding = setting(1), .dilation = setting(2), .groups = setting(3)};
     Tape t(Mode::training);
-    const Var x = t.variable(fixture.get(prefix + ".x")),
-              w = t.variable(fixture.get(prefix + ".w")),
-              b = t.variable(fixture.get(prefix + ".b"));
+    const Var x = t.variable(fixture.given(prefix + ".x")),
+              w = t.variable(fixture.given(prefix + ".w")),
+              b = t.variable(fixture.given(prefix + ".b"));
     const Var y = conv2d(x, w, b, options);
     check_against(fixture, prefix, y, {{"x", x}, {"w", w}, {"b", b}});
   }
@@ -305,22 +292,22 @@ TEST_CASE("dilated convolution agrees with PyTorch's, value and gradients") {
 }
 
 TEST_CASE("pixel shuffles agree with PyTorch's, value and gradient") {
-  const Fixture fixture;
+  const LayerFixture fixture("spatial");
   for (const auto& [name, op] :
        {std::pair{"shuffle", &pixel_shuffle}, {"unshuffle", &pixel_unshuffle}}) {
     Tape t(Mode::training);
-    const Var x = t.variable(fixture.get(join(name, ".x")));
+    const Var x = t.variable(fixture.given(join(name, ".x")));
     check_against(fixture, name, op(x, 2), {{"x", x}});
   }
 }
 
 TEST_CASE("squeeze and excitation agrees with PyTorch's, value and gradients") {
-  const Fixture fixture;
+  const LayerFixture fixture("spatial");
   Random init(1, Purpose::init);
   SqueezeExcite gate(6, 4, init);
-  for (Parameter* p : gate.parameters()) p->value.copy_from(fixture.get("gate." + p->name));
+  for (Parameter* p : gate.parameters()) p->value.copy_from(fixture.given("gate." + p->name));
   Tape t(Mode::training);
-  const Var x = t.variable(fixture.get("gate.x"));
+  const Var x = t.variable(fixture.given("gate.x"));
   check_against(fixture, "gate", gate.forward(x), {{"x", x}});
   for (const Parameter* p : gate.parameters()) {
     INFO(p->name);
@@ -329,14 +316,14 @@ TEST_CASE("squeeze and excitation agrees with PyTorch's, value and gradients") {
 }
 
 TEST_CASE("losses on pictures agree with PyTorch's, value and gradients") {
-  const Fixture fixture;
+  const LayerFixture fixture("spatial");
   Tape t(Mode::training);
-  const Var logits = t.variable(fixture.get("pixel_loss.x"));
+  const Var logits = t.variable(fixture.given("pixel_loss.x"));
   const Var labels = t.constant(fixture.get("pixel_loss.labels"));
   check_against(fixture, "pixel_loss", cross_entropy(logits, labels, 0.1F), {{"x", logits}});
   Tape other(Mode::training);
-  const Var x = other.variable(fixture.get("square_loss.x"));
-  const Var target = other.variable(fixture.get("square_loss.target"));
+  const Var x = other.variable(fixture.given("square_loss.x"));
+  const Var target = other.variable(fixture.given("square_loss.target"));
   check_against(fixture, "square_loss", mean_squared_error(x, target),
                 {{"x", x}, {"target", target}});
 }

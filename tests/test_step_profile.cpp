@@ -77,9 +77,10 @@ TEST_CASE("a profile counts every multiply-accumulate in every direction") {
   const int64_t all = total_cost(graph).macs * batch_size, first = cost[0].macs * batch_size;
   REQUIRE(first > 0);
   CHECK(macs_in(profile, Direction::forward) == all);
-  CHECK(macs_in(profile, Direction::backward_weights) == all);
-  CHECK(macs_in(profile, Direction::backward_data) == all - first);  // no gradient of pictures
-  CHECK(profile.macs() == 3 * all - first);
+  CHECK(macs_in(profile, Direction::backward) > 0);  // of convolutions that batch norm follows
+  CHECK(macs_in(profile, Direction::backward_weights) > 0);
+  CHECK(macs_in(profile, Direction::backward_data) > 0);
+  CHECK(profile.macs() == 3 * all - first);  // no gradient of pictures
   for (const StepFigures& step : profile.steps()) CHECK(step.runs == 1);
 
   trained(graph, &profile);
@@ -92,11 +93,6 @@ TEST_CASE("a profile names steps by their layers and says what ran in them") {
   const Graph graph = trace(*net, net->input);
   StepProfile profile;
   trained(graph, &profile);
-  const StepFigures& norm = figures_of(profile, "a.bn", Direction::forward);
-  CHECK(norm.operation == "batch_norm + relu");
-  CHECK(norm.kernel.empty());
-  CHECK(norm.bytes == (2 * 3 * 6 * 6 * 8 + 4 * 8) * static_cast<int64_t>(sizeof(Scalar)));
-
   const ConvShape shape{.n = batch_size,
                         .h = 6,
                         .w = 6,
@@ -110,12 +106,16 @@ TEST_CASE("a profile names steps by their layers and says what ran in them") {
                         .padding = 1,
                         .dilation = 1,
                         .groups = 1};
-  CHECK(figures_of(profile, "a.conv", Direction::forward).kernel == conv_forward_row(shape));
-  const StepFigures& weights = figures_of(profile, "a.conv", Direction::backward_weights);
-  CHECK(weights.kernel == conv_backward_weights_row(shape));
-  CHECK(weights.out == Shape{batch_size, 6, 6, 8});
-  // The pictures, the gradient of the result and that of the weights.
-  CHECK(weights.bytes == (3 * 36 * 3 + 3 * 36 * 8 + 8 * 27) * static_cast<int64_t>(sizeof(Scalar)));
+  const StepFigures& forward = figures_of(profile, "a.conv", Direction::forward);
+  CHECK(forward.operation == "conv2d + batch_norm + relu");
+  CHECK(forward.kernel == conv_forward_row(shape));
+  CHECK(forward.out == Shape{batch_size, 6, 6, 8});
+  const int64_t x = 3 * 36 * 3, y = 3 * 36 * 8, w = 8 * 27, numbers = sizeof(Scalar);
+  CHECK(forward.bytes == (x + w + 4 * 8 + y) * numbers);
+  const StepFigures& backward = figures_of(profile, "a.conv", Direction::backward);
+  CHECK(backward.kernel == conv_backward_data_row(shape) + ", " + conv_backward_weights_row(shape));
+  // The pictures, the weights, the gradient of the result, those of the weights, gamma and beta.
+  CHECK(backward.bytes == (x + w + y + w + 2 * 8) * numbers);
   std::vector<std::string> others;
   for (const auto& [what, seconds] : profile.others()) others.push_back(what);
   CHECK(others == std::vector<std::string>{"check of numbers", "update of weights"});

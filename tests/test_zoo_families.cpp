@@ -35,6 +35,9 @@ Build igc(int depth, int L, int M) {
 Build igc_residual(int depth, int L, int M, zoo::Secondary secondary) {
   return [=](const zoo::Spec& s) { return zoo::igc_residual(s, depth, L, M, secondary); };
 }
+Build vgg_chenyaofo(int depth) {
+  return [=](const zoo::Spec& s) { return zoo::vgg_chenyaofo(s, depth); };
+}
 Build densenet(int depth, int growth) {
   return [=](const zoo::Spec& s) { return zoo::densenet(s, depth, growth); };
 }
@@ -85,7 +88,10 @@ TEST_CASE("depths and growths without a name have their papers' counts", "[slow]
           {igc_residual(20, 450, 2, released), {21'485'710, 4'974'372'000}},
           {[](const zoo::Spec& s) { return zoo::densenet(s, 40, 12, 24); },
            {1'059'298, 282'917'328}},
-          {[](const zoo::Spec& s) { return zoo::vgg_chenyaofo(s, 16); }, {15'253'578, 313'725'952}},
+          {vgg_chenyaofo(11), {9'756'426, 153'293'824}},
+          {vgg_chenyaofo(13), {9'941'322, 228'791'296}},
+          {vgg_chenyaofo(16), {15'253'578, 313'725'952}},
+          {vgg_chenyaofo(19), {20'565'834, 398'660'608}},
           {[](const zoo::Spec& s) { return zoo::resnet_kuangliu(s, 18); },
            {11'173'962, 555'422'720}},
           {[](const zoo::Spec& s) { return zoo::resnet_kuangliu(s, 50); },
@@ -131,15 +137,16 @@ TEST_CASE("depths, growths and groups that no network has are refused") {
 }
 
 TEST_CASE("widths and pictures that leave a layer nothing are refused by its name") {
-  CHECK(error_of([] { zoo::make("igc_l24m2", {.width = 0.02F}); }) ==
-        "igc_l24m2: width 0.02 leaves none of the 24 primary groups");
+  CHECK(
+      error_of([] { zoo::make("igc_l24m2", {.width = 0.02F}); }) ==
+      "igc_l24m2: width 0.02 leaves layer1 none of its 24 primary groups, should leave at least 1");
   CHECK(error_of([] { zoo::make("igcv3", {.width = 0.03F}); }) ==
-        "igcv3: width 0.03 leaves layer1 none of its 16 channels");
+        "igcv3: width 0.03 leaves layer1 none of its 16 channels, should leave at least 1");
   CHECK(error_of([] { zoo::make("densenet_bc100", {.width = 0.04F}); }) ==
         "densenet_bc100: width 0.04 leaves features.denseblock1.denselayer1 none of its 12 "
-        "channels");
+        "channels, should leave at least 1");
   CHECK(error_of([] { zoo::make("resnet164", {.width = 0.03F}); }) ==
-        "resnet164: width 0.03 leaves conv1 none of its 16 channels");
+        "resnet164: width 0.03 leaves conv1 none of its 16 channels, should leave at least 1");
   CHECK(error_of([] {
           zoo::make("resnet9", {.input = {28, 32, 3}});
         }) == "resnet9: pictures of 28x32 are too small, should be at least 32x32");

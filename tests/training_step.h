@@ -9,16 +9,13 @@
 #include "engine/error.h"
 #include "engine/layer.h"
 #include "engine/tensor_file.h"
+#include "tests/known_number.h"
 
 namespace bonsai::testing {
 
-// Uniform in [-1, 1), multiples of 2^-23: the finish of SplitMix64 over positions.
-inline Scalar known_number(uint64_t stream, uint64_t position) {
-  uint64_t x = (stream << 32) + position;
-  x = (x ^ (x >> 30)) * 0xBF58476D1CE4E5B9;
-  x = (x ^ (x >> 27)) * 0x94D049BB133111EB;
-  x = (x ^ (x >> 31)) >> 40;
-  return static_cast<Scalar>(static_cast<double>(x) / 0x1p23 - 1);
+// The shape that PyTorch has for [out, kh, kw, in] and others.
+inline Shape in_pytorch(const Shape& s) {
+  return s.size() == 4 ? Shape{s[0], s[3], s[1], s[2]} : s;
 }
 
 // Convolution weights from PyTorch's [out, in, kh, kw] to [out, kh, kw, in]; others as they are.
@@ -45,8 +42,8 @@ inline void set_known_weights(Layer& net) {
   for (Parameter* p : net.parameters()) {
     if (!p->trainable) continue;
     const Shape& shape = p->value.shape();
-    const bool convolution = shape.size() == 4, vector = shape.size() == 1;
-    Tensor w(convolution ? Shape{shape[0], shape[3], shape[1], shape[2]} : shape);
+    const bool vector = shape.size() == 1;
+    Tensor w(in_pytorch(shape));
     const double bound = std::sqrt(6.0 * shape[0] / static_cast<double>(w.size()));
     for (size_t i = 0; i < w.size(); ++i) {
       const Scalar x = known_number(stream, i);
@@ -59,7 +56,7 @@ inline void set_known_weights(Layer& net) {
 
 // A gradient as the file holds it: sums over the outputs when there are many numbers.
 inline Tensor folded(const Tensor& gradient, size_t position) {
-  if (gradient.rank() == 1 || gradient.size() <= 256) return gradient;
+  if (gradient.rank() == 1 || gradient.size() <= 64) return gradient;
   Shape shape = gradient.shape();
   const int out = shape[0];
   shape[0] = 1;
@@ -79,10 +76,14 @@ class StepInPyTorch {
       : file_(read_tensor_file(join(BONSAI_FIXTURES "/", name, ".safetensors"))) {}
 
   const Tensor& get(const std::string& name) const { return file_.tensor(name); }
-  // "grad" or "buffer", by position.
-  Tensor get(const std::string& kind, size_t position) const {
-    const std::string digits = std::to_string(position);
-    return turned(get(kind + "." + std::string(3 - digits.size(), '0') + digits));
+  // The tensor of this shape, as it is here, that begins at a position in "gradients" or "buffers".
+  Tensor get(const std::string& name, size_t begin, const Shape& shape) const {
+    const Tensor& all = get(name);
+    Tensor part(in_pytorch(shape));
+    require(begin + part.size() <= all.size(), "the fixture holds ", all.size(), " numbers of ",
+            name, ", should be at least ", begin + part.size());
+    for (size_t i = 0; i < part.size(); ++i) part[i] = all[begin + i];
+    return turned(part);
   }
   Tensor pictures() const {
     const Tensor& x = get("x");
@@ -100,7 +101,6 @@ class StepInPyTorch {
     for (int i = 0; i < count; ++i) labels[static_cast<size_t>(i)] = static_cast<Scalar>(i);
     return labels;
   }
-  size_t tensors() const { return file_.tensors.size(); }
 
  private:
   TensorFile file_;

@@ -14,4 +14,13 @@ void add_conv_bn(Sequential& layers, int in, int out, int kernel, ConvOptions op
 void add_conv_bn(Sequential& layers, int number, int in, int out, int kernel, ConvOptions options,
                  Random& init);
 
+// Both without a number, and an activation.
+template <class Activation>
+struct ConvBnThen : Sequential {
+  ConvBnThen(int in, int out, int kernel, const ConvOptions& options, Random& init) {
+    add_conv_bn(*this, in, out, kernel, options, init);
+    add<Activation>();
+  }
+};
+
 }  // namespace bonsai::zoo

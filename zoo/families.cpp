@@ -129,7 +129,8 @@ std::vector<Family> mobile_families() {
   return {
       {"mobilenet", mobilenet_paper, cifar, itself, one(mobilenet)},
       {"mobilenet_224", mobilenet_paper, imagenet, itself, one(mobilenet_224)},
-      {"mobilenet_v2", mobilenet_v2_paper, cifar, itself, one(mobilenet_v2)},
+      {"mobilenet_v2", mobilenet_v2_paper, cifar, itself,
+       [](const Spec& s, const Numbers&) { return mobilenet_v2(s); }},
       {"mobilenet_v2_224", mobilenet_v2_paper, imagenet, itself, one(mobilenet_v2_224)},
       {"shufflenet", shufflenet_paper, cifar, itself,
        [](const Spec& s, const Numbers&) { return shufflenet(s, 3); }},

@@ -8,6 +8,7 @@
 #include "layers/basic.h"
 #include "layers/init.h"
 #include "zoo/conv_bn.h"
+#include "zoo/residual.h"
 
 namespace bonsai::zoo {
 namespace {
@@ -35,9 +36,9 @@ struct Block : Sequential {
   }
 };
 
-class Residual : public Sequential {
- public:
-  Residual(int in, int out, int stride, int L, Secondary secondary, Random& init) {
+// Two blocks beside an identity.
+struct ResidualBlock : Residual {
+  ResidualBlock(int in, int out, int stride, int L, Secondary secondary, Random& init) {
     const int M = (secondary == Secondary::exact ? out : in) / L;
     add_named<Block>("block1", in, out, stride, Groups{L, M}, init);
     add_named<Relu>("relu");
@@ -45,16 +46,8 @@ class Residual : public Sequential {
     if (in == out) return;
     auto shortcut = std::make_unique<Sequential>();
     add_conv_bn(*shortcut, in, out, 1, {.stride = stride, .groups = L}, init);
-    shortcut_ = &adopt("downsample", std::move(shortcut));
+    set_shortcut(std::move(shortcut));
   }
-
-  Var forward(Var x) override {
-    const Var y = Sequential::forward(x);
-    return relu(bonsai::add(y, shortcut_ != nullptr ? shortcut_->forward(x) : x));
-  }
-
- private:
-  Layer* shortcut_ = nullptr;
 };
 
 struct Stage {
@@ -86,7 +79,7 @@ std::unique_ptr<Layer> make_stage(const Plan& plan, const Stage& stage, int in, 
   for (int b = 0; b < stage.blocks; ++b) {
     const int from = b == 0 ? in : stage.width, stride = b == 0 ? stage.stride : 1;
     if (plan.residual) {
-      layers->add<Residual>(from, stage.width, stride, stage.L, plan.secondary, init);
+      layers->add<ResidualBlock>(from, stage.width, stride, stage.L, plan.secondary, init);
     } else {
       layers->add<Block>(from, stage.width, stride, Groups{stage.L, stage.width / stage.L}, init);
       layers->add<Relu>();
@@ -116,8 +109,8 @@ int scaled_groups(const Spec& spec, int L, int M) {
           " channels, both should be at least 1");
   spec.whole(double{spec.width} * L * M, "conv1");  // refuses what is far too wide
   const int groups = static_cast<int>(std::lround(static_cast<float>(L) * spec.width));
-  require(groups >= 1, spec.name, ": width ", spec.width, " leaves none of the ", L,
-          " primary groups");
+  require(groups >= 1, spec.name, ": width ", spec.width, " leaves layer1 none of its ", L,
+          " primary groups, should leave at least 1");
   return groups;
 }
 

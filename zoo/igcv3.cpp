@@ -44,13 +44,6 @@ int scaled_even(const Spec& spec, int channels, const std::string& layer) {
   return result + result % 2;
 }
 
-struct ConvBnRelu6 : Sequential {
-  ConvBnRelu6(int in, int out, int kernel, int stride, Random& init) {
-    add_conv_bn(*this, in, out, kernel, {.stride = stride}, init);
-    add<Relu6>();
-  }
-};
-
 // first: the strides of the stem and of the row of 24 channels.
 std::unique_ptr<Layer> make_network(const Spec& spec, int first, int last,
                                     Permutations permutations) {
@@ -58,7 +51,8 @@ std::unique_ptr<Layer> make_network(const Spec& spec, int first, int last,
                       {6, 96, 6, 1}, {6, 160, 6, 2},    {6, 320, 1, 1}};
   auto net = std::make_unique<Sequential>();
   int in = scaled_even(spec, 32, "stem"), number = 0;
-  net->add_named<ConvBnRelu6>("stem", spec.input[2], in, 3, first, spec.init);
+  net->add_named<ConvBnThen<Relu6>>("stem", spec.input[2], in, 3, ConvOptions{.stride = first},
+                                    spec.init);
   for (const Row& row : rows) {
     const std::string name = join("layer", ++number);
     const int out = scaled_even(spec, row.channels, name);
@@ -71,7 +65,7 @@ std::unique_ptr<Layer> make_network(const Spec& spec, int first, int last,
     net->append(name, std::move(stage));
   }
   if (spec.width > 1) last = spec.scaled(last, "last");
-  net->add_named<ConvBnRelu6>("last", in, last, 1, 1, spec.init);
+  net->add_named<ConvBnThen<Relu6>>("last", in, last, 1, ConvOptions{}, spec.init);
   net->add_named<GlobalAveragePool>("pool");
   net->add_named<Linear>("fc", last, spec.classes, spec.init);
   for (Parameter* p : net->parameters()) {

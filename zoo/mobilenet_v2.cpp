@@ -26,12 +26,7 @@ int scaled(const Spec& spec, int channels, double width, const std::string& laye
   return spec.whole(rounded < 0.9 * wanted ? rounded + 8 : rounded, layer);
 }
 
-struct ConvBnRelu6 : Sequential {
-  ConvBnRelu6(int in, int out, int kernel, const ConvOptions& options, Random& init) {
-    add_conv_bn(*this, in, out, kernel, options, init);
-    add<Relu6>();
-  }
-};
+using ConvBnRelu6 = ConvBnThen<Relu6>;
 
 class InvertedResidual : public Module {
  public:
@@ -64,7 +59,7 @@ void draw(Layer& net, Random& init) {
 }
 
 std::unique_ptr<Layer> make_network(const Spec& spec, int stem_stride,
-                                    const std::vector<Row>& table) {
+                                    const std::vector<Row>& table, int last) {
   auto features = std::make_unique<Sequential>();
   const auto width_of = [&](int channels, double width) {
     return scaled(spec, channels, width, join("features.", features->size()));
@@ -78,7 +73,7 @@ std::unique_ptr<Layer> make_network(const Spec& spec, int stem_stride,
       in = out;
     }
   }
-  const int last = width_of(1280, std::max(1.0, double{spec.width}));
+  last = width_of(last, std::max(1.0, double{spec.width}));
   features->add<ConvBnRelu6>(in, last, 1, ConvOptions{}, spec.init);
   auto classifier = std::make_unique<Sequential>();
   classifier->add<Dropout>(0.2F);
@@ -93,16 +88,16 @@ std::unique_ptr<Layer> make_network(const Spec& spec, int stem_stride,
 
 }  // namespace
 
-std::unique_ptr<Layer> mobilenet_v2(const Spec& spec) {
+std::unique_ptr<Layer> mobilenet_v2(const Spec& spec, int last) {
   spec.require_size(8);
   std::vector<Row> table = rows;
   table[1].stride = 1;
-  return make_network(spec, 1, table);
+  return make_network(spec, 1, table, last);
 }
 
 std::unique_ptr<Layer> mobilenet_v2_224(const Spec& spec) {
   spec.require_size(32);
-  return make_network(spec, 2, rows);
+  return make_network(spec, 2, rows, 1280);
 }
 
 }  // namespace bonsai::zoo

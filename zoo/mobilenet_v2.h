@@ -16,8 +16,9 @@
 namespace bonsai::zoo {
 
 // For pictures of 32x32: the first convolution and the row of 24 channels keep the size, which
-// leaves a map of 4x4 in the end (chenyaofo's pytorch-cifar-models).
-std::unique_ptr<Layer> mobilenet_v2(const Spec& spec);
+// leaves a map of 4x4 in the end (chenyaofo's pytorch-cifar-models). The last convolution has
+// `last` channels, or more when Spec::width is above 1.
+std::unique_ptr<Layer> mobilenet_v2(const Spec& spec, int last = 1280);
 
 // For pictures of 224x224 (table 2).
 std::unique_ptr<Layer> mobilenet_v2_224(const Spec& spec);

@@ -7,6 +7,7 @@
 #include "layers/basic.h"
 #include "layers/init.h"
 #include "zoo/conv_bn.h"
+#include "zoo/residual.h"
 
 namespace bonsai::zoo {
 namespace {
@@ -36,9 +37,8 @@ std::unique_ptr<Layer> projection_shortcut(int in, int out, int stride, Random& 
   return shortcut;
 }
 
-// Figure 5: the sequence is the branch that learns.
-class Block : public Sequential {
- public:
+// Figure 5.
+struct Block : Residual {
   Block(const Plan& plan, int in, int width, int stride, Random& init) {
     const int out = width * plan.expansion;
     if (plan.expansion == 1) {
@@ -54,18 +54,9 @@ class Block : public Sequential {
       add_conv_bn(*this, 3, width, out, 1, {}, init);
     }
     if (stride == 1 && in == out) return;
-    shortcut_ = &adopt("downsample", plan.shortcut == Shortcut::padded
-                                         ? padded_shortcut(in, out, stride)
-                                         : projection_shortcut(in, out, stride, init));
+    set_shortcut(plan.shortcut == Shortcut::padded ? padded_shortcut(in, out, stride)
+                                                   : projection_shortcut(in, out, stride, init));
   }
-
-  Var forward(Var x) override {
-    const Var y = Sequential::forward(x);
-    return relu(bonsai::add(y, shortcut_ != nullptr ? shortcut_->forward(x) : x));
-  }
-
- private:
-  Layer* shortcut_ = nullptr;
 };
 
 std::unique_ptr<Layer> make_network(const Spec& spec, const Plan& plan) {

@@ -77,20 +77,12 @@ class Unit : public Module {
   Layer *branch1_ = nullptr, *branch2_ = nullptr;
 };
 
-// The first and the last convolution.
-struct PlainConv : Sequential {
-  PlainConv(int in, int out, int kernel, const ConvOptions& options, Random& init) {
-    add_conv_bn(*this, in, out, kernel, options, init);
-    add<Relu>();
-  }
-};
-
 std::unique_ptr<Layer> make_network(const Spec& spec, int stem_stride) {
   const Widths widths = widths_of(spec);
   auto net = std::make_unique<Sequential>();
   int in = widths.first;
-  net->add_named<PlainConv>("conv1", spec.input[2], in, 3, ConvOptions{.stride = stem_stride},
-                            spec.init);
+  net->add_named<ConvBnThen<Relu>>("conv1", spec.input[2], in, 3,
+                                   ConvOptions{.stride = stem_stride}, spec.init);
   if (stem_stride == 2) {
     net->add_named<MaxPool>("maxpool", PoolOptions{.kernel = 3, .stride = 2, .padding = 1});
   }
@@ -102,7 +94,7 @@ std::unique_ptr<Layer> make_network(const Spec& spec, int stem_stride) {
     }
     net->append(join("stage", s + 2), std::move(stage));
   }
-  net->add_named<PlainConv>("conv5", in, widths.last, 1, ConvOptions{}, spec.init);
+  net->add_named<ConvBnThen<Relu>>("conv5", in, widths.last, 1, ConvOptions{}, spec.init);
   net->add_named<GlobalAveragePool>("pool");
   net->add_named<Linear>("fc", widths.last, spec.classes, spec.init);
   return net;

@@ -72,7 +72,8 @@ int Spec::scaled(int channels, const std::string& layer, int multiple) const {
   const double wanted = static_cast<double>(channels) * static_cast<double>(width);
   const double result = multiple * std::round(wanted / multiple);
   require(result >= 1, name, ": width ", width, " leaves ", layer, " none of its ", channels,
-          " channels", multiple == 1 ? "" : join(", which come in multiples of ", multiple));
+          " channels", multiple == 1 ? "" : join(", which come in multiples of ", multiple),
+          ", should leave at least ", multiple);
   return whole(result, layer);
 }
 

@@ -52,26 +52,6 @@ std::string escape(std::string_view text) {
   return safe;
 }
 
-std::string fixed(double value, int digits) {
-  if (!std::isfinite(value)) return std::isnan(value) ? "nan" : value < 0 ? "-inf" : "inf";
-  std::array<char, 64> text{};
-  const int length = std::snprintf(text.data(), text.size(), "%.*f", digits, value);
-  if (length >= static_cast<int>(text.size())) return "huge";
-  // A small negative number rounds to "-0.0".
-  const bool zero = std::string_view(text.data()).find_first_not_of("-0.") == std::string::npos;
-  return zero && text[0] == '-' ? text.data() + 1 : text.data();
-}
-
-std::string grouped(int64_t value) {
-  std::string digits = std::to_string(value);
-  const size_t first = digits[0] == '-' ? 1 : 0;
-  for (size_t at = digits.size(); at > first + 3;) {
-    at -= 3;
-    digits.insert(at, ",");
-  }
-  return digits;
-}
-
 std::string short_count(double value) { return scaled(value, 1000, ""); }
 
 std::string short_bytes(double bytes) { return scaled(bytes, 1000, "B"); }

@@ -1,15 +1,17 @@
 // Numbers and names as people read them, for the page and for the terminal.
 #pragma once
 
-#include <cstdint>
 #include <string>
 #include <string_view>
 
+#include "engine/text.h"
+
 namespace bonsai::report {
 
+using bonsai::fixed;
+using bonsai::grouped;
+
 std::string escape(std::string_view text);          // for HTML text and attribute values
-std::string fixed(double value, int digits);        // 3.14
-std::string grouped(int64_t value);                 // 1,234,567
 std::string short_count(double value);              // 1.23 M
 std::string short_bytes(double bytes);              // 4.56 MB (powers of 1000)
 std::string percent(double share, int digits = 1);  // 0.934 -> 93.4 %

@@ -101,6 +101,10 @@ void conv_backward_weights(const ConvBackwardWeights& call) {
   first_fit(backward_weights_table, call.shape).run(call);
 }
 
+bool conv_backward_weights_in_blocks(const ConvShape& shape) {
+  return first_fit(backward_weights_table, shape).run != conv_backward_weights_winograd;
+}
+
 std::string conv_forward_row(const ConvShape& shape) { return conv_forward_kernel(shape).name; }
 std::string conv_backward_data_row(const ConvShape& shape) {
   const auto& row = first_fit(backward_data_table, shape);

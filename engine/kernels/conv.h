@@ -95,6 +95,10 @@ void conv_backward_weights(const ConvBackwardWeights& call);
 ConvShape conv_sampled_part(const ConvShape& shape);
 void conv_forward_sampled(const ConvForward& call);
 
+// Whether that row of the backward-weights table may as well be given a few images at a time,
+// adding up: Winograd's has work of its own to do for every call.
+bool conv_backward_weights_in_blocks(const ConvShape& shape);
+
 // That row of the forward table.
 const ConvKernel<ConvForward>& conv_forward_kernel(const ConvShape& shape);
 // Which row that is, by name; what a row hands to another table it names too: "flipped winograd".

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "engine/kernels/processor.h"
 #include "engine/kernels/vector.h"
 
 namespace bonsai {
@@ -209,16 +210,10 @@ BONSAI_LANE_SET(any)
 
 const LaneKernels& lane_kernels() {
 #if defined(__x86_64__)
-  static const LaneKernels* const chosen = [] {
-    __builtin_cpu_init();
-    const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
-    if (avx2 && __builtin_cpu_supports("avx512f")) return &kernels_avx512;
-    return avx2 ? &kernels_avx2 : &kernels_any;
-  }();
-  return *chosen;
-#else
-  return kernels_any;
+  if (widest_vectors() == Vectors::avx512) return kernels_avx512;
+  if (widest_vectors() == Vectors::avx2) return kernels_avx2;
 #endif
+  return kernels_any;
 }
 
 }  // namespace bonsai

@@ -1,6 +1,8 @@
 #include "engine/kernels/norm.h"
 
 #include <algorithm>
+#include <numeric>
+#include <utility>
 
 #include "engine/kernels/columns.h"
 #include "engine/kernels/norm_loops.h"
@@ -74,35 +76,51 @@ NormVectors repeat(Repeated& repeated, const Normalisation& f, const Rows& x, bo
 
 }  // namespace
 
-void channel_moments(const Rows& x, double* mean, double* squares) {
+ChannelMoments::ChannelMoments(std::vector<int64_t> block_rows, int channels)
+    : rows_(std::move(block_rows)), first_{0}, chunk_(reduction_rows(channels)) {
+  for (const int64_t rows : rows_) first_.push_back(first_.back() + (rows + chunk_ - 1) / chunk_);
+  parts_ = Tensor::uninitialized({static_cast<int>(first_.back()), 2, channels});
+}
+
+void ChannelMoments::take(int block, const Rows& x) {
   const int channels = x.channels, repeats = row_repeats(channels), tile = channels * repeats;
-  const int64_t grain = reduction_rows(channels);
-  const int chunks = static_cast<int>((x.count + grain - 1) / grain);
-  const Tensor parts = Tensor::uninitialized({chunks, 2, channels});
-  parallel_ranges(x.count, grain, [&](int64_t begin, int64_t end) {
+  parallel_ranges(x.count, chunk_, [&](int64_t begin, int64_t end) {
     const int64_t rows = end - begin, n = rows * channels;
-    Scalar* memory = thread_scratch<Scalar>(0, static_cast<size_t>(grain * channels));
-    const Scalar* block = dense_rows(x, begin, rows, memory);
-    Scalar* chunk_mean = parts.data() + begin / grain * 2 * channels;
-    Scalar* chunk_squares = chunk_mean + channels;
+    const int64_t chunk = first_[static_cast<size_t>(block)] + begin / chunk_;
+    Scalar* memory = thread_scratch<Scalar>(0, static_cast<size_t>(chunk_ * channels));
+    const Scalar* values = dense_rows(x, begin, rows, memory);
+    Scalar* mean = parts_.data() + chunk * 2 * channels;
+    Scalar* squares = mean + channels;
     Scalar* sums = thread_scratch<Scalar>(2, static_cast<size_t>(tile) * 2);
     Scalar* means = sums + tile;
     std::fill_n(sums, tile, Scalar{0});
-    sum_channels(block, n, tile, sums);
-    fold_channels(sums, channels, repeats, chunk_mean);
-    for (int c = 0; c < channels; ++c) chunk_mean[c] /= static_cast<Scalar>(rows);
-    repeat_channels(chunk_mean, channels, repeats, means);
+    sum_channels(values, n, tile, sums);
+    fold_channels(sums, channels, repeats, mean);
+    for (int c = 0; c < channels; ++c) mean[c] /= static_cast<Scalar>(rows);
+    repeat_channels(mean, channels, repeats, means);
     std::fill_n(sums, tile, Scalar{0});
-    sum_squares(block, n, tile, means, sums);
-    fold_channels(sums, channels, repeats, chunk_squares);
+    sum_squares(values, n, tile, means, sums);
+    fold_channels(sums, channels, repeats, squares);
   });
+}
+
+int64_t ChannelMoments::rows() const {
+  return std::accumulate(rows_.begin(), rows_.end(), int64_t{0});
+}
+
+void ChannelMoments::merge(double* mean, double* squares) const {
+  const int channels = parts_.shape().back();
   std::fill_n(mean, channels, 0.0);
   std::fill_n(squares, channels, 0.0);
-  for (int chunk = 0; chunk < chunks; ++chunk) {
-    const int64_t before = chunk * grain, n = std::min(grain, x.count - before);
-    const Scalar* part = parts.data() + int64_t{chunk} * 2 * channels;
-    merge_moments(static_cast<double>(before), static_cast<double>(n), part, part + channels,
-                  channels, mean, squares);
+  const Scalar* part = parts_.data();
+  int64_t before = 0;
+  for (int64_t left : rows_) {
+    for (; left > 0; left -= chunk_, part += 2 * channels) {
+      const int64_t rows = std::min(chunk_, left);
+      merge_moments(static_cast<double>(before), static_cast<double>(rows), part, part + channels,
+                    channels, mean, squares);
+      before += rows;
+    }
   }
 }
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <vector>
 
 #include "engine/kernels/activation.h"
 #include "engine/tensor.h"
@@ -17,11 +18,25 @@ struct Rows {
   int64_t step;
 };
 
-// The mean and the sum of squared deviations of each channel of x: per cache-sized chunk in two
-// sweeps, then merged in chunk order in double precision (Chan, Golub, LeVeque 1979, "Updating
-// Formulae and a Pairwise Algorithm for Computing Sample Variances"), which neither loses digits to
-// a large mean nor depends on the number of threads.
-void channel_moments(const Rows& x, double* mean, double* squares);
+// The mean and the sum of squared deviations of each channel of a matrix that comes in blocks of
+// rows: per cache-sized chunk in two sweeps, then merged in order in double precision (Chan, Golub,
+// LeVeque 1979, "Updating Formulae and a Pairwise Algorithm for Computing Sample Variances"), which
+// neither loses digits to a large mean nor depends on the number of threads.
+class ChannelMoments {
+ public:
+  ChannelMoments(std::vector<int64_t> block_rows, int channels);
+
+  void take(int block, const Rows& x);  // different blocks on any threads, in any order
+
+  int64_t rows() const;
+  void merge(double* mean, double* squares) const;  // of all rows
+
+ private:
+  std::vector<int64_t> rows_;   // per block
+  std::vector<int64_t> first_;  // chunk of each block, and their number
+  int64_t chunk_;               // rows per chunk
+  Tensor parts_;                // [chunks, 2, C]
+};
 
 // y = f((x - mean) * scale + shift + added), with vectors of C
 struct Normalisation {

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "engine/kernels/processor.h"
 #include "engine/kernels/vector.h"
 #include "engine/parallel.h"
 #include "engine/stopwatch.h"
@@ -44,15 +45,15 @@ __attribute__((target("avx512f,avx2,fma"))) void avx512_loop(Scalar* numbers) {
   multiply_add<64>(numbers);
 }
 
-Loop quickest_loop() {
-  __builtin_cpu_init();
-  const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
-  if (avx2 && __builtin_cpu_supports("avx512f")) return {64, avx512_loop};
-  return avx2 ? Loop{32, avx2_loop} : Loop{16, plain_loop};
-}
-#else
-Loop quickest_loop() { return {16, plain_loop}; }
 #endif
+
+Loop quickest_loop() {
+#if defined(__x86_64__)
+  if (widest_vectors() == Vectors::avx512) return {64, avx512_loop};
+  if (widest_vectors() == Vectors::avx2) return {32, avx2_loop};
+#endif
+  return {16, plain_loop};
+}
 
 }  // namespace
 

@@ -3,6 +3,7 @@
 // keeps both arithmetic units of a core busy; AVX-512 has registers for 12 x 2, NEON for 8 x 2.
 #include "engine/kernels/tile.h"
 
+#include "engine/kernels/processor.h"
 #include "engine/kernels/vector.h"
 
 namespace bonsai {
@@ -102,8 +103,7 @@ template <int bytes, int vectors, int most>
                                       int64_t stride) {                                         \
     weights_tile_of<bytes, 1, rows>(x, offset, inputs, dy, pitch, count, dw, stride);           \
   }                                                                                             \
-  constexpr TileKernels kernels_##set = {#set,                                                  \
-                                         rows,                                                  \
+  constexpr TileKernels kernels_##set = {rows,                                                  \
                                          bytes / static_cast<int>(sizeof(Scalar)),              \
                                          forward_wide_##set,                                    \
                                          forward_narrow_##set,                                  \
@@ -122,13 +122,8 @@ BONSAI_TILE_KERNELS(neon, , 16, 8)
 
 const TileKernels* tile_kernels() {
 #if defined(__x86_64__)
-  static const TileKernels* const chosen = [] {
-    __builtin_cpu_init();
-    const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
-    if (avx2 && __builtin_cpu_supports("avx512f")) return &kernels_avx512;
-    return avx2 ? &kernels_avx2 : nullptr;
-  }();
-  return chosen;
+  if (widest_vectors() == Vectors::baseline) return nullptr;
+  return widest_vectors() == Vectors::avx512 ? &kernels_avx512 : &kernels_avx2;
 #elif defined(__aarch64__)
   return &kernels_neon;
 #else

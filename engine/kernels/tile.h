@@ -10,7 +10,6 @@
 namespace bonsai {
 
 struct TileKernels {
-  const char* name;
   int pixels;  // rows of a tile
   int lanes;   // scalars in a vector
 

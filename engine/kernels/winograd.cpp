@@ -4,9 +4,7 @@
 // and odd powers are shared.
 #include "engine/kernels/winograd.h"
 
-#include <string_view>
-
-#include "engine/kernels/tile.h"
+#include "engine/kernels/processor.h"
 #include "engine/kernels/vector.h"
 
 namespace bonsai {
@@ -172,12 +170,8 @@ BONSAI_WINOGRAD_KERNELS(neon, , 16)
 
 const WinogradKernels* winograd_kernels() {
 #if defined(__x86_64__)
-  static const WinogradKernels* const chosen = []() -> const WinogradKernels* {
-    const TileKernels* tile = tile_kernels();
-    if (tile == nullptr) return nullptr;
-    return std::string_view(tile->name) == "avx512" ? &kernels_avx512 : &kernels_avx2;
-  }();
-  return chosen;
+  if (widest_vectors() == Vectors::baseline) return nullptr;
+  return widest_vectors() == Vectors::avx512 ? &kernels_avx512 : &kernels_avx2;
 #elif defined(__aarch64__)
   return &kernels_neon;
 #else

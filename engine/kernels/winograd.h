@@ -45,7 +45,7 @@ struct WinogradKernels {
   WinogradTransform gradient;  // 36 planes -> 3x3 weights' gradient
 };
 
-// For the instruction set of tile_kernels(); null where that is null.
+// Null where tile_kernels() is null, whose tiles multiply the planes.
 const WinogradKernels* winograd_kernels();
 
 }  // namespace bonsai

@@ -7,12 +7,12 @@
 //   dx = gamma / sqrt(var + eps) * (dy - dbeta / n - z dgamma / n)    the last two: training only
 // On a tape an addition and an activation that follow are computed in the same passes:
 //   y = f(batch_norm(x) + r)
+#include "engine/ops/batch_norm.h"
+
 #include <algorithm>
 #include <cmath>
 #include <memory>
 
-#include "engine/kernels/norm.h"
-#include "engine/ops.h"
 #include "engine/ops/activation.h"
 #include "engine/ops/operands.h"
 #include "engine/ops/registry.h"
@@ -23,203 +23,219 @@ namespace {
 
 constexpr int64_t grain = 1 << 15;
 constexpr std::string_view vector_names[] = {"x", "gamma", "beta", "the mean", "the variance"};
+enum Rest : size_t { gamma, beta, running_mean, running_variance, added };  // inputs after x
 
-class BatchNorm : public Op {
- public:
-  // With `adds`, input 5 is added to the result before the activation.
-  explicit BatchNorm(const BatchNormOptions& options, bool adds = false,
-                     const Activation& activation = {})
-      : options_(options), adds_(adds), activation_(activation) {
-    require(options.eps > 0, "batch_norm: eps is ", options.eps, ", should be above 0");
-    require(options.momentum >= 0 && options.momentum <= 1, "batch_norm: momentum is ",
-            options.momentum, ", should be 0 to 1");
+Rows rows_of(const Tensor& x) {
+  return {
+      .data = x.data(), .count = rows(x), .channels = channels(x.shape()), .step = x.row_step()};
+}
+
+void move(Scalar& running, double keep, double batch) {
+  running = static_cast<Scalar>(keep * running + (1 - keep) * batch);
+}
+
+void give(const Gradient& gradient, const double* sums, int c) {
+  if (!gradient.wanted()) return;
+  Scalar* d = gradient.data();
+  for (int i = 0; i < c; ++i) {
+    const auto sum = static_cast<Scalar>(sums[i]);
+    d[i] = gradient.fresh ? sum : d[i] + sum;
   }
-
-  std::string_view name() const override { return "batch_norm"; }
-
-  Shape infer(std::span<const Shape> in) const override {
-    require_inputs("batch_norm", in, adds_ ? 6 : 5);
-    require(in[0].size() >= 2 && channels(in[0]) > 0, "batch_norm: the input has shape ", in[0],
-            ", should be [N, ..., C]");
-    for (size_t i = 1; i < 5; ++i) {
-      require_vector("batch_norm", vector_names[i], in[i], channels(in[0]));
-    }
-    return in[0];
-  }
-
-  void forward(std::span<const Tensor> in, Tensor& out, const Pass& pass) const override {
-    const int c = channels(out.shape());
-    Scalar* vectors = thread_scratch<Scalar>(3, static_cast<size_t>(c) * 3);
-    Scalar *mean = vectors, *inverse = vectors + c, *scale = vectors + 2 * c;
-    if (pass.training) {
-      batch_statistics(in, mean, inverse);
-    } else {
-      std::copy_n(in[3].data(), c, mean);
-      inverse_deviation(in[4].data(), c, inverse);
-    }
-    if (pass.training && pass.save != nullptr) {
-      pass.save->push_back(Tensor::view(mean, {c}).clone());
-      pass.save->push_back(Tensor::view(inverse, {c}).clone());
-    }
-    normalize_rows(rows_of(in[0]), normalisation(in, mean, inverse, scale),
-                   adds_ ? in[5].data() : nullptr, out.data());
-  }
-
-  void backward(std::span<const Tensor> in, const Tensor& out, std::span<const Tensor> saved,
-                const Tensor& grad_out, std::span<const Gradient> grad) const override {
-    const int c = channels(in[0].shape());
-    const bool training = !saved.empty();
-    Scalar* vectors = thread_scratch<Scalar>(3, static_cast<size_t>(c) * 5);
-    Scalar *inverse = vectors, *scale = vectors + c, *a = vectors + 2 * c, *b = vectors + 3 * c,
-           *d = vectors + 4 * c;
-    const Scalar* mean = training ? saved[0].data() : in[3].data();
-    if (training) {
-      std::copy_n(saved[1].data(), c, inverse);
-    } else {
-      inverse_deviation(in[4].data(), c, inverse);
-    }
-    const Rows x = rows_of(in[0]);
-    Normalisation f = normalisation(in, mean, inverse, scale);
-    Tensor dz = grad_out;
-    if (adds_) {
-      dz = before_activation(out, grad_out, grad[5]);
-      f.activation = {};
-    }
-    std::vector<double> sums(static_cast<size_t>(c) * 2);
-    double *plain = sums.data(), *centred = plain + c;
-    if (training || grad[1].wanted() || grad[2].wanted()) {
-      gradient_sums(x, f, dz.data(), plain, centred);
-    }
-    const double share = training ? 1.0 / static_cast<double>(x.count) : 0.0;
-    for (int i = 0; i < c; ++i) {
-      const double slope = double{inverse[i]} * double{in[1].data()[i]};
-      a[i] = static_cast<Scalar>(slope);
-      b[i] = static_cast<Scalar>(-slope * inverse[i] * inverse[i] * centred[i] * share);
-      d[i] = static_cast<Scalar>(-slope * plain[i] * share);
-      centred[i] *= inverse[i];
-    }
-    if (grad[0].wanted()) {
-      normalize_rows_back(x, f, dz.data(), a, b, d, rows_of(*grad[0].tensor), !grad[0].fresh);
-    }
-    if (adds_) give_sum(grad[5], dz);
-    give(grad[1], centred, c);
-    give(grad[2], plain, c);
-  }
-
-  // With something added, the mask of the activation is taken from the result.
-  bool backward_reads(size_t which) const override { return which < 5; }
-  bool backward_reads_result() const override {
-    return adds_ && activation_.kind != Activation::none;
-  }
-
-  bool takes_columns(size_t which) const override { return which == 0; }
-
-  OpPtr followed_by(const Op& reader, size_t) const override {
-    if (activation_.kind != Activation::none) return nullptr;
-    if (reader.name() == "add" && reader.attributes().empty() && !adds_) {
-      return std::make_shared<BatchNorm>(options_, true);
-    }
-    const Activation* f = as_activation(reader);
-    if (f == nullptr || !follows_from_input(f->kind)) return nullptr;
-    if (adds_ && !follows_from_result(f->kind)) return nullptr;
-    return std::make_shared<BatchNorm>(options_, adds_, *f);
-  }
-
-  void ties(const Node& node, std::span<const Shape> shapes, Channels& channels) const override {
-    for (size_t i = 0; i < 5; ++i) tie_through(node, i, shapes, channels);
-  }
-
-  Attributes attributes() const override {
-    return {{"eps", double{options_.eps}}, {"momentum", double{options_.momentum}}};
-  }
-
- private:
-  // The batch's mean and 1 / sqrt(var + eps); moves the running statistics.
-  void batch_statistics(std::span<const Tensor> in, Scalar* mean, Scalar* inverse) const {
-    const int c = channels(in[0].shape());
-    const int64_t n = rows(in[0]);
-    require(n >= 2, "batch_norm: the input ", in[0].shape(),
-            " has one value per channel, training needs more: use larger batches");
-    std::vector<double> moments(static_cast<size_t>(c) * 2);
-    double *batch_mean = moments.data(), *squares = batch_mean + c;
-    channel_moments(rows_of(in[0]), batch_mean, squares);
-    const double keep = 1 - double{options_.momentum}, count = static_cast<double>(n);
-    for (int i = 0; i < c; ++i) {
-      mean[i] = static_cast<Scalar>(batch_mean[i]);
-      inverse[i] = static_cast<Scalar>(1 / std::sqrt(squares[i] / count + options_.eps));
-      move(in[3].data()[i], keep, batch_mean[i]);
-      move(in[4].data()[i], keep, squares[i] / (count - 1));
-    }
-  }
-
-  static Rows rows_of(const Tensor& x) {
-    return {
-        .data = x.data(), .count = rows(x), .channels = channels(x.shape()), .step = x.row_step()};
-  }
-
-  // The derivative by the sum that the activation took: in the memory of the added input's, if
-  // that is unwritten.
-  Tensor before_activation(const Tensor& out, const Tensor& grad_out, const Gradient& added) const {
-    if (activation_.kind == Activation::none) return grad_out;
-    const bool in_place = added.wanted() && added.fresh;
-    const Tensor dz = in_place ? *added.tensor : Tensor::uninitialized(out.shape());
-    parallel_ranges(static_cast<int64_t>(out.size()), grain, [&](int64_t begin, int64_t end) {
-      const Scalar* y = out.data() + begin;
-      activate_backward(activation_, y, y, grad_out.data() + begin, dz.data() + begin, end - begin,
-                        false);
-    });
-    return dz;
-  }
-
-  static void give_sum(const Gradient& added, const Tensor& dz) {
-    if (!added.wanted() || added.data() == dz.data()) return;
-    parallel_ranges(static_cast<int64_t>(dz.size()), grain, [&](int64_t begin, int64_t end) {
-      const Scalar* share = dz.data() + begin;
-      activate_backward({}, share, share, share, added.data() + begin, end - begin, !added.fresh);
-    });
-  }
-
-  // `scale` is written.
-  Normalisation normalisation(std::span<const Tensor> in, const Scalar* mean, const Scalar* inverse,
-                              Scalar* scale) const {
-    for (int i = 0; i < channels(in[0].shape()); ++i) scale[i] = inverse[i] * in[1].data()[i];
-    return {.mean = mean, .scale = scale, .shift = in[2].data(), .activation = activation_};
-  }
-
-  static void move(Scalar& running, double keep, double batch) {
-    running = static_cast<Scalar>(keep * running + (1 - keep) * batch);
-  }
-
-  void inverse_deviation(const Scalar* var, int c, Scalar* inverse) const {
-    for (int i = 0; i < c; ++i) {
-      inverse[i] = static_cast<Scalar>(1 / std::sqrt(double{var[i]} + options_.eps));
-    }
-  }
-
-  static void give(const Gradient& gradient, const double* sums, int c) {
-    if (!gradient.wanted()) return;
-    Scalar* d = gradient.data();
-    for (int i = 0; i < c; ++i) {
-      const auto sum = static_cast<Scalar>(sums[i]);
-      d[i] = gradient.fresh ? sum : d[i] + sum;
-    }
-  }
-
-  BatchNormOptions options_;
-  bool adds_;
-  Activation activation_;
-};
+}
 
 }  // namespace
+
+BatchNormOp::BatchNormOp(const BatchNormOptions& options, bool adds, const Activation& activation)
+    : options_(options), adds_(adds), activation_(activation) {
+  require(options.eps > 0, "batch_norm: eps is ", options.eps, ", should be above 0");
+  require(options.momentum >= 0 && options.momentum <= 1, "batch_norm: momentum is ",
+          options.momentum, ", should be 0 to 1");
+}
+
+Shape BatchNormOp::infer(std::span<const Shape> in) const {
+  require_inputs("batch_norm", in, 1 + rest());
+  require(in[0].size() >= 2 && channels(in[0]) > 0, "batch_norm: the input has shape ", in[0],
+          ", should be [N, ..., C]");
+  for (size_t i = 1; i < 5; ++i) {
+    require_vector("batch_norm", vector_names[i], in[i], channels(in[0]));
+  }
+  return in[0];
+}
+
+void BatchNormOp::forward(std::span<const Tensor> in, Tensor& out, const Pass& pass) const {
+  const Rows x = rows_of(in[0]);
+  const auto rest = in.subspan(1);
+  Scalar* memory = thread_scratch<Scalar>(1, static_cast<size_t>(x.channels) * 2);
+  if (pass.training) {
+    ChannelMoments moments({x.count}, x.channels);
+    moments.take(0, x);
+    of_batch(in[0].shape(), rest, moments, memory);
+    if (pass.save != nullptr) *pass.save = {Tensor::view(memory, {2, x.channels}).clone()};
+  } else {
+    running(rest, memory);
+  }
+  normalize(statistics(memory, x.channels), rest, x, 0, out);
+}
+
+void BatchNormOp::backward(std::span<const Tensor> in, const Tensor& out,
+                           std::span<const Tensor> saved, const Tensor& grad_out,
+                           std::span<const Gradient> grad) const {
+  const Rows x = rows_of(in[0]);
+  const auto rest = in.subspan(1);
+  const bool training = !saved.empty();
+  const Tensor memory = training ? saved[0] : Tensor::uninitialized({2, x.channels});
+  if (!training) running(rest, memory.data());
+  const Slopes by_x = slopes(training, statistics(memory.data(), x.channels), x, rest, out,
+                             grad_out, grad.subspan(1));
+  if (grad[0].wanted()) by_x.apply(x, 0, rows_of(*grad[0].tensor), !grad[0].fresh);
+  give_added(by_x, grad.subspan(1));
+}
+
+// With something added, the mask of the activation is taken from the result.
+bool BatchNormOp::backward_reads(size_t which) const { return which < 5; }
+bool BatchNormOp::backward_reads_result() const {
+  return adds_ && activation_.kind != Activation::none;
+}
+
+bool BatchNormOp::takes_columns(size_t which) const { return which == 0; }
+
+OpPtr BatchNormOp::followed_by(const Op& reader, size_t) const {
+  if (activation_.kind != Activation::none) return nullptr;
+  if (reader.name() == "add" && reader.attributes().empty() && !adds_) {
+    return std::make_shared<BatchNormOp>(options_, true);
+  }
+  const Activation* f = as_activation(reader);
+  if (f == nullptr || !follows_from_input(f->kind)) return nullptr;
+  if (adds_ && !follows_from_result(f->kind)) return nullptr;
+  return std::make_shared<BatchNormOp>(options_, adds_, *f);
+}
+
+void BatchNormOp::ties(const Node& node, std::span<const Shape> shapes, Channels& channels) const {
+  for (size_t i = 0; i < 5; ++i) tie_through(node, i, shapes, channels);
+}
+
+Attributes BatchNormOp::attributes() const {
+  return {{"eps", double{options_.eps}}, {"momentum", double{options_.momentum}}};
+}
+
+BatchNormOp::Statistics BatchNormOp::running(std::span<const Tensor> rest, Scalar* memory) const {
+  const int c = channels(rest[gamma].shape());
+  const Scalar* variance = rest[running_variance].data();
+  std::copy_n(rest[running_mean].data(), c, memory);
+  for (int i = 0; i < c; ++i) {
+    memory[c + i] = static_cast<Scalar>(1 / std::sqrt(double{variance[i]} + options_.eps));
+  }
+  return statistics(memory, c);
+}
+
+BatchNormOp::Statistics BatchNormOp::of_batch(const Shape& x, std::span<const Tensor> rest,
+                                              const ChannelMoments& moments, Scalar* memory) const {
+  const int c = channels(x);
+  require(moments.rows() >= 2, "batch_norm: the input ", x,
+          " has one value per channel, training needs more: use larger batches");
+  std::vector<double> sums(static_cast<size_t>(c) * 2);
+  double *mean = sums.data(), *squares = mean + c;
+  moments.merge(mean, squares);
+  const double keep = 1 - double{options_.momentum}, count = static_cast<double>(moments.rows());
+  for (int i = 0; i < c; ++i) {
+    memory[i] = static_cast<Scalar>(mean[i]);
+    memory[c + i] = static_cast<Scalar>(1 / std::sqrt(squares[i] / count + options_.eps));
+    move(rest[running_mean].data()[i], keep, mean[i]);
+    move(rest[running_variance].data()[i], keep, squares[i] / (count - 1));
+  }
+  return statistics(memory, c);
+}
+
+void BatchNormOp::normalize(const Statistics& statistics, std::span<const Tensor> rest,
+                            const Rows& x, int64_t first, const Tensor& y) const {
+  const int64_t begin = first * x.channels;
+  Scalar* scale = thread_scratch<Scalar>(3, static_cast<size_t>(x.channels));
+  normalize_rows(x, normalisation(statistics, rest, scale),
+                 adds_ ? rest[added].data() + begin : nullptr, y.data() + begin);
+}
+
+void BatchNormOp::Slopes::apply(const Rows& x, int64_t first, const Rows& dx, bool add) const {
+  const Scalar* a = vectors_.data() + x.channels;
+  normalize_rows_back(x, f_, dz_.data() + first * x.channels, a, a + x.channels, a + 2 * x.channels,
+                      dx, add);
+}
+
+BatchNormOp::Slopes BatchNormOp::slopes(bool training, const Statistics& statistics, const Rows& x,
+                                        std::span<const Tensor> rest, const Tensor& out,
+                                        const Tensor& grad_out,
+                                        std::span<const Gradient> grad) const {
+  const int c = x.channels;
+  Slopes slopes;
+  slopes.vectors_ = Tensor::uninitialized({4, c});
+  Scalar *scale = slopes.vectors_.data(), *a = scale + c, *b = a + c, *d = b + c;
+  slopes.f_ = normalisation(statistics, rest, scale);
+  slopes.dz_ = grad_out;
+  if (adds_) {
+    slopes.dz_ = before_activation(out, grad_out, grad[added]);
+    slopes.f_.activation = {};
+  }
+  std::vector<double> sums(static_cast<size_t>(c) * 2);
+  double *plain = sums.data(), *centred = plain + c;
+  if (training || grad[gamma].wanted() || grad[beta].wanted()) {
+    gradient_sums(x, slopes.f_, slopes.dz_.data(), plain, centred);
+  }
+  const double share = training ? 1.0 / static_cast<double>(x.count) : 0.0;
+  for (int i = 0; i < c; ++i) {
+    const double inverse = statistics.inverse[i];
+    const double slope = inverse * double{rest[gamma].data()[i]};
+    a[i] = static_cast<Scalar>(slope);
+    b[i] = static_cast<Scalar>(-slope * inverse * inverse * centred[i] * share);
+    d[i] = static_cast<Scalar>(-slope * plain[i] * share);
+    centred[i] *= inverse;
+  }
+  give(grad[gamma], centred, c);
+  give(grad[beta], plain, c);
+  return slopes;
+}
+
+void BatchNormOp::give_added(const Slopes& slopes, std::span<const Gradient> grad) const {
+  if (!adds_ || !grad[added].wanted() || grad[added].data() == slopes.dz_.data()) return;
+  parallel_ranges(static_cast<int64_t>(slopes.dz_.size()), grain, [&](int64_t begin, int64_t end) {
+    const Scalar* share = slopes.dz_.data() + begin;
+    activate_backward({}, share, share, share, grad[added].data() + begin, end - begin,
+                      !grad[added].fresh);
+  });
+}
+
+// The derivative by the sum that the activation took: in the memory of the added input's, if
+// that is unwritten.
+Tensor BatchNormOp::before_activation(const Tensor& out, const Tensor& grad_out,
+                                      const Gradient& sum) const {
+  if (activation_.kind == Activation::none) return grad_out;
+  const bool in_place = sum.wanted() && sum.fresh;
+  const Tensor dz = in_place ? *sum.tensor : Tensor::uninitialized(out.shape());
+  parallel_ranges(static_cast<int64_t>(out.size()), grain, [&](int64_t begin, int64_t end) {
+    const Scalar* y = out.data() + begin;
+    activate_backward(activation_, y, y, grad_out.data() + begin, dz.data() + begin, end - begin,
+                      false);
+  });
+  return dz;
+}
+
+// `scale` is written.
+Normalisation BatchNormOp::normalisation(const Statistics& statistics, std::span<const Tensor> rest,
+                                         Scalar* scale) const {
+  const int c = channels(rest[gamma].shape());
+  for (int i = 0; i < c; ++i) scale[i] = statistics.inverse[i] * rest[gamma].data()[i];
+  return {.mean = statistics.mean,
+          .scale = scale,
+          .shift = rest[beta].data(),
+          .activation = activation_};
+}
 
 OpPtr make_batch_norm(AttributeReader& attributes) {
   const float eps = attributes.number("eps", 0, 1);
   const float momentum = attributes.number("momentum", 0, 1);
-  return std::make_shared<BatchNorm>(BatchNormOptions{.eps = eps, .momentum = momentum});
+  return std::make_shared<BatchNormOp>(BatchNormOptions{.eps = eps, .momentum = momentum});
 }
 
 Var batch_norm(Var x, Var gamma, Var beta, Var mean, Var var, const BatchNormOptions& options) {
-  return x.tape().apply(std::make_shared<BatchNorm>(options), {x, gamma, beta, mean, var});
+  return x.tape().apply(std::make_shared<BatchNormOp>(options), {x, gamma, beta, mean, var});
 }
 
 }  // namespace bonsai

@@ -8,6 +8,7 @@
 #include "engine/kernels/finish.h"
 #include "engine/ops.h"
 #include "engine/ops/activation.h"
+#include "engine/ops/conv_batch_norm.h"
 #include "engine/ops/conv_operands.h"
 #include "engine/ops/operands.h"
 #include "engine/ops/registry.h"
@@ -151,6 +152,13 @@ class Conv2d : public Op {
     }
     return direction == Direction::backward_data ? conv_backward_data_row(shape)
                                                  : conv_backward_weights_row(shape);
+  }
+
+  OpPtr followed_by(const Op& reader, size_t) const override {
+    const auto* norm = dynamic_cast<const BatchNormOp*>(&reader);
+    if (norm == nullptr || activation_.kind != Activation::none || !channels_.empty())
+      return nullptr;
+    return conv_batch_norm(std::make_shared<Conv2d>(*this), options_, *norm);
   }
 
   OpPtr with_activation(const Activation& activation) const override {

@@ -1,0 +1,82 @@
+// batch_norm and the parts of its work between the passes over memory, for a convolution that goes
+// on with it (engine/ops/conv_batch_norm.cpp).
+#pragma once
+
+#include <span>
+#include <vector>
+
+#include "engine/kernels/norm.h"
+#include "engine/op.h"
+#include "engine/ops.h"
+
+namespace bonsai {
+
+class BatchNormOp : public Op {
+ public:
+  // With `adds`, input 5 is added to the result before the activation.
+  explicit BatchNormOp(const BatchNormOptions& options, bool adds = false,
+                       const Activation& activation = {});
+
+  std::string_view name() const override { return "batch_norm"; }
+  Shape infer(std::span<const Shape> in) const override;
+  void forward(std::span<const Tensor> in, Tensor& out, const Pass& pass) const override;
+  void backward(std::span<const Tensor> in, const Tensor& out, std::span<const Tensor> saved,
+                const Tensor& grad_out, std::span<const Gradient> grad) const override;
+  bool backward_reads(size_t which) const override;
+  bool backward_reads_result() const override;
+  bool takes_columns(size_t which) const override;
+  OpPtr followed_by(const Op& reader, size_t which) const override;
+  void ties(const Node& node, std::span<const Shape> shapes, Channels& channels) const override;
+  Attributes attributes() const override;
+
+  // In the following, `rest` are the inputs after x: gamma, beta, the running mean and variance,
+  // and what is added. Their number:
+  size_t rest() const { return adds_ ? 5 : 4; }
+
+  // Per channel, inverse being 1 / sqrt(var + eps); in memory [2, C] of the caller.
+  struct Statistics {
+    const Scalar *mean, *inverse;
+  };
+  static Statistics statistics(const Scalar* memory, int channels) {
+    return {.mean = memory, .inverse = memory + channels};
+  }
+  Statistics running(std::span<const Tensor> rest, Scalar* memory) const;
+  // The batch's, of an input of shape x; moves the running ones.
+  Statistics of_batch(const Shape& x, std::span<const Tensor> rest, const ChannelMoments& moments,
+                      Scalar* memory) const;
+
+  // The rows of y from number `first` on, from those of x.
+  void normalize(const Statistics& statistics, std::span<const Tensor> rest, const Rows& x,
+                 int64_t first, const Tensor& y) const;
+
+  // The derivative by x, of any rows once the sums over all are known. Reads the statistics.
+  class Slopes {
+   public:
+    // dx (or added to it), for the rows of x from number `first` on.
+    void apply(const Rows& x, int64_t first, const Rows& dx, bool add) const;
+
+   private:
+    friend class BatchNormOp;
+    Tensor vectors_;  // [4, C]: scale, and a, b, c of normalize_rows_back()
+    Normalisation f_{};
+    Tensor dz_;  // the derivative by what the activation took, where it is at hand, else by y
+  };
+
+  // Gives the derivatives by gamma and beta. Of a batch, or by the running statistics.
+  Slopes slopes(bool training, const Statistics& statistics, const Rows& x,
+                std::span<const Tensor> rest, const Tensor& out, const Tensor& grad_out,
+                std::span<const Gradient> grad) const;
+  // Gives the derivative by what is added; after x's, whose value it may be.
+  void give_added(const Slopes& slopes, std::span<const Gradient> grad) const;
+
+ private:
+  Tensor before_activation(const Tensor& out, const Tensor& grad_out, const Gradient& added) const;
+  Normalisation normalisation(const Statistics& statistics, std::span<const Tensor> rest,
+                              Scalar* scale) const;
+
+  BatchNormOptions options_;
+  bool adds_;
+  Activation activation_;
+};
+
+}  // namespace bonsai
