@@ -20,20 +20,25 @@ std::string form_of(const DecomposedLayer& layer) {
   return form.empty() ? "as it was" : form + join(" to ", layer.outputs);
 }
 
-double share(const RegressionError& solved_for, const RegressionError& held_out) {
-  const RegressionError& error = held_out.target > 0 ? held_out : solved_for;
+// By the fit that was written into the network: of what passes the ReLU behind the layer, or of its
+// response where there is none.
+double error_of(const DecomposedLayer& layer) {
+  if (layer.relu.target > 0) return layer.relu.relu / layer.relu.target;
+  const RegressionError& error = layer.held_out.target > 0 ? layer.held_out : layer.error;
   return error.target > 0 ? error.least_squares / error.target : 0;
 }
 
 }  // namespace
 
 Decomposition decomposed(const Graph& graph, double part, const PruningArguments& pruning,
-                         const Dataset& data, int pictures, uint64_t seed) {
+                         const Dataset& data, int pictures, uint64_t seed,
+                         const GraphTimer& timer) {
   StatusLine status;
   DecomposeOptions options{.part = part,
                            .round_to = pruning.round_to,
                            .positions = pruning.reconstruction.positions,
-                           .seed = seed};
+                           .seed = seed,
+                           .timer = timer};
   options.stop = &stop_requested();
   options.progress = [&status](const std::string& layer, int done, int total) {
     status.show(join("decomposing ", layer, " (", done + 1, " of ", total, ")"));
@@ -47,19 +52,18 @@ Decomposition decomposed(const Graph& graph, double part, const PruningArguments
 std::string decomposition_text(const std::vector<DecomposedLayer>& layers) {
   std::vector<std::vector<std::string>> rows;
   for (const DecomposedLayer& layer : layers) {
-    std::string error = "-", behind_relu = "-";
-    if (layer.is_split()) error = report::percent(share(layer.error, layer.held_out), 2);
+    std::string error = "-", linear = "-";
+    if (layer.is_split()) error = report::percent(error_of(layer), 2);
     if (layer.relu.target > 0) {
-      behind_relu = report::percent(layer.relu.linear / layer.relu.target, 2) + " to " +
-                    report::percent(layer.relu.relu / layer.relu.target, 2);
+      linear = report::percent(layer.relu.linear / layer.relu.target, 2);
     }
     rows.push_back({layer.name, form_of(layer), report::fixed(layer.ms, 3),
-                    report::fixed(layer.decomposed_ms, 3), error, behind_relu});
+                    report::fixed(layer.decomposed_ms, 3), error, linear});
   }
-  return table({"layer", "form", "ms", "split, ms", "error", "behind ReLU"}, rows) +
-         "split, ms: alone, the quickest form that was tried; error: of the layer's response on "
-         "pictures\nheld out; behind ReLU: of what passes it, by least squares, and by the fit "
-         "that looks through it\n";
+  return table({"layer", "form", "ms", "split, ms", "error", "linear"}, rows) +
+         "split, ms: alone, the quickest form that was tried; error: on pictures held out, of what "
+         "passes\nthe ReLU behind the layer, or of its response where there is none; linear: of "
+         "the same by the fit\nthat does not look through the ReLU\n";
 }
 
 nlohmann::ordered_json decomposition_json(const std::vector<DecomposedLayer>& layers) {
@@ -70,11 +74,8 @@ nlohmann::ordered_json decomposition_json(const std::vector<DecomposedLayer>& la
                                     {"channel_rank", layer.channel},
                                     {"ms", layer.ms},
                                     {"decomposed_ms", layer.decomposed_ms}};
-    if (layer.is_split()) entry["error"] = share(layer.error, layer.held_out);
-    if (layer.relu.target > 0) {
-      entry["relu_error_linear"] = layer.relu.linear / layer.relu.target;
-      entry["relu_error"] = layer.relu.relu / layer.relu.target;
-    }
+    if (layer.is_split()) entry["error"] = error_of(layer);
+    if (layer.relu.target > 0) entry["linear_error"] = layer.relu.linear / layer.relu.target;
     list.push_back(std::move(entry));
   }
   return list;

@@ -30,19 +30,28 @@ std::vector<std::string> criterion_names() {
   return names;
 }
 
-// Groups that the mode leaves alone keep all, unless they are named.
-Budget budget_of(const PruningArguments& pruning, const Coupling& coupling) {
+// `macs`: aimed at instead of what was asked for. Groups that the mode leaves alone keep all,
+// unless they are named. `sampled`: null when the mode is another.
+Budget budget_of(const PruningArguments& pruning, std::optional<double> macs,
+                 const Coupling& coupling, const Sampled* sampled) {
   Budget budget;
   budget.round_to = pruning.round_to;
   if (!pruning.target.empty()) {
     const auto [what, ratio] = parse_ratio("--target", pruning.target);
     (what == "macs" ? budget.macs : budget.params) = ratio;
   }
+  if (macs) budget.macs = macs;
   if (pruning.ratio) budget.keep = pruning.ratio;
   for (const std::string& text : pruning.ratios)
     budget.groups.insert(parse_ratio("--ratios", text));
-  for (const Group& group : coupling.groups)
-    if (!may_shrink(group, pruning_mode(pruning))) budget.groups.try_emplace(group.name, 1);
+  const std::set<int> read =
+      sampled != nullptr ? sampled_groups(*sampled, coupling) : std::set<int>{};
+  const PruningMode mode = sampled != nullptr ? PruningMode::inner : pruning_mode(pruning);
+  for (size_t g = 0; g < coupling.groups.size(); ++g) {
+    const Group& group = coupling.groups[g];
+    if (!may_shrink(group, mode) || read.count(static_cast<int>(g)) != 0)
+      budget.groups.try_emplace(group.name, 1);
+  }
   return budget;
 }
 
@@ -65,49 +74,77 @@ Graph pruned_with_constants(const Graph& graph, const Coupling& coupling,
   return prune(folded.graph, couple(folded.graph), gone);
 }
 
-Pruned pruned_to(const Budget& budget, const Graph& graph, const PruningArguments& pruning,
-                 const Dataset* data, uint64_t seed) {
-  const Coupling coupling = couple(graph);
-  require_layers(coupling, pruning, graph);
-  const Criterion& criterion = find_criterion(pruning.criterion);
-  std::vector<Batch> pictures;
-  if (criterion.needs_pictures || pruning.recalibrate) {
-    pictures =
-        calibration_pictures(graph, *data, pruning.calibration.value_or(criterion_pictures), seed);
+// Prunes with `data`, whose pictures it draws by `seed`, and measures with `timer`.
+struct Pruner {
+  const PruningArguments& pruning;
+  const Dataset* data;
+  uint64_t seed;
+  const GraphTimer& timer;
+
+  int pictures() const { return pruning.calibration.value_or(reconstruction_pictures); }
+
+  // `macs`: see budget_of().
+  Pruned pruned(const Graph& graph, std::optional<double> macs) const {
+    const Criterion& criterion = find_criterion(pruning.criterion);
+    std::vector<Batch> batches;
+    if (criterion.needs_pictures || pruning.recalibrate) {
+      batches = calibration_pictures(graph, *data, pruning.calibration.value_or(criterion_pictures),
+                                     seed);
+    }
+    const auto chosen = [&](const Graph& from, const Coupling& coupling, const Sampled* sampled) {
+      require_layers(coupling, pruning, from);
+      return choose(from, coupling, criterion.score(Evidence(from, coupling, batches, seed)),
+                    budget_of(pruning, macs, coupling, sampled));
+    };
+    Pruned result;
+    if (pruning.samples()) {
+      SamplingPlan plan = plan_samplers(
+          graph,
+          [&](const Sampled& sampled, const Coupling& coupling) {
+            return chosen(sampled.graph, coupling, &sampled);
+          },
+          timer);
+      result = solved(plan.sampled.graph, plan.coupling, plan.gone);
+      result.graph = without_unread(result.graph);
+      result.sampled = std::move(plan.layers);
+    } else {
+      const Coupling coupling = couple(graph);
+      const std::set<int> gone = chosen(graph, coupling, nullptr);
+      if (pruning.reconstruction.is_asked()) {
+        result = solved(graph, coupling, gone);
+      } else {
+        result.graph = pruning.fold_constants ? pruned_with_constants(graph, coupling, gone)
+                                              : prune(graph, coupling, gone);
+      }
+    }
+    if (pruning.recalibrate) recalibrate(result.graph, batches);
+    return result;
   }
-  const Scores scores = criterion.score(Evidence(graph, coupling, pictures, seed));
-  const std::set<int> gone = choose(graph, coupling, scores, budget);
-  Pruned result;
-  if (pruning.reconstruction.is_asked()) {
+
+  // The three steps share the aim: the first split of a layer leaves two thirds of it (as a power),
+  // and pruning takes what is still missing after the second. What is not quicker split is left for
+  // pruning alone.
+  Pruned pruned_by_3c(const Graph& graph) const {
+    const double target = parse_ratio("--target", pruning.target).second;
+    Decomposition split =
+        decomposed(graph, std::pow(target, 2.0 / 3), pruning, *data, pictures(), seed, timer);
+    const auto before = static_cast<double>(total_cost(graph).macs),
+               now = static_cast<double>(total_cost(split.graph).macs);
+    Pruned result = pruned(split.graph, std::min(1.0, target * before / now));
+    result.decomposed = std::move(split.layers);
+    return result;
+  }
+
+ private:
+  Pruned solved(const Graph& graph, const Coupling& coupling, const std::set<int>& gone) const {
     Reconstruction found =
-        reconstructed(graph, coupling, gone, pruning.reconstruction, *data,
-                      pruning.calibration.value_or(reconstruction_pictures), seed);
+        reconstructed(graph, coupling, gone, pruning.reconstruction, *data, pictures(), seed);
+    Pruned result;
     result.layers = std::move(found.layers);
     result.graph = prune(found.graph, coupling, found.gone);
-  } else {
-    result.graph = pruning.fold_constants ? pruned_with_constants(graph, coupling, gone)
-                                          : prune(graph, coupling, gone);
+    return result;
   }
-  if (pruning.recalibrate) recalibrate(result.graph, pictures);
-  return result;
-}
-
-// The three steps share the aim: the first split of a layer leaves two thirds of it (as a power),
-// and pruning takes what is still missing after the second. What is not quicker split is left for
-// pruning alone.
-Pruned pruned_by_3c(const Graph& graph, const PruningArguments& pruning, const Dataset& data,
-                    uint64_t seed) {
-  const double target = parse_ratio("--target", pruning.target).second;
-  Decomposition split = decomposed(graph, std::pow(target, 2.0 / 3), pruning, data,
-                                   pruning.calibration.value_or(reconstruction_pictures), seed);
-  Budget budget = budget_of(pruning, couple(split.graph));
-  const auto before = static_cast<double>(total_cost(graph).macs),
-             now = static_cast<double>(total_cost(split.graph).macs);
-  budget.macs = std::min(1.0, target * before / now);
-  Pruned result = pruned_to(budget, split.graph, pruning, &data, seed);
-  result.decomposed = std::move(split.layers);
-  return result;
-}
+};
 
 }  // namespace
 
@@ -133,8 +170,9 @@ void add_pruning(CLI::App& parser, PruningArguments& pruning, const std::string&
       ->delimiter(',');
   parser.add_option("--mode", pruning.mode,
                     "which layers: inner (those whose channels no other layer makes, as in Li et "
-                    "al.), coupled (also the stages of residual networks, as wholes), or, in "
-                    "steps, blocks (also whole residual blocks)");
+                    "al.), coupled (also the stages of residual networks, as wholes), sampled "
+                    "(with --method lasso and 3c: inner, and layers that share what they read "
+                    "choose from it), or, in steps, blocks (also whole residual blocks)");
   parser
       .add_option("--round-to", pruning.round_to,
                   "layers keep a multiple of so many channels; 1: as many as the target leaves")
@@ -154,21 +192,19 @@ void add_pruning(CLI::App& parser, PruningArguments& pruning, const std::string&
 }
 
 PruningMode pruning_mode(const PruningArguments& pruning) {
-  require_one_of("--mode", pruning.mode, {mode_names.begin(), mode_names.end()});
+  require_usage(!pruning.samples(), "--mode sampled goes with --method lasso or 3c, at once");
+  std::vector<std::string> known(mode_names.begin(), mode_names.end());
+  known.emplace_back("sampled");
+  require_one_of("--mode", pruning.mode, known);
   const auto place = std::find(mode_names.begin(), mode_names.end(), pruning.mode);
   return static_cast<PruningMode>(place - mode_names.begin());
 }
 
-void require_no_resumed_3c(const PruningArguments& pruning, bool resume) {
-  require_usage(!resume || !pruning.reconstruction.decomposes(),
-                "--method 3c goes by measured times, so that no run goes on as another began: "
-                "leave --resume out");
-}
-
 void check(const PruningArguments& pruning, bool has_data) {
   require_criterion(pruning.criterion);
-  require_usage(pruning_mode(pruning) != PruningMode::blocks,
-                "--mode blocks goes in steps: give bonsai prune --max-drop or --budget");
+  if (!pruning.samples() || !pruning.reconstruction.is_method())
+    require_usage(pruning_mode(pruning) != PruningMode::blocks,
+                  "--mode blocks goes in steps: give bonsai prune --max-drop or --budget");
   require_usage(has_data || !find_criterion(pruning.criterion).needs_pictures, "--criterion ",
                 pruning.criterion, " looks at pictures: give --data");
   require_usage(has_data || !pruning.recalibrate, "--recalibrate looks at pictures: give --data");
@@ -194,9 +230,10 @@ void check(const PruningArguments& pruning, bool has_data) {
 }
 
 Pruned pruned(const Graph& graph, const PruningArguments& pruning, const Dataset* data,
-              uint64_t seed) {
-  if (pruning.reconstruction.decomposes()) return pruned_by_3c(graph, pruning, *data, seed);
-  return pruned_to(budget_of(pruning, couple(graph)), graph, pruning, data, seed);
+              uint64_t seed, const GraphTimer& timer) {
+  const Pruner pruner{pruning, data, seed, timer};
+  return pruning.reconstruction.decomposes() ? pruner.pruned_by_3c(graph)
+                                             : pruner.pruned(graph, {});
 }
 
 std::string description(const PruningArguments& pruning) {
@@ -218,6 +255,7 @@ std::string description(const PruningArguments& pruning) {
                                      : "by the criterion " + pruning.criterion) +
          (reconstruction.repair ? ", " + description(reconstruction) : "") +
          (pruning.mode == mode_names[0] ? ", inner layers alone" : "") +
+         (pruning.samples() ? ", by samplers where channels are shared" : "") +
          (pruning.round_to > 1 ? join(", in multiples of ", pruning.round_to) : "") +
          (pruning.fold_constants ? ", constants kept" : "") +
          (pruning.recalibrate ? ", batch norm recalibrated" : "");

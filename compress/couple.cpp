@@ -49,6 +49,18 @@ void find_producer(const Graph& graph, size_t n, const std::vector<Shape>& shape
   producers.push_back(std::move(producer));
 }
 
+// The channels that a sampler hands on, which only the next convolution's weights know.
+Producer sampler(const Graph& graph, int node, const std::vector<Shape>& shapes) {
+  const int out = graph.nodes[static_cast<size_t>(node)].out;
+  const auto reader =
+      std::find_if(graph.nodes.begin(), graph.nodes.end(), [&](const Node& candidate) {
+        return candidate.in[0] == out && candidate.op->name() == "conv2d";
+      });
+  require(reader != graph.nodes.end(), "couple: no convolution reads the sampler ",
+          graph.node_name(static_cast<size_t>(node)));
+  return {.node = node, .output = channel_axis(out, shapes), .parameters = {{reader->in[1], 3}}};
+}
+
 // For every producer the units that it makes, in order, some perhaps several times.
 std::vector<std::vector<int>> made_units(const Graph& graph, const Coupling& coupling) {
   std::vector<int> producer_of_value(graph.values.size(), -1);
@@ -114,11 +126,15 @@ void make_groups(const Graph& graph, Coupling& coupling) {
 
 }  // namespace
 
-Coupling couple(const Graph& graph) {
+Coupling couple(const Graph& graph, const std::set<int>& samplers) {
   const std::vector<Shape> shapes = graph.shapes();
   Coupling coupling;
   Channels channels;
   for (size_t n = 0; n < graph.nodes.size(); ++n) {
+    if (samplers.count(static_cast<int>(n)) != 0) {
+      coupling.producers.push_back(sampler(graph, static_cast<int>(n), shapes));
+      continue;
+    }
     graph.nodes[n].op->ties(graph.nodes[n], shapes, channels);
     find_producer(graph, n, shapes, coupling.producers);
   }

@@ -24,6 +24,7 @@
 #pragma once
 
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -39,8 +40,9 @@ struct Unit {
 // A node whose output channels are not its input channels.
 struct Producer {
   int node;
-  Axis output;                   // the channels that it makes
-  std::vector<Axis> parameters;  // tied to them one to one: its filters, its bias
+  Axis output;  // the channels that it makes
+  // Tied to them one to one: its filters, its bias; of a sampler, the weights that read them.
+  std::vector<Axis> parameters;
 };
 
 struct Group {
@@ -57,7 +59,10 @@ struct Coupling {
   std::map<Axis, int> widths;  // of every axis that has channels, pinned ones included
 };
 
-Coupling couple(const Graph& graph);
+// `samplers`: nodes that select channels for the convolution that alone reads them
+// (compress/samplers.h). What they hand on are units of their own: when one goes, the list becomes
+// shorter, and the channel that it named stays where it is.
+Coupling couple(const Graph& graph, const std::set<int>& samplers = {});
 
 // What stands at an axis, for errors: "conv1.weight" or "the output of conv1".
 std::string axis_name(const Graph& graph, Axis axis);

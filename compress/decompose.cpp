@@ -7,7 +7,6 @@
 #include "compress/choose.h"
 #include "compress/collect.h"
 #include "compress/effective_rank.h"
-#include "compress/latency.h"
 #include "compress/solution.h"
 #include "compress/split_layer.h"
 #include "engine/cost.h"
@@ -16,16 +15,8 @@
 namespace bonsai {
 namespace {
 
-constexpr double least_gain = 0.03;                // of a layer's time: less drowns in noise
 constexpr int covariance_pictures = 1000;          // with all positions of each, these are plenty
 constexpr size_t sample_bytes = size_t{32} << 20;  // of a layer's rows
-
-std::vector<double> measured(std::span<const Graph* const> graphs) {
-  std::vector<double> ms;
-  for (const Latency& latency : measure_latencies(graphs, {.seconds = 0.08}))
-    ms.push_back(latency.median_ms);
-  return ms;
-}
 
 const Shape& weights(const Graph& graph, int node) {
   const int w = graph.nodes[static_cast<size_t>(node)].in[1];
@@ -49,9 +40,7 @@ struct Form {
 class Decomposer {
  public:
   Decomposer(const Graph& original, const Pictures& pictures, const DecomposeOptions& options)
-      : original_(original), pictures_(pictures), options_(options), mixers_(mixers(original)) {
-    if (!options_.timer) options_.timer = measured;
-  }
+      : original_(original), pictures_(pictures), options_(options), mixers_(mixers(original)) {}
 
   std::optional<Decomposition> run() {
     for (const Mixer& mixer : mixers_) {
@@ -132,7 +121,7 @@ class Decomposer {
     if (forms.empty()) return layer;
     const auto best = std::min_element(ms.begin() + 1, ms.end());
     layer.row.decomposed_ms = *best;
-    if (*best > (1 - least_gain) * ms[0]) return layer;
+    if (!is_quicker(*best, ms[0])) return layer;
     const Form& form = forms[static_cast<size_t>(best - ms.begin()) - 1];
     layer.row.spatial = form.spatial;
     layer.row.channel = form.channel;

@@ -14,10 +14,10 @@
 
 #include <functional>
 #include <optional>
-#include <span>
 #include <string>
 #include <vector>
 
+#include "compress/graph_timer.h"
 #include "compress/reconstruct.h"
 #include "compress/relu_fit.h"
 
@@ -28,8 +28,7 @@ struct DecomposeOptions {
   int round_to = 1;    // ranks are multiples, where they are not too few for that
   int positions = 10;  // of a layer's output in each picture
   uint64_t seed = 1;
-  // Milliseconds of each graph; empty: measured in turns, on one thread.
-  std::function<std::vector<double>(std::span<const Graph* const>)> timer = {};
+  GraphTimer timer = median_times;
   std::function<void(const std::string& layer, int done, int total)> progress = {};
   const std::atomic<bool>* stop = nullptr;  // true: give up soon
 };
@@ -41,8 +40,8 @@ struct DecomposedLayer {
   int spatial = 0, channel = 0;      // ranks; 0: not split so
   double ms = 0, decomposed_ms = 0;  // alone; of the quickest form tried, kept or not
   RegressionError error = {},
-                  held_out = {};  // of the last factor's fit; zeros where nothing was split
-  ReluError relu = {};            // where a ReLU follows
+                  held_out = {};  // of the last factor's linear fit; zeros where nothing was split
+  ReluError relu = {};            // of the fit that took its place, where a ReLU follows
   bool is_split() const { return spatial > 0 || channel > 0; }
 };
 

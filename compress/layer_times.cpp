@@ -85,7 +85,7 @@ double LayerTimes::of(const Graph& graph, const Node& node) {
 
 double LayerTimes::predict(const Graph& graph) {
   const ThreadCount one(1);
-  const Graph shipped = fuse_activations(fold_batch_norm(drop_identities(graph)));
+  const Graph shipped = fuse_selections(fuse_activations(fold_batch_norm(drop_identities(graph))));
   double sum = 0;
   for (const Node& node : shipped.nodes) sum += of(shipped, node);
   return table_.scale * sum;

@@ -161,6 +161,8 @@ class Reconstructor {
     return true;
   }
 
+  bool looks_at_layers() const { return options_.compare || selection_.looks_at_layers; }
+
   // Says of each channel of the layer which of the units it is.
   void number_candidates(const Mixer& mixer, const std::vector<int>& units,
                          std::vector<Reader>& readers) const {
@@ -177,7 +179,7 @@ class Reconstructor {
   }
 
   // The layers after this one that read the group, as many at a time as memory holds; those of the
-  // first time are kept. False when stopped.
+  // first time are kept where someone looks at them. False when stopped.
   bool add_later_readers(int group, const Mixer& first, const std::vector<int>& units,
                          LassoProblem& problem, std::vector<std::vector<Reader>>& kept) {
     std::vector<Collected> later;
@@ -186,12 +188,12 @@ class Reconstructor {
       if (later.empty()) return true;
       std::vector<std::vector<Regression>> found = collector_.collect(later);
       if (found.empty()) return false;
-      const bool is_first_time = kept.empty();
+      const bool is_kept = kept.empty() && looks_at_layers();
       for (size_t i = 0; i < later.size(); ++i) {
         std::vector<Reader> readers = with_contributions(std::move(found[i]));
         number_candidates(later[i].mixer, units, readers);
         add_problem(readers, problem);
-        if (is_first_time) kept.push_back(std::move(readers));
+        if (is_kept) kept.push_back(std::move(readers));
       }
       later.clear();
       bytes = 0;

@@ -108,11 +108,11 @@ const std::vector<Selection>& selections() {
       {"lasso", "those that a LASSO on the next layer's response keeps", by_lasso},
       {"l1", "those made by the filters of largest L1 norm", by_l1},
       {"l2", "those made by the filters of largest L2 norm", by_l2},
-      {"response", "those with the largest sum of absolute values", by_response},
+      {"response", "those with the largest sum of absolute values", by_response, true},
       {"first", "the first ones", by_position},
       {"random", "some, drawn with the seed", at_random},
-      {"greedy", "one after the other, each time the one that lowers the error most",
-       rank_greedily},
+      {"greedy", "one after the other, each time the one that lowers the error most", rank_greedily,
+       true},
   };
   return table;
 }

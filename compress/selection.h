@@ -53,6 +53,7 @@ struct Selection {
   std::string name;                                      // what people type
   std::string about;                                     // which candidates it keeps
   Ranking (*rank)(const Candidates& candidates, int k);  // k: how many will be kept
+  bool looks_at_layers = false;  // at Candidates::layers, and not at their sum alone
 };
 
 const std::vector<Selection>& selections();

@@ -8,6 +8,7 @@
 #include "engine/channel_runs.h"
 #include "engine/error.h"
 #include "engine/ops/activation.h"
+#include "engine/ops/registry.h"
 
 namespace bonsai {
 namespace {
@@ -213,6 +214,29 @@ Graph fuse_activations(Graph graph) {
     producer.out = node.out;
     makers[static_cast<size_t>(node.out)] = maker;
     gone[n] = true;
+  }
+  sweep(graph, gone);
+  return graph;
+}
+
+Graph fuse_selections(Graph graph) {
+  const auto readers = consumers(graph);
+  const auto makers = producers(graph);
+  std::vector<bool> gone(graph.nodes.size(), false);
+  for (size_t n = 0; n < graph.nodes.size(); ++n) {
+    Node& node = graph.nodes[n];
+    if (node.op->name() != "conv2d" || !only_reader(graph, readers, n, node.in[0])) continue;
+    const int maker = makers[static_cast<size_t>(node.in[0])];
+    if (maker < 0) continue;
+    const Node& selection = graph.nodes[static_cast<size_t>(maker)];
+    Attributes attributes = node.op->attributes();
+    if (selection.op->name() != "select" || attributes.count("channels") != 0) continue;
+    const auto channels = [&](int v) { return value_of(graph, v).shape.back(); };
+    if (channels(selection.out) >= channels(selection.in[0])) continue;
+    attributes["channels"] = selection.op->attributes().at("index");
+    node.op = make_op("conv2d", attributes);
+    node.in[0] = selection.in[0];
+    gone[static_cast<size_t>(maker)] = true;
   }
   sweep(graph, gone);
   return graph;

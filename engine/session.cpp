@@ -26,6 +26,7 @@ Session::Session(Graph graph, const SessionOptions& options)
   graph_ = drop_identities(std::move(graph_));
   graph_ = fold_batch_norm(std::move(graph_));
   graph_ = fuse_activations(std::move(graph_));
+  graph_ = fuse_selections(std::move(graph_));
   allocate();
   bind();
 }

@@ -4,10 +4,12 @@
 #include <algorithm>
 
 #include "engine/ops.h"
+#include "engine/ops/registry.h"
 #include "engine/session.h"
 #include "layers/basic.h"
 #include "tests/catch.h"
 #include "tests/compare_graphs.h"
+#include "tests/error_of.h"
 #include "tests/random_network.h"
 
 using namespace bonsai;
@@ -255,6 +257,60 @@ TEST_CASE("activations are fused only into a producer that nobody else reads") {
   CHECK(count(fused, "relu") == 1);
   CHECK(count(fused, "relu6") == 0);
   CHECK(first_difference(graph, fused, random_tensor({1, 4, 4, 3}, 1), 1e-6) == "");
+}
+
+TEST_CASE("a selection goes into the convolution that alone reads it") {
+  struct Net : Module {
+    explicit Net(Random& r)
+        : stem(child<Conv2d>("stem", 3, 12, 3, ConvOptions{.padding = 1}, r)),
+          a(child<Conv2d>("a", 5, 8, 3, ConvOptions{.padding = 1}, r)),
+          norm(child<BatchNorm>("norm", 8)),
+          b(child<Conv2d>("b", 6, 8, 1, ConvOptions{.groups = 2}, r)),
+          c(child<Conv2d>("c", 4, 8, 1, ConvOptions{}, r)) {}
+    Var forward(Var x) override {
+      const Var y = stem.forward(x), few = select(y, {0, 1, 2, 3});
+      const Var one = relu(norm.forward(a.forward(select(y, {1, 4, 5, 9, 11}))));
+      const Var two = b.forward(select(y, {11, 0, 3, 2, 2, 7}));
+      return add(add(one, two),
+                 add(c.forward(few), select(concat({few, few}), {0, 1, 2, 3, 4, 5, 6, 7})));
+    }
+    Conv2d &stem, &a;
+    BatchNorm& norm;
+    Conv2d &b, &c;
+  };
+  Random init(1, Purpose::init);
+  Net net(init);
+  randomize_norms(net, 1);
+  const Graph graph = trace(net, {1, 6, 7, 3});
+  const Tensor x = random_tensor({2, 6, 7, 3}, 1);
+  const Graph fused = fuse_selections(graph);
+  CHECK(count(graph, "select") == 4);
+  CHECK(count(fused, "select") == 2);  // what is read twice, and what no convolution reads
+  CHECK(first_difference(graph, fused, x, 1e-6) == "");
+  const Session session(graph);
+  CHECK(count(session.graph(), "select") == 2);
+  CHECK(count(session.graph(), "relu") == 0);
+  CHECK(first_difference(graph, session.graph(), x, 1e-5) == "");
+  CHECK(fuse_selections(fused).nodes.size() == fused.nodes.size());
+  Sequential shuffled;  // nothing is left out
+  shuffled.add<Stateless>([](Var v) { return channel_shuffle(v, 2); });
+  shuffled.add<Conv2d>(6, 6, 3, ConvOptions{.groups = 6}, init);
+  CHECK(count(fuse_selections(trace(shuffled, {1, 6, 7, 6})), "select") == 1);
+  // A graph like any other, but for those who would prune it.
+  Graph again = fused;
+  again.infer_shapes({2, 6, 7, 3});
+  const auto found = std::find_if(again.nodes.begin(), again.nodes.end(), [](const Node& node) {
+    return node.op->attributes().count("channels") == 1;
+  });
+  REQUIRE(found != again.nodes.end());
+  const Node& conv = *found;
+  CHECK(make_op("conv2d", conv.op->attributes())->attributes() == conv.op->attributes());
+  Channels channels;
+  CHECK(error_of([&] { conv.op->ties(conv, again.shapes(), channels); }) ==
+        "conv2d: it reads chosen channels of its input, which is for inference alone");
+  const std::vector<Shape> narrow = {{1, 6, 7, 11}, {8, 3, 3, 5}, {8}};
+  CHECK(error_of([&] { conv.op->infer(narrow); }) ==
+        "conv2d: channel 11 is beyond the 11 channels of the input [1, 6, 7, 11]");
 }
 
 TEST_CASE("dropout is dropped, also at the ends") {

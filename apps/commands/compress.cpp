@@ -2,6 +2,7 @@
 // both and writes a report. Every stage leaves its result in the run's folder, and training stages
 // their checkpoints, so that --resume repeats nothing that was finished.
 #include <algorithm>
+#include <functional>
 #include <memory>
 
 #include <CLI/CLI.hpp>
@@ -17,8 +18,10 @@
 #include "apps/models.h"
 #include "apps/options.h"
 #include "apps/pruning.h"
+#include "apps/recorded_times.h"
 #include "apps/report/comparison.h"
 #include "apps/report/text.h"
+#include "apps/sampling.h"
 #include "apps/signals.h"
 #include "apps/starting_point.h"
 #include "apps/training.h"
@@ -46,8 +49,7 @@ struct Arguments {
 struct Run {
   StartingPoint start;  // its graph: the trained network
   Graph after;
-  std::vector<DecomposedLayer> decomposed;  // empty unless by 3C
-  std::vector<ReconstructedLayer> layers;   // empty unless pruned by reconstruction
+  Pruned pruned;  // its graph is moved to `after`
   std::vector<EpochRecord> training, finetuning;
   Evaluation tested_before, tested_pruned, tested_after;
   TrainOptions train_options, finetune_options;
@@ -76,11 +78,10 @@ void train_stage(const Arguments& arguments, Run& run) {
 
 void prune_stage(const Arguments& arguments, Run& run) {
   stage("pruning " + description(arguments.pruning));
-  Pruned result =
-      pruned(run.start.graph, arguments.pruning, &run.start.data, arguments.training.seed);
-  run.after = std::move(result.graph);
-  run.decomposed = std::move(result.decomposed);
-  run.layers = std::move(result.layers);
+  RecordedTimes times(run.folder / "times.json", arguments.resume);
+  run.pruned = pruned(run.start.graph, arguments.pruning, &run.start.data, arguments.training.seed,
+                      std::ref(times));
+  run.after = std::move(run.pruned.graph);
   run.tested_pruned = evaluate_model(run.after, run.start.data);
   say("accuracy after pruning, before fine-tuning: " +
       report::percent(run.tested_pruned.accuracy, 2));
@@ -139,7 +140,7 @@ report::ReportData findings(const Arguments& arguments, const Invocation& invoca
   report.stages = stages_of(run);
   report.stage_mark = "pruned";
   report.layers = channel_widths(run.start.graph, run.after);
-  report.layer_errors = layer_errors(run.layers);
+  report.layer_errors = layer_errors(run.pruned.layers);
   report.pictures = sample_pictures(run.after, data, run.tested_after);
   report.classes = data.classes;
   report.confusion = run.tested_after.confusion;
@@ -165,7 +166,6 @@ void run(const Arguments& given, const CLI::App& parser, const Invocation& invoc
       arguments.pruning.ratios.empty())
     arguments.pruning.target = "macs=0.5";
   check(arguments.pruning, true);
-  require_no_resumed_3c(arguments.pruning, arguments.resume);
   apply(arguments.common);
   if (!arguments.file.empty()) arguments.network.name = arguments.file;
   check(arguments.finetuning.teacher);
@@ -199,13 +199,16 @@ void run(const Arguments& given, const CLI::App& parser, const Invocation& invoc
                                      {"after", figures(models[1])},
                                      {"model", run.pruned_model.string()},
                                      {"report", page}};
-    if (!run.decomposed.empty()) result["decomposed"] = decomposition_json(run.decomposed);
-    if (!run.layers.empty()) result["layers"] = layer_error_json(run.layers);
+    if (!run.pruned.decomposed.empty())
+      result["decomposed"] = decomposition_json(run.pruned.decomposed);
+    if (!run.pruned.sampled.empty()) result["sampled"] = sampling_json(run.pruned.sampled);
+    if (!run.pruned.layers.empty()) result["layers"] = layer_error_json(run.pruned.layers);
     print_json(result);
     return;
   }
-  if (!run.decomposed.empty()) print("\n" + decomposition_text(run.decomposed));
-  if (!run.layers.empty()) print("\n" + layer_error_text(run.layers));
+  if (!run.pruned.decomposed.empty()) print("\n" + decomposition_text(run.pruned.decomposed));
+  if (!run.pruned.sampled.empty()) print("\n" + sampling_text(run.pruned.sampled));
+  if (!run.pruned.layers.empty()) print("\n" + layer_error_text(run.pruned.layers));
   print("\n" + comparison_text(models));
   const double speedup = report::speedup_one_thread(models);
   if (speedup > 0 && speedup < 1.1)

@@ -1,5 +1,6 @@
 // bonsai prune: takes channels out of a model; at once, with or without training after, or in steps
 // that are trained and judged.
+#include <functional>
 #include <memory>
 
 #include <CLI/CLI.hpp>
@@ -9,9 +10,12 @@
 #include "apps/console.h"
 #include "apps/controlled.h"
 #include "apps/decomposition.h"
+#include "apps/files.h"
 #include "apps/finetuning.h"
 #include "apps/measure.h"
 #include "apps/models.h"
+#include "apps/recorded_times.h"
+#include "apps/sampling.h"
 #include "apps/usage.h"
 #include "engine/error.h"
 #include "engine/file.h"
@@ -30,25 +34,38 @@ void check_at_once(const Arguments& arguments) {
                 "--teacher teaches what is trained after pruning: give --finetune, --max-drop or "
                 "--budget");
   check(arguments.pruning, has_data);
-  require_no_resumed_3c(arguments.pruning, arguments.control.resume);
   check(arguments.teacher);
 }
 
-// Its checkpoint and log stand beside the model's file. Returns what it came to.
+// Where checkpoint and log stand: beside the model's file.
+std::filesystem::path finetuning_folder(const Arguments& arguments) {
+  return std::filesystem::path(arguments.out).replace_extension("finetune");
+}
+
+// Returns what it came to.
 TrainResult finetune_at_once(const Arguments& arguments, const Invocation& invocation, Graph& after,
                              const Graph& before, Dataset data) {
   const TrainingArguments& training = arguments.training;
   if (training.hold_out > 0) set_aside(data, training.hold_out);
   TrainOptions options = train_options(training, data.train.height);
   options.epochs = arguments.control.finetune;
-  const auto folder = std::filesystem::path(arguments.out).replace_extension("finetune");
   TrainResult result;
   run_resumable(invocation, [&] {
-    result =
-        finetune(after, before, data, arguments.teacher, options, folder, arguments.control.resume)
-            .training;
+    result = finetune(after, before, data, arguments.teacher, options, finetuning_folder(arguments),
+                      arguments.control.resume)
+                 .training;
   });
   return result;
+}
+
+// What is resumed goes by the times that it went by at first.
+Pruned prune_at_once(const Arguments& arguments, const Graph& before, const Dataset* data) {
+  if (arguments.control.finetune == 0)
+    return pruned(before, arguments.pruning, data, arguments.training.seed);
+  const std::filesystem::path folder = finetuning_folder(arguments);
+  make_folder(folder);
+  RecordedTimes times(folder / "times.json", arguments.control.resume);
+  return pruned(before, arguments.pruning, data, arguments.training.seed, std::ref(times));
 }
 
 void run_at_once(const Arguments& arguments, const Invocation& invocation) {
@@ -57,8 +74,8 @@ void run_at_once(const Arguments& arguments, const Invocation& invocation) {
   Graph before = open_model(arguments.file);
   std::optional<Dataset> data;
   if (!arguments.data.where.empty()) data = load_for(before, arguments.data);
-  auto [after, decomposed, layers] =
-      pruned(before, arguments.pruning, data ? &*data : nullptr, arguments.training.seed);
+  auto [after, decomposed, sampled, layers] =
+      prune_at_once(arguments, before, data ? &*data : nullptr);
   std::optional<double> accuracy_before, accuracy_pruned, accuracy_after;
   if (data) {
     accuracy_before = evaluate_model(before, *data).accuracy;
@@ -71,12 +88,14 @@ void run_at_once(const Arguments& arguments, const Invocation& invocation) {
   if (arguments.common.json) {
     nlohmann::ordered_json result = {{"before", figures(models[0])}, {"after", figures(models[1])}};
     if (!decomposed.empty()) result["decomposed"] = decomposition_json(decomposed);
+    if (!sampled.empty()) result["sampled"] = sampling_json(sampled);
     if (arguments.control.finetune > 0) result["accuracy_pruned"] = *accuracy_pruned;
     if (!layers.empty()) result["layers"] = layer_error_json(layers);
     print_json(result);
     return;
   }
   if (!decomposed.empty()) print(decomposition_text(decomposed) + "\n");
+  if (!sampled.empty()) print(sampling_text(sampled) + "\n");
   if (!layers.empty()) print(layer_error_text(layers) + "\n");
   print(comparison_text(models));
   print("\nmodel: " + arguments.out + "\nnext:  " + quoted(invocation.program) + " train --net " +

@@ -92,7 +92,9 @@ const ConvKernel<ConvForward>& conv_forward_kernel(const ConvShape& shape) {
   return first_fit(forward_table, shape);
 }
 
-void conv_forward(const ConvForward& call) { conv_forward_kernel(call.shape).run(call); }
+void conv_forward(const ConvForward& call) {
+  call.channels.empty() ? conv_forward_kernel(call.shape).run(call) : conv_forward_sampled(call);
+}
 void conv_backward_data(const ConvBackwardData& call) {
   first_fit(backward_data_table, call.shape).run(call);
 }

@@ -37,6 +37,10 @@ struct ConvForward {
   bool add = false;
   Activation activation{};
   const Scalar* packed = nullptr;  // w as conv_pack() returns it; null: not yet
+  // Which channels of x are input 0, 1, ...; then the pixels of x lie `pitch` scalars apart. Empty:
+  // all of them in order.
+  std::span<const int> channels = {};
+  int pitch = 0;
 };
 
 // dx = the derivative by x, or added to dx. A transposed convolution computes this forward.
@@ -80,10 +84,16 @@ std::span<const ConvKernel<ConvBackwardWeights>> conv_backward_weights_kernels()
 Tensor conv_pack(const ConvShape& shape, const Scalar* w);
 Tensor conv_pack_backward_data(const ConvShape& shape, const Scalar* w);
 
-// Run the first row that fits.
+// Run the first row that fits; a call with `channels` as conv_forward_sampled().
 void conv_forward(const ConvForward& call);
 void conv_backward_data(const ConvBackwardData& call);
 void conv_backward_weights(const ConvBackwardWeights& call);
+
+// A convolution of chosen channels: they are packed, a few pictures at a time, into memory of this
+// thread, and there the first row that fits finds them. It reads its weights as packed for those
+// pictures: conv_pack(conv_sampled_part(shape), w). Not with `add`.
+ConvShape conv_sampled_part(const ConvShape& shape);
+void conv_forward_sampled(const ConvForward& call);
 
 // Whether that row of the backward-weights table may as well be given a few images at a time,
 // adding up: Winograd's has work of its own to do for every call.

@@ -17,11 +17,17 @@ namespace bonsai {
 namespace {
 
 constexpr int largest = 1 << 14;  // of stride, padding, dilation: keeps sizes within int
+constexpr int most_channels = 1 << 24;
 
 class Conv2d : public Op {
  public:
-  explicit Conv2d(const Conv2dOptions& options, Activation activation = {}, Tensor packed = {})
-      : options_(options), activation_(activation), packed_(std::move(packed)) {
+  // `channels`: of its input, which are read as 0, 1, ...; empty: all of them.
+  explicit Conv2d(const Conv2dOptions& options, Activation activation = {},
+                  std::vector<int> channels = {}, Tensor packed = {})
+      : options_(options),
+        activation_(activation),
+        channels_(std::move(channels)),
+        packed_(std::move(packed)) {
     const auto [stride, padding, dilation, groups] = options;
     require(stride >= 1 && stride <= largest, "conv2d: stride is ", stride, ", should be 1 to ",
             largest);
@@ -30,6 +36,10 @@ class Conv2d : public Op {
     require(dilation >= 1 && dilation <= largest, "conv2d: dilation is ", dilation,
             ", should be 1 to ", largest);
     require(groups >= 1, "conv2d: groups is ", groups, ", should be at least 1");
+    for (const int c : channels_) {
+      require(c >= 0 && c <= most_channels, "conv2d: channel ", c, " should be 0 to ",
+              most_channels);
+    }
   }
 
   std::string_view name() const override { return "conv2d"; }
@@ -44,10 +54,11 @@ class Conv2d : public Op {
     require(x[0] > 0, "conv2d: the input ", x, " holds no image");
     const int groups = options_.groups, out = w[0];
     require(out > 0 && w[1] > 0 && w[2] > 0 && w[3] > 0, "conv2d: the weights ", w, " are empty");
-    require(x[3] % groups == 0 && out % groups == 0, "conv2d: ", groups, " groups do not divide ",
-            x[3], " input and ", out, " output channels");
-    require(int64_t{w[3]} * groups == x[3], "conv2d: weights ", w, " with ", groups,
-            " groups read ", int64_t{w[3]} * groups, " channels, the input ", x, " has ", x[3]);
+    const int read = channels_read(x);
+    require(read % groups == 0 && out % groups == 0, "conv2d: ", groups, " groups do not divide ",
+            read, " input and ", out, " output channels");
+    require(int64_t{w[3]} * groups == read, "conv2d: weights ", w, " with ", groups,
+            " groups read ", int64_t{w[3]} * groups, " channels, the input ", x, " has ", read);
     if (in.size() == 3) require_vector("conv2d", "the bias", in[2], out);
     return {x[0], output_size(x[1], w[1], "height"), output_size(x[2], w[2], "width"), out};
   }
@@ -59,12 +70,15 @@ class Conv2d : public Op {
                   .b = in.size() == 3 ? in[2].data() : nullptr,
                   .y = out.data(),
                   .activation = activation_,
-                  .packed = packed_.data()});
+                  .packed = packed_.data(),
+                  .channels = channels_,
+                  .pitch = in[0].dim(3)});
   }
 
   void backward(std::span<const Tensor> in, const Tensor& out, std::span<const Tensor>,
                 const Tensor& grad_out, std::span<const Gradient> grad) const override {
     require_unfused("conv2d", activation_);
+    require_all_channels();
     const ConvShape shape = shape_of(in, out);
     const Scalar* dy = grad_out.data();
     if (grad[0].wanted()) {
@@ -92,6 +106,7 @@ class Conv2d : public Op {
   // y[o] ~ w.out[o] ~ b[o] and x[i] ~ w.in[i]. Grouped: the groups must keep equal numbers.
   // Depthwise: input g ~ all outputs of its group, and w.in (of size 1) is nobody's.
   void ties(const Node& node, std::span<const Shape> shapes, Channels& c) const override {
+    require_all_channels();
     const Axis x{node.in[0], 3}, w_out{node.in[1], 0}, w_in{node.in[1], 3}, y{node.out, 3};
     const Shape& w = shapes[static_cast<size_t>(node.in[1])];
     const int in = shapes[static_cast<size_t>(node.in[0])][3], out = w[0];
@@ -120,6 +135,7 @@ class Conv2d : public Op {
                  {"dilation", int64_t{options_.dilation}},
                  {"groups", int64_t{options_.groups}}};
     write_activation(activation_, a);
+    if (!channels_.empty()) a["channels"] = channels_;
     return a;
   }
 
@@ -129,27 +145,32 @@ class Conv2d : public Op {
 
   std::string kernel(Direction direction, std::span<const Shape> in,
                      const Shape& out) const override {
-    const ConvShape shape = conv_shape(options_, in[0], in[1], out);
-    if (direction == Direction::forward) return conv_forward_row(shape);
+    const ConvShape shape = shape_of(in[0], in[1], out);
+    if (direction == Direction::forward) {
+      return channels_.empty() ? conv_forward_row(shape)
+                               : "sampled " + conv_forward_row(conv_sampled_part(shape));
+    }
     return direction == Direction::backward_data ? conv_backward_data_row(shape)
                                                  : conv_backward_weights_row(shape);
   }
 
   OpPtr followed_by(const Op& reader, size_t) const override {
     const auto* norm = dynamic_cast<const BatchNormOp*>(&reader);
-    if (norm == nullptr || activation_.kind != Activation::none) return nullptr;
+    if (norm == nullptr || activation_.kind != Activation::none || !channels_.empty())
+      return nullptr;
     return conv_batch_norm(std::make_shared<Conv2d>(*this), options_, *norm);
   }
 
   OpPtr with_activation(const Activation& activation) const override {
     if (activation_.kind != Activation::none) return nullptr;
-    return std::make_shared<Conv2d>(options_, activation);
+    return std::make_shared<Conv2d>(options_, activation, channels_);
   }
 
   OpPtr prepared(std::span<const Tensor> in, const Tensor& out) const override {
-    Tensor packed = conv_pack(shape_of(in, out), in[1].data());
+    const ConvShape shape = shape_of(in, out);
+    Tensor packed = conv_pack(channels_.empty() ? shape : conv_sampled_part(shape), in[1].data());
     if (!packed.defined()) return nullptr;
-    return std::make_shared<Conv2d>(options_, activation_, std::move(packed));
+    return std::make_shared<Conv2d>(options_, activation_, channels_, std::move(packed));
   }
 
  private:
@@ -161,12 +182,31 @@ class Conv2d : public Op {
     return static_cast<int>((padded - reach) / options_.stride + 1);
   }
 
+  ConvShape shape_of(const Shape& x, const Shape& w, const Shape& y) const {
+    ConvShape shape = conv_shape(options_, x, w, y);
+    if (!channels_.empty()) shape.in = static_cast<int>(channels_.size());
+    return shape;
+  }
   ConvShape shape_of(std::span<const Tensor> in, const Tensor& out) const {
-    return conv_shape(options_, in[0].shape(), in[1].shape(), out.shape());
+    return shape_of(in[0].shape(), in[1].shape(), out.shape());
+  }
+
+  int channels_read(const Shape& x) const {
+    if (channels_.empty()) return x[3];
+    const int highest = *std::max_element(channels_.begin(), channels_.end());
+    require(highest < x[3], "conv2d: channel ", highest, " is beyond the ", x[3],
+            " channels of the input ", x);
+    return static_cast<int>(channels_.size());
+  }
+
+  void require_all_channels() const {
+    require(channels_.empty(),
+            "conv2d: it reads chosen channels of its input, which is for inference alone");
   }
 
   Conv2dOptions options_;
   Activation activation_;
+  std::vector<int> channels_;
   Tensor packed_;  // of one node's weights, in its kernel's order; undefined unless prepared
 };
 
@@ -180,8 +220,10 @@ OpPtr make_conv2d(AttributeReader& attributes) {
   const Conv2dOptions options{.stride = attributes.integer("stride", 1, largest),
                               .padding = attributes.integer("padding", 0, largest),
                               .dilation = attributes.integer("dilation", 1, largest),
-                              .groups = attributes.integer("groups", 1, 1 << 24)};
-  return std::make_shared<Conv2d>(options, read_activation(attributes));
+                              .groups = attributes.integer("groups", 1, most_channels)};
+  std::vector<int> channels;
+  if (attributes.has("channels")) channels = attributes.integers("channels", 0, most_channels);
+  return std::make_shared<Conv2d>(options, read_activation(attributes), std::move(channels));
 }
 
 }  // namespace bonsai
