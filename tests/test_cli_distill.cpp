@@ -26,6 +26,8 @@ TEST_CASE("distill trains a student, says what the teacher costs, and refuses wh
   CHECK(result.at("teacher") == "teacher/model.bonsai");
   CHECK(result.at("teacher_share").get<double>() > 0);
   CHECK(result.at("teacher_share").get<double>() < 1);
+  CHECK(result.at("teacher_ms").get<double>() ==
+        Approx(result.at("teacher_share").get<double>() * result.at("step_ms").get<double>()));
   for (const char* name : {"student/model.bonsai", "student/log.jsonl", "student/report.html",
                            "student/hints/checkpoint.bonsai"})
     CHECK(std::filesystem::file_size(folder.path(name)) > 0);
