@@ -2,14 +2,14 @@
 // has made as many channels of it (Romero et al. 2015, "FitNets", arXiv:1412.6550, equation 3).
 // With r = x w' + b - t, over P pixels of K channels:
 //   loss = sum r^2 / (P K),   dx = 2 r w / (P K),   dw = 2 r' x / (P K),   db = 2 sum r / (P K)
-// r is large (a wide teacher's map of the whole batch) and needed for a moment only: a few pixels
-// of it at a time are made, squared and multiplied on while they are in the cache, and the
+// r is as large as a wide teacher's map of the whole batch, and needed for a moment only: it is
+// made a block of pixels at a time, squared and multiplied on while it is in the cache, and the
 // derivatives are kept instead.
 #include <algorithm>
 #include <array>
 #include <memory>
 
-#include "engine/kernels/gemm.h"
+#include "engine/kernels/conv.h"
 #include "engine/kernels/per_channel.h"
 #include "engine/ops.h"
 #include "engine/ops/operands.h"
@@ -23,57 +23,91 @@ namespace {
 constexpr int64_t tile_numbers = 1 << 16;  // of r
 constexpr int64_t most_chunks = 16;        // each with sums of its own
 
-BONSAI_SIMD double sum_squares(const Scalar* r, int64_t n) {
-  std::array<double, 16> sums{};
-  int64_t i = 0;
-  for (; i + 16 <= n; i += 16) {
-    for (size_t k = 0; k < 16; ++k) {
-      const double x = double{r[i + static_cast<int64_t>(k)]};
-      sums[k] += x * x;
+// y [rows, k] becomes r = y - t; sums [k] and squares [k] grow by those of its columns.
+BONSAI_SIMD void finish_rows(const Scalar* t, int64_t rows, int k, Scalar* __restrict y,
+                             Scalar* __restrict sums, Scalar* __restrict squares) {
+  for (int64_t i = 0; i < rows; ++i) {
+    for (int c = 0; c < k; ++c) {
+      const Scalar r = y[c] - t[c];
+      y[c] = r;
+      sums[c] += r;
+      squares[c] += r * r;
     }
+    y += k;
+    t += k;
   }
-  double total = 0;
-  for (const double sum : sums) total += sum;
-  for (; i < n; ++i) total += double{r[i]} * double{r[i]};
-  return total;
 }
 
-// r [rows, k] = b - t
-BONSAI_SIMD void start_rows(const Scalar* b, const Scalar* t, int64_t rows, int k, Scalar* r) {
-  for (int64_t i = 0; i < rows; ++i)
-    for (int c = 0; c < k; ++c) r[i * k + c] = b[c] - t[i * k + c];
-}
-
-BONSAI_SIMD void add_rows(const Scalar* r, int64_t rows, int k, Scalar* sums) {
-  for (int64_t i = 0; i < rows; ++i)
-    for (int c = 0; c < k; ++c) sums[c] += r[i * k + c];
-}
-
-// Where the pass over all pixels reads and writes. dx and partial are null where no derivative is
-// wanted; partial holds dw and db of each chunk.
-struct Operands {
+// The regressor and what it reads; dx and sums are null where no derivative is wanted.
+struct Regression {
   const Scalar *x, *w, *b, *t;
   int64_t pixels;
   int in, out;
-  Scalar *dx, *partial;
+  Scalar *dx = nullptr, *sums = nullptr;  // per chunk: those of r' x, [out, in], and of r, [out]
+  Tensor packed = {}, packed_back = {};   // weights for tiles that are full
+
+  int64_t tile() const {
+    return std::min(pixels, std::clamp<int64_t>(tile_numbers / out, 16, 1024));
+  }
+  int64_t grain() const { return std::max<int64_t>((pixels + most_chunks - 1) / most_chunks, 64); }
+  int64_t chunks() const { return (pixels + grain() - 1) / grain(); }
+  int64_t sums_size() const { return int64_t{out} * (in + 1); }
+
+  // As a convolution of a line of so many pixels.
+  ConvShape shape(int64_t count) const {
+    const auto width = static_cast<int>(count);
+    return {.n = 1,
+            .h = 1,
+            .w = width,
+            .in = in,
+            .out_h = 1,
+            .out_w = width,
+            .out = out,
+            .kh = 1,
+            .kw = 1,
+            .stride = 1,
+            .padding = 0,
+            .dilation = 1,
+            .groups = 1};
+  }
+
+  double run(int64_t chunk) const;
 };
 
-// Pixels [begin, end): returns sum r^2.
-double run_chunk(const Operands& o, int64_t begin, int64_t end, Scalar* sums) {
-  const int64_t tile = std::clamp<int64_t>(tile_numbers / o.out, 16, 1024);
-  Scalar* r = thread_scratch<Scalar>(3, static_cast<size_t>(tile * o.out));
+const Scalar* numbers(const Tensor& packed) { return packed.defined() ? packed.data() : nullptr; }
+
+// Returns the sum of r^2.
+double Regression::run(int64_t chunk) const {
+  const int64_t end = std::min(pixels, (chunk + 1) * grain());
+  // Kernels use the other slots.
+  Scalar* r = thread_scratch<Scalar>(4, static_cast<size_t>((tile() + 2) * out));
+  Scalar *squares = r + tile() * out, *column_sums = squares + out;
+  std::fill_n(column_sums, out, Scalar{0});
+  Scalar* const dw = sums == nullptr ? nullptr : sums + chunk * sums_size();
+  if (dw != nullptr) column_sums = dw + int64_t{out} * in;
   double total = 0;
-  for (int64_t p = begin; p < end; p += tile) {
-    const int rows = static_cast<int>(std::min(tile, end - p));
-    const Scalar* x = o.x + p * o.in;
-    start_rows(o.b, o.t + p * o.out, rows, o.out, r);
-    gemm(Transpose::no, Transpose::yes, rows, o.out, o.in, 1, x, o.in, o.w, o.in, 1, r, o.out);
-    total += sum_squares(r, int64_t{rows} * o.out);
-    if (o.dx == nullptr) continue;
-    gemm(Transpose::no, Transpose::no, rows, o.in, o.out, 1, r, o.out, o.w, o.in, 0,
-         o.dx + p * o.in, o.in);
-    gemm(Transpose::yes, Transpose::no, o.out, o.in, rows, 1, r, o.out, x, o.in, 1, sums, o.in);
-    add_rows(r, rows, o.out, sums + int64_t{o.out} * o.in);
+  for (int64_t p = chunk * grain(); p < end; p += tile()) {
+    const int64_t count = std::min(tile(), end - p);
+    const bool full = count == tile();  // another tile may be another kernel's
+    const ConvShape here = shape(count);
+    const ConvForward forward{.shape = here,
+                              .x = x + p * in,
+                              .w = w,
+                              .b = b,
+                              .y = r,
+                              .packed = full ? numbers(packed) : nullptr};
+    // Without packed weights the row that reads them as they are.
+    (dw == nullptr ? conv_forward_pointwise : conv_forward)(forward);
+    std::fill_n(squares, out, Scalar{0});
+    finish_rows(t + p * out, count, out, r, column_sums, squares);
+    for (int c = 0; c < out; ++c) total += double{squares[c]};
+    if (dw == nullptr) continue;
+    conv_backward_data({.shape = here,
+                        .dy = r,
+                        .w = w,
+                        .dx = dx + p * in,
+                        .packed = full ? numbers(packed_back) : nullptr});
+    conv_backward_weights({.shape = here, .x = x + p * in, .dy = r, .dw = dw, .add = true});
   }
   return total;
 }
@@ -95,32 +129,35 @@ class HintLoss : public Op {
     return {1};
   }
 
-  // Saves 2 r w / (P K), and the same of w and b.
+  // Saves r w, and r' x with sum r behind it.
   void forward(std::span<const Tensor> in, Tensor& out, const Pass& pass) const override {
-    Operands o{in[0].data(), in[1].data(), in[2].data(), in[3].data(), rows(in[0]),
-               in[0].dim(3), in[1].dim(0), nullptr,      nullptr};
-    const int64_t grain = std::max<int64_t>((o.pixels + most_chunks - 1) / most_chunks, 64);
-    const int64_t chunks = (o.pixels + grain - 1) / grain, size = int64_t{o.out} * (o.in + 1);
-    Tensor partial;
+    Regression r{.x = in[0].data(),
+                 .w = in[1].data(),
+                 .b = in[2].data(),
+                 .t = in[3].data(),
+                 .pixels = rows(in[0]),
+                 .in = in[0].dim(3),
+                 .out = in[1].dim(0)};
+    const int64_t chunks = r.chunks(), size = r.sums_size();
+    Tensor sums;
     if (pass.save != nullptr) {
       pass.save->push_back(Tensor::uninitialized(in[0].shape()));
-      partial = Tensor({static_cast<int>(chunks), static_cast<int>(size)});
-      o.dx = pass.save->back().data();
-      o.partial = partial.data();
+      sums = Tensor({static_cast<int>(chunks), static_cast<int>(size)});
+      r.dx = pass.save->back().data();
+      r.sums = sums.data();
+      r.packed = conv_pack(r.shape(r.tile()), r.w);
+      r.packed_back = conv_pack_backward_data(r.shape(r.tile()), r.w);
     }
-    double* squares = thread_scratch<double>(2, static_cast<size_t>(chunks));
-    parallel_ranges(o.pixels, grain, [&](int64_t begin, int64_t end) {
-      const int64_t chunk = begin / grain;
-      squares[chunk] =
-          run_chunk(o, begin, end, o.partial == nullptr ? nullptr : o.partial + chunk * size);
-    });
+    std::array<double, most_chunks> squares;
+    parallel_chunks(chunks,
+                    [&](int64_t chunk) { squares[static_cast<size_t>(chunk)] = r.run(chunk); });
     double total = 0;
-    for (int64_t chunk = 0; chunk < chunks; ++chunk) total += squares[chunk];
+    for (int64_t chunk = 0; chunk < chunks; ++chunk) total += squares[static_cast<size_t>(chunk)];
     out[0] = static_cast<Scalar>(total / static_cast<double>(in[3].size()));
     if (pass.save == nullptr) return;
     for (int64_t chunk = 1; chunk < chunks; ++chunk)
-      scale_all(o.partial + chunk * size, size, 1, o.partial, true);
-    pass.save->push_back(partial);
+      scale_all(r.sums + chunk * size, size, 1, r.sums, true);
+    pass.save->push_back(sums);
   }
 
   void backward(std::span<const Tensor> in, const Tensor&, std::span<const Tensor> saved,
@@ -128,8 +165,8 @@ class HintLoss : public Op {
     require(!grad[3].wanted(),
             "hint_loss: the teacher has no gradient, pass its map as a constant");
     const Scalar scale = 2 * grad_out[0] / static_cast<Scalar>(element_count(in[3].shape()));
-    const auto w_size = static_cast<int64_t>(element_count(in[1].shape()));
-    const Scalar* from[] = {saved[0].data(), saved[1].data(), saved[1].data() + w_size};
+    const Scalar* const from[] = {saved[0].data(), saved[1].data(),
+                                  saved[1].data() + element_count(in[1].shape())};
     for (size_t i = 0; i < 3; ++i) {
       if (!grad[i].wanted()) continue;
       const auto n = static_cast<int64_t>(element_count(in[i].shape()));
