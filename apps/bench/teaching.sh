@@ -16,7 +16,7 @@ mkdir -p bench-results
 results=bench-results/teaching.jsonl
 : > "$results"
 
-data="--images $((batch * steps)) --test-images 16 --batch $batch --epochs 1 --json"
+data="--images $((batch * steps)) --test-images 16 --batch $batch --epochs 1 --lr 1e-5 --json"
 # shellcheck disable=SC2086 # options have no spaces
 "$bonsai" train --net "$teacher" --images "$batch" --test-images 16 --epochs 1 --batch "$batch" \
   --lr 1e-6 --out "$folder/teacher" > /dev/null 2>&1
