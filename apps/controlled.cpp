@@ -120,7 +120,7 @@ void prepare(const ControlledArguments& arguments, Run& run) {
 void prune_stage(Run& run) {
   ControlledPruning result = prune_to_target(run.before, run.data, run.control);
   if (result.stopped) end_if_stopped();
-  if (run.lessons) say(run.lessons->cost());
+  if (run.lessons) say(run.lessons->cost().text());
   run.after = std::move(result.graph);
   run.journal = std::move(result.journal);
   run.validation = std::get<StartRecord>(run.journal.front().what).validation.accuracy;

@@ -48,8 +48,7 @@ TrainResult Lessons::train(Graph& student, const Dataset& data, TrainOptions opt
       distillation(student, teacher_, data, options, weights(student, options.seed));
   options.objective = objective.get();
   TrainResult result = training(student, data, options);
-  teacher_seconds_ += objective->teacher_seconds();
-  step_seconds_ += result.step_seconds;
+  cost_.add(*objective, result);
   return result;
 }
 
@@ -60,11 +59,6 @@ RunIdentity Lessons::identity(const Graph& student, const Dataset& data) const {
 
 std::string Lessons::description(const Graph& student) const {
   return arguments_.file + ": " + app::description(weights(student, 0));
-}
-
-std::string Lessons::cost() const {
-  const double share = step_seconds_ > 0 ? teacher_seconds_ / step_seconds_ : 0;
-  return join("teacher: ", report::percent(share, 0), " of the time of a step");
 }
 
 DistillationOptions Lessons::weights(const Graph& student, uint64_t seed) const {
@@ -81,7 +75,7 @@ FinetuningResult finetune(Graph& after, const Graph& before, const Dataset& data
   Lessons lessons(teacher, before);
   FinetuningResult result{lessons.train(after, data, options, training),
                           lessons.description(after)};
-  say(lessons.cost());
+  say(lessons.cost().text());
   return result;
 }
 

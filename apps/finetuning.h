@@ -43,14 +43,14 @@ class Lessons {
   RunIdentity identity(const Graph& student, const Dataset& data) const;
   // "self: labels 0.1, the teacher's answers 0.9 at temperature 4"
   std::string description(const Graph& student) const;
-  std::string cost() const;  // "teacher: 27 % of the time of a step"
+  const TeachingCost& cost() const { return cost_; }
 
  private:
   DistillationOptions weights(const Graph& student, uint64_t seed) const;
 
   const TeacherArguments& arguments_;
   Graph teacher_;
-  double teacher_seconds_ = 0, step_seconds_ = 0;
+  TeachingCost cost_;
 };
 
 struct FinetuningResult {

@@ -1,9 +1,9 @@
 #include "apps/score_history.h"
 
 #include <algorithm>
-#include <array>
 #include <fstream>
 #include <string>
+#include <utility>
 
 #include <nlohmann/json.hpp>
 
@@ -13,23 +13,20 @@
 namespace bonsai::app {
 namespace {
 
-// The first range is zero alone, the last has no end.
-constexpr std::array ends = {0.0, 0.001, 0.01, 0.03, 0.1, 0.2, 0.4, 0.8};
-const std::vector<std::string> titles = {"0",      "to 0.001", "to 0.01", "to 0.03", "to 0.1",
-                                         "to 0.2", "to 0.4",   "to 0.8",  "more"};
 constexpr size_t most_rows = 24;  // in the map
 
 }  // namespace
 
-ScoreHistory::ScoreHistory(const std::filesystem::path& folder, bool resume)
-    : file_(folder / "scores.jsonl") {
+ScoreHistory::ScoreHistory(const std::filesystem::path& folder, std::string what,
+                           std::vector<double> ends, bool resume)
+    : file_(folder / "scores.jsonl"), what_(std::move(what)), ends_(std::move(ends)) {
   if (!resume) return;
   std::ifstream in(file_);
   for (std::string line; std::getline(in, line);) {
     const auto json = nlohmann::json::parse(line, nullptr, false);
     const bool whole = json.is_object() && json.contains("epoch") && json.contains("shares") &&
                        json["epoch"].is_number_integer() && json["shares"].is_array() &&
-                       json["shares"].size() == titles.size();
+                       json["shares"].size() == ends_.size() + 1;
     require(whole, file_.string(), ": a line is not one of this version: ", line.substr(0, 60));
     Row row{json["epoch"].get<int>(), {}};
     for (const auto& share : json["shares"]) row.shares.push_back(share.get<double>());
@@ -39,9 +36,9 @@ ScoreHistory::ScoreHistory(const std::filesystem::path& folder, bool resume)
 
 void ScoreHistory::add(int epoch, const Scores& scores) {
   std::erase_if(rows_, [epoch](const Row& row) { return row.epoch >= epoch; });
-  Row row{epoch, std::vector<double>(titles.size(), 0)};
+  Row row{epoch, std::vector<double>(ends_.size() + 1, 0)};
   for (const double score : scores) {
-    const auto range = std::lower_bound(ends.begin(), ends.end(), score) - ends.begin();
+    const auto range = std::lower_bound(ends_.begin(), ends_.end(), score) - ends_.begin();
     row.shares[static_cast<size_t>(range)] += 1 / static_cast<double>(scores.size());
   }
   rows_.push_back(std::move(row));
@@ -58,9 +55,10 @@ void ScoreHistory::write() const {
 
 report::HeatMap ScoreHistory::map() const {
   report::HeatMap map;
-  map.title = "How channels part while the network learns";
-  map.note = "Per cent of the channels whose score is in each range, after each epoch.";
-  map.columns = titles;
+  map.title = "How " + what_ + " part while the network learns";
+  map.note = "Per cent of the " + what_ + " whose score is in each range, after each epoch.";
+  for (const double end : ends_) map.columns.push_back(end == 0 ? "0" : join("to ", end));
+  map.columns.push_back("more");
   map.full = 60;
   map.digits = 0;
   map.good = true;

@@ -100,8 +100,22 @@ std::string description(const DistillationOptions& options) {
   return text;
 }
 
-double teacher_share(const Distillation& distillation, const TrainResult& result) {
-  return result.step_seconds > 0 ? distillation.teacher_seconds() / result.step_seconds : 0;
+void TeachingCost::add(const Distillation& distillation, const TrainResult& result) {
+  teacher_seconds += distillation.teacher_seconds();
+  step_seconds += result.step_seconds;
+  steps += result.steps;
+}
+
+double TeachingCost::share() const { return step_seconds > 0 ? teacher_seconds / step_seconds : 0; }
+
+double TeachingCost::teacher_ms() const {
+  return 1000 * teacher_seconds / static_cast<double>(std::max<int64_t>(steps, 1));
+}
+
+std::string TeachingCost::text() const {
+  const double step_ms = 1000 * step_seconds / static_cast<double>(std::max<int64_t>(steps, 1));
+  return join("teacher: ", report::percent(share(), 0), " of the time of a step, ",
+              report::fixed(teacher_ms(), 1), " of ", report::fixed(step_ms, 1), " ms");
 }
 
 }  // namespace bonsai::app

@@ -51,7 +51,7 @@ void add_training(CLI::App& parser, TrainingArguments& training, int least_epoch
   parser.add_option("--momentum", training.momentum, "of sgd")->check(CLI::Range(0.0, 0.999999));
   parser
       .add_option("--bias-rate", training.bias_rate,
-                  "learning rate of biases, in multiples of the others' (sgd)")
+                  "learning rate of biases, in multiples of the others' (sgd alone)")
       ->check(CLI::PositiveNumber);
   parser.add_option("--warm-up", training.warm_up, "share of the steps in which the rate rises")
       ->check(CLI::Range(0.0, 1.0));
@@ -91,6 +91,8 @@ TrainOptions train_options(const TrainingArguments& training, int height) {
   options.optimiser.kind = static_cast<OptimiserKind>(place(optimisers, training.optimiser));
   options.optimiser.weight_decay = static_cast<float>(training.weight_decay);
   const bool sgd = options.optimiser.kind == OptimiserKind::sgd;
+  require_usage(sgd || training.bias_rate == 1, "--bias-rate: only sgd has one, the optimizer is ",
+                training.optimiser);
   options.lr = training.lr > 0 ? static_cast<float>(training.lr) : sgd ? 0.05F : 0.001F;
   options.schedule.kind = static_cast<ScheduleKind>(place(schedules, training.schedule));
   options.label_smoothing = static_cast<float>(training.label_smoothing);

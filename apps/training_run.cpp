@@ -1,5 +1,7 @@
 #include "apps/training_run.h"
 
+#include <algorithm>
+
 #include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
 
@@ -16,6 +18,10 @@ namespace {
 // Of the time of training steps, how much went by before the next batch was there.
 double waiting_share(const TrainResult& result) {
   return result.step_seconds > 0 ? result.data_seconds / result.step_seconds : 0;
+}
+
+double step_ms(const TrainResult& result) {
+  return 1000 * result.step_seconds / static_cast<double>(std::max<int64_t>(result.steps, 1));
 }
 
 }  // namespace
@@ -76,6 +82,7 @@ void TrainingRun::finish(const TrainResult& result, const std::vector<report::Fa
                                    {"epochs", options.epochs},
                                    {"seconds", result.seconds},
                                    {"images_per_s", result.images_per_second},
+                                   {"step_ms", step_ms(result)},
                                    {"waiting_for_data", waiting_share(result)},
                                    {"model", model},
                                    {"report", page}};

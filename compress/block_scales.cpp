@@ -37,13 +37,15 @@ Graph with_block_scales(const Graph& graph) {
   return with_scales_behind(graph, ends);
 }
 
-std::vector<BlockScale> block_scales(Graph& graph) {
-  std::vector<BlockScale> scales;
+std::vector<Structure> block_scales(Graph& graph) {
+  std::vector<Structure> scales;
   for (const Block& block : removable_blocks(graph)) {
     const Node* end = branch_end(graph, block);
     if (end == nullptr || end->op->name() != "channel_scale") continue;
     Parameter* factor = graph.values[static_cast<size_t>(end->in[1])].parameter.get();
-    if (factor != nullptr) scales.push_back({.block = block.name, .factor = factor});
+    if (factor == nullptr) continue;
+    scales.push_back(
+        {.name = block.name, .numbers = factor, .first = 0, .shared = factor->value.size()});
   }
   return scales;
 }

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "compress/structure_selection.h"
 #include "engine/graph.h"
 
 namespace bonsai {
@@ -17,12 +18,8 @@ namespace bonsai {
 // there is no such block.
 Graph with_block_scales(const Graph& graph);
 
-struct BlockScale {
-  std::string block;  // Block::name
-  Parameter* factor;  // of the graph; all numbers are the same
-};
-// In order of execution.
-std::vector<BlockScale> block_scales(Graph& graph);
+// Named as Block::name, in order of execution. All numbers of a tensor are the block's factor.
+std::vector<Structure> block_scales(Graph& graph);
 
 // Without the blocks of these names, and without factors.
 Graph without_blocks(const Graph& graph, const std::vector<std::string>& blocks);

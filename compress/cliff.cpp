@@ -3,12 +3,16 @@
 #include <algorithm>
 #include <cmath>
 
-#include "compress/block_scales.h"
 #include "compress/choose.h"
 #include "compress/prune.h"
 #include "engine/error.h"
 
 namespace bonsai {
+namespace {
+
+constexpr int most_structures = 20;  // that go one by one
+
+}  // namespace
 
 std::vector<CliffPoint> measure_cliff(const Graph& graph, const Coupling& coupling,
                                       const Scores& scores, const Judge& judge,
@@ -35,23 +39,25 @@ std::vector<CliffPoint> measure_cliff(const Graph& graph, const Coupling& coupli
   return points;
 }
 
-std::vector<CliffPoint> measure_block_cliff(const Graph& graph,
-                                            const std::vector<std::string>& blocks,
-                                            const Judge& judge, std::span<const Batch> calibration,
-                                            const CliffOptions& options) {
+std::vector<CliffPoint> measure_structure_cliff(const Graph& graph, int count,
+                                                const std::function<Graph(int)>& without,
+                                                const Judge& judge,
+                                                std::span<const Batch> calibration,
+                                                const CliffOptions& options) {
   const double whole = static_cast<double>(total_cost(graph).macs);
-  const int steps = static_cast<int>(blocks.size()) + 1;
+  const int steps = std::min(count, most_structures);
   std::vector<CliffPoint> points;
-  for (int i = 0; i < steps; ++i) {
-    const Graph shorter = without_blocks(graph, {blocks.begin(), blocks.begin() + i});
-    const auto without =
-        judged_without(shorter, couple(shorter), {}, judge, calibration, options.stop);
-    if (!without) break;
-    points.push_back({.part = i / std::max(1.0, static_cast<double>(blocks.size())),
-                      .units = i,
-                      .macs = static_cast<double>(total_cost(shorter).macs) / whole,
-                      .without = *without});
-    if (options.progress) options.progress(i + 1, steps);
+  for (int i = 0; i <= steps; ++i) {
+    const int gone = steps > 0 ? i * count / steps : 0;
+    const Graph smaller = without(gone);
+    const auto accuracy =
+        judged_without(smaller, couple(smaller), {}, judge, calibration, options.stop);
+    if (!accuracy) break;
+    points.push_back({.part = gone / std::max(1.0, static_cast<double>(count)),
+                      .units = gone,
+                      .macs = static_cast<double>(total_cost(smaller).macs) / whole,
+                      .without = *accuracy});
+    if (options.progress) options.progress(i + 1, steps + 1);
   }
   return points;
 }

@@ -6,7 +6,6 @@
 #include <atomic>
 #include <functional>
 #include <span>
-#include <string>
 #include <vector>
 
 #include "compress/criterion.h"
@@ -16,7 +15,7 @@ namespace bonsai {
 
 struct CliffPoint {
   double part = 0;  // of the units, asked for
-  int units = 0;    // removed: fewer where groups are at their floor; or blocks
+  int units = 0;    // removed: fewer where groups are at their floor; or structures
   double macs = 0;  // of the whole that are left
   PrunedAccuracy without;
 };
@@ -33,10 +32,12 @@ std::vector<CliffPoint> measure_cliff(const Graph& graph, const Coupling& coupli
                                       std::span<const Batch> calibration,
                                       const CliffOptions& options);
 
-// The same of residual blocks (compress/blocks.h), which go in this order, one more for each point.
-std::vector<CliffPoint> measure_block_cliff(const Graph& graph,
-                                            const std::vector<std::string>& blocks,
-                                            const Judge& judge, std::span<const Batch> calibration,
-                                            const CliffOptions& options);
+// The same of what goes as a whole, such as residual blocks, one more of `count` for each point, or
+// a twentieth of many: without(i) is the network without the i lowest.
+std::vector<CliffPoint> measure_structure_cliff(const Graph& graph, int count,
+                                                const std::function<Graph(int)>& without,
+                                                const Judge& judge,
+                                                std::span<const Batch> calibration,
+                                                const CliffOptions& options);
 
 }  // namespace bonsai

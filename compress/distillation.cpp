@@ -75,11 +75,6 @@ std::vector<LayerPair> stage_pairs(const Graph& student, const Graph& teacher) {
   return pairs;
 }
 
-Var hint_loss(Var student, Var teacher) {
-  const auto [s, t] = of_one_size(student, teacher);
-  return mean_squared_error(s, t);
-}
-
 Var attention_loss(Var student, Var teacher) {
   const auto [s, t] = of_one_size(student, teacher);
   return scale(mean_squared_error(attention_map(s), attention_map(t)), 0.5F);
@@ -148,14 +143,10 @@ Answer Distillation::ask(const Batch& batch) {
   return answer;
 }
 
-Var Distillation::layer_loss(const Compared& layers, Conv2d* regressor,
-                             const std::vector<Var>& student, const Answer& answer) const {
-  Var ours = student[static_cast<size_t>(layers.student)];
-  const Var theirs = ours.tape().constant(answer.taps[layers.taken]);
-  if (regressor == nullptr) return attention_loss(ours, theirs);
-  // Pooled first, so that the regressor has less to do.
-  const auto [s, t] = of_one_size(ours, theirs);
-  return hint_loss(regressor->forward(s), t);
+std::pair<Var, Var> Distillation::compared(const Compared& layers, const std::vector<Var>& student,
+                                           const Answer& answer) const {
+  const Var ours = student[static_cast<size_t>(layers.student)];
+  return of_one_size(ours, ours.tape().constant(answer.taps[layers.taken]));
 }
 
 Recorded Distillation::record(Tape& tape, Layer& net, const Batch& batch, float smoothing) {
@@ -180,10 +171,13 @@ Recorded Distillation::record(Tape& tape, Layer& net, const Batch& batch, float 
              options_.answers);
   }
   for (size_t i = 0; i < hints_.size(); ++i) {
-    add_term(layer_loss(hints_[i], regressor_[i], values, answer), options_.hint_weight);
+    const auto [ours, theirs] = compared(hints_[i], values, answer);
+    const std::vector<Parameter*> r = regressor_[i]->parameters();  // weight, bias
+    add_term(hint_loss(ours, tape.use(*r[0]), tape.use(*r[1]), theirs), options_.hint_weight);
   }
   for (const Compared& layers : attention_) {
-    add_term(layer_loss(layers, nullptr, values, answer), options_.attention_weight);
+    const auto [ours, theirs] = compared(layers, values, answer);
+    add_term(attention_loss(ours, theirs), options_.attention_weight);
   }
   return {logits, loss};
 }

@@ -18,6 +18,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "compress/teacher.h"
@@ -44,8 +45,7 @@ struct DistillationOptions {
 // different numbers of them.
 std::vector<LayerPair> stage_pairs(const Graph& student, const Graph& teacher);
 
-// [1] from two layers' results, [N, H, W, C] and [N, H', W', C']. A hint needs C = C'.
-Var hint_loss(Var student, Var teacher);
+// [1] from two layers' results, [N, H, W, C] and [N, H', W', C'].
 Var attention_loss(Var student, Var teacher);
 
 class Distillation : public Objective {
@@ -75,8 +75,9 @@ class Distillation : public Objective {
   std::vector<Compared> find(const std::vector<LayerPair>& pairs, const Graph& teacher,
                              std::vector<int>& taps) const;
   void make_regressors(const Graph& teacher, const std::vector<int>& taps);
-  Var layer_loss(const Compared& layers, Conv2d* regressor, const std::vector<Var>& student,
-                 const Answer& answer) const;
+  // What is compared, as maps of one size.
+  std::pair<Var, Var> compared(const Compared& layers, const std::vector<Var>& student,
+                               const Answer& answer) const;
   bool asks() const;
   Answer ask(const Batch& batch);
 

@@ -13,8 +13,10 @@
 namespace bonsai {
 namespace {
 
+bool is_transposed(const Node& node) { return node.op->name() == "conv_transpose2d"; }
+
 bool makes_channels(const Node& node) {
-  return node.op->name() == "conv2d" || node.op->name() == "linear";
+  return node.op->name() == "conv2d" || node.op->name() == "linear" || is_transposed(node);
 }
 
 // Values that batch norms read their factors from.
@@ -101,12 +103,14 @@ std::vector<int> multipliers(const Graph& graph, const Node& maker, const Reader
   return values;
 }
 
+// Along the first axis.
 void multiply_rows(const Tensor& w, const Tensor& factors) {
   const size_t row = w.size() / factors.size();
   for (size_t i = 0; i < w.size(); ++i) w[i] *= factors[i / row];
 }
 
-// Of weights [out, ..., in / groups], whose last axis is read in blocks.
+// Along the last axis of weights [out, ..., in / groups], or of transposed ones [in, ..., out /
+// groups], which is numbered through all groups.
 void multiply_columns(const Tensor& w, const Tensor& factors) {
   const auto stored = static_cast<size_t>(w.dim(-1));
   const size_t blocks = factors.size() / stored, block = w.size() / blocks;
@@ -126,7 +130,11 @@ bool fold_one(const Graph& graph, size_t n, const Readers& readers) {
   if (maker != graph.nodes.end() && readers[static_cast<size_t>(made)].size() == 1 &&
       made != graph.output) {
     const std::vector<int> values = multipliers(graph, *maker, readers);
-    for (const int v : values) multiply_rows(parameter(graph, v), parameter(graph, factors));
+    for (const int v : values) {
+      const Tensor& w = parameter(graph, v);
+      const bool last = is_transposed(*maker) && w.rank() > 1;
+      (last ? multiply_columns : multiply_rows)(w, parameter(graph, factors));
+    }
     if (!values.empty()) return true;
   }
   const std::vector<int>& behind = readers[static_cast<size_t>(node.out)];
@@ -138,9 +146,11 @@ bool fold_one(const Graph& graph, size_t n, const Readers& readers) {
   if (behind.empty() || node.out == graph.output ||
       !std::all_of(behind.begin(), behind.end(), takes))
     return false;
-  for (const int r : behind)
-    multiply_columns(parameter(graph, graph.nodes[static_cast<size_t>(r)].in[1]),
-                     parameter(graph, factors));
+  for (const int r : behind) {
+    const Node& reader = graph.nodes[static_cast<size_t>(r)];
+    (is_transposed(reader) ? multiply_rows : multiply_columns)(parameter(graph, reader.in[1]),
+                                                               parameter(graph, factors));
+  }
   return true;
 }
 

@@ -2,7 +2,8 @@
 // at first, behind the layer that makes the channels (Huang and Wang 2018, "Data-Driven Sparse
 // Structure Selection", arXiv:1707.01213, section 3.2). They are folded away exactly into what
 // makes the channels (w' = s w, b' = s b; gamma' = s gamma, beta' = s beta) or, behind an
-// activation, into the weights that read them.
+// activation, into the weights that read them. Any layer makes or reads channels so: linear ones,
+// convolutions, whether grouped, depthwise or transposed.
 #pragma once
 
 #include <string>
@@ -13,7 +14,7 @@
 namespace bonsai {
 
 // The same function, with a factor "<layer>.scale" [C] behind each producer of a group (couple.h)
-// whose channels no batch norm scales. Transposed convolutions stay without.
+// whose channels no batch norm scales.
 Graph with_scales(const Graph& graph);
 
 // Likewise behind the named nodes (Graph::node_name), whatever they are. Throws Error, with the

@@ -46,9 +46,10 @@ void require_balance(const Graph& graph, const Coupling& coupling, const Keep& k
     const int block = coupling.widths.at(balance.axis) / balance.groups;
     std::vector<int> counts(static_cast<size_t>(balance.groups), 0);
     for (const int i : *kept) ++counts[static_cast<size_t>(i / block)];
-    require(std::all_of(counts.begin(), counts.end(), [&](int n) { return n == counts[0]; }),
+    const int most = *std::max_element(counts.begin(), counts.end());
+    require(std::all_of(counts.begin(), counts.end(), [&](int n) { return n == most || n == 0; }),
             "prune: ", axis_name(graph, balance.axis), " is read in ", balance.groups,
-            " groups, which would keep ", counts, " channels, should be equal");
+            " groups, which would keep ", counts, " channels, should be equal or none");
   }
 }
 
@@ -74,13 +75,18 @@ Cut cut_of(Axis axis, int stored, const Coupling& coupling, const Keep& keep) {
   return cut;
 }
 
-Shape cut_shape(const Shape& shape, int value, const Coupling& coupling, const Keep& keep) {
+Shape cut_shape(const Shape& shape, int value, const Keep& keep) {
   Shape result = shape;
   for (int a = 0; a < static_cast<int>(shape.size()); ++a) {
     const std::vector<int>* kept = keep.find({value, a});
     if (kept == nullptr) continue;
     int& size = result[static_cast<size_t>(a)];
-    size = static_cast<int>(kept->size()) / (coupling.widths.at({value, a}) / size);
+    int blocks = 0, last = -1;  // that a channel is left of
+    for (const int i : *kept) {
+      blocks += i / size != last ? 1 : 0;
+      last = i / size;
+    }
+    size = static_cast<int>(kept->size()) / blocks;
   }
   return result;
 }
@@ -98,7 +104,7 @@ Plan plan(const Graph& graph, const Coupling& coupling, const std::set<int>& gon
   const std::vector<Shape> before = plan.shapes;
   for (size_t v = 0; v < before.size(); ++v) {
     if (!graph.values[v].parameter) continue;
-    plan.shapes[v] = cut_shape(before[v], static_cast<int>(v), coupling, plan.keep);
+    plan.shapes[v] = cut_shape(before[v], static_cast<int>(v), plan.keep);
   }
   for (const Node& node : graph.nodes) {
     OpPtr op = node.op->shrunk(node, before, plan.keep);
@@ -136,7 +142,7 @@ Tensor cut(const Tensor& tensor, int value, const Coupling& coupling, const Keep
   for (int a = 0; a < rank; ++a) {
     cuts.push_back(cut_of({value, a}, tensor.dim(a), coupling, keep));
   }
-  Tensor result = Tensor::uninitialized(cut_shape(shape, value, coupling, keep));
+  Tensor result = Tensor::uninitialized(cut_shape(shape, value, keep));
   const Cut& inner = cuts.back();
   const auto kept_of = [](const Cut& c) -> const std::vector<int>& { return c.kept[0]; };
   std::vector<size_t> position(static_cast<size_t>(rank), 0);  // among the survivors

@@ -1,11 +1,23 @@
 #include "compress/structure_selection.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "compress/scale_sparsity.h"
 #include "engine/error.h"
 
 namespace bonsai {
+
+std::vector<SharedFactors> factors_of(const std::vector<Structure>& structures) {
+  std::vector<SharedFactors> factors;
+  for (const Structure& structure : structures) {
+    const bool known = std::any_of(factors.begin(), factors.end(), [&](const SharedFactors& f) {
+      return f.numbers == structure.numbers;
+    });
+    if (!known) factors.push_back({structure.numbers, static_cast<int>(structure.shared)});
+  }
+  return factors;
+}
 
 StructureSelection::StructureSelection(std::vector<SharedFactors> factors, float strength,
                                        float momentum)

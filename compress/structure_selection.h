@@ -26,14 +26,25 @@ struct SharedFactors {
   int shared = 1;
 };
 
+// What one factor switches: a residual block (compress/block_scales.h), a group of a convolution
+// (compress/conv_group_scales.h).
+struct Structure {
+  std::string name;
+  Parameter* numbers;    // of the graph, of which
+  size_t first, shared;  // so many from the first on are the factor
+  double factor() const { return double{numbers->value[first]}; }
+};
+// Each tensor once. All that stands in one is shared by equally many.
+std::vector<SharedFactors> factors_of(const std::vector<Structure>& structures);
+
 class StructureSelection : public Penalty {
  public:
   // The parameters must outlive this and keep their shapes. Throws Error when there are none, the
   // strength is negative, the momentum is not in [0, 1), or factors are not shared evenly.
   StructureSelection(std::vector<SharedFactors> factors, float strength, float momentum = 0.9F);
 
-  void add_to_gradients()
-      override;  // takes the factors' gradients: the optimiser leaves them alone
+  // Takes the factors' gradients: the optimiser leaves them alone.
+  void add_to_gradients() override;
   void after_update(float reach) override;
   std::vector<std::pair<std::string, Tensor>> state() const override;
   RunIdentity identity() const override;

@@ -81,6 +81,10 @@ Var mean_squared_error(Var x, Var target);
 // temperature). The teacher's are a constant.
 Var distillation_loss(Var student, Var teacher, float temperature);
 
+// x [N, H, W, C] of a student, w [K, 1, 1, C], b [K], t [N, H, W, K] of its teacher, a constant ->
+// [1]: mean_squared_error of conv2d(x, w, b) and t, in one pass.
+Var hint_loss(Var x, Var w, Var b, Var t);
+
 // [N, H, W, C] -> [N, H, W, 1]: the mean squares over channels, each picture's map of norm 1. The
 // mean_squared_error of a student's and a teacher's is the loss of attention transfer.
 Var attention_map(Var x);

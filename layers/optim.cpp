@@ -110,6 +110,8 @@ void check(const OptimiserOptions& o) {
   require(o.eps > 0, "optimiser: eps ", o.eps, " should be above 0");
   require(o.bias_rate > 0 && std::isfinite(o.bias_rate), "optimiser: learning rate of biases ",
           o.bias_rate, " times the others', should be above 0");
+  require(o.bias_rate == 1 || o.kind == OptimiserKind::sgd,
+          "optimiser: a learning rate of biases of their own is SGD's alone");
   require(o.weight_decay >= 0 && std::isfinite(o.weight_decay), "optimiser: weight decay ",
           o.weight_decay, " should not be negative");
 }

@@ -22,8 +22,8 @@ struct OptimiserOptions {
   OptimiserKind kind = OptimiserKind::sgd;
   float momentum = 0.9F;
   bool nesterov = true;
-  float bias_rate = 1;  // SGD: learning rate of biases in multiples of the others', which they
-                        // profit from in short trainings; their decay per step stays as it is
+  float bias_rate = 1;  // SGD alone: learning rate of biases in multiples of the others', which
+                        // they profit from in short trainings; decay per step stays as it is
   float beta1 = 0.9F, beta2 = 0.999F, eps = 1e-8F;  // Adam
   float weight_decay = 5e-4F;
   bool decay_norm_and_bias = true;  // false: tensors with a single axis keep their size

@@ -49,26 +49,38 @@ struct Moments {
   int64_t count = 0;
 };
 
-// Every patch of kh x kw that lies inside the picture.
-void add_patches(const std::vector<Scalar>& picture, int height, int width, int kh, int kw,
+// What a convolution reads at its places.
+struct Patches {
+  int kh, kw, stride, padding;
+
+  size_t numbers() const {
+    return static_cast<size_t>(kh) * static_cast<size_t>(kw) * Images::channels;
+  }
+};
+
+// Zeros stand for what a patch reads outside the picture.
+void add_patches(const std::vector<Scalar>& picture, int height, int width, const Patches& p,
                  Moments& moments) {
-  const size_t line = static_cast<size_t>(kw) * Images::channels;
-  std::vector<Scalar> patch(moments.sums.size());
-  for (int top = 0; top + kh <= height; ++top) {
-    for (int left = 0; left + kw <= width; ++left) {
-      for (int row = 0; row < kh; ++row) {
-        const int64_t from = (int64_t{top + row} * width + left) * Images::channels;
-        std::copy_n(picture.begin() + from, line,
-                    patch.begin() + static_cast<int64_t>(static_cast<size_t>(row) * line));
+  std::vector<Scalar> patch(p.numbers());
+  for (int top = -p.padding; top + p.kh <= height + p.padding; top += p.stride) {
+    for (int left = -p.padding; left + p.kw <= width + p.padding; left += p.stride) {
+      auto to = patch.begin();
+      for (int y = top; y < top + p.kh; ++y) {
+        for (int x = left; x < left + p.kw; ++x) {
+          const bool inside = y >= 0 && y < height && x >= 0 && x < width;
+          const int64_t from = (int64_t{y} * width + x) * Images::channels;
+          to = inside ? std::copy_n(picture.begin() + from, Images::channels, to)
+                      : std::fill_n(to, Images::channels, Scalar{0});
+        }
       }
       moments.add(patch);
     }
   }
 }
 
-Moments patch_moments(const Images& images, const Normaliser& normaliser, int kh, int kw,
+Moments patch_moments(const Images& images, const Normaliser& normaliser, const Patches& patches,
                       int pictures) {
-  const size_t n = static_cast<size_t>(kh) * static_cast<size_t>(kw) * Images::channels;
+  const size_t n = patches.numbers();
   constexpr int parts = 16;  // added up in order, so that threads do not change the bits
   std::vector<Moments> moments(parts, Moments(n));
   parallel_chunks(parts, [&](int64_t part) {
@@ -77,15 +89,21 @@ Moments patch_moments(const Images& images, const Normaliser& normaliser, int kh
       const int sample = static_cast<int>(i * images.count() / pictures);
       write_sample(images.image(sample), images.height, images.width, {}, Padding::mean, normaliser,
                    picture.data());
-      add_patches(picture, images.height, images.width, kh, kw, moments[static_cast<size_t>(part)]);
+      add_patches(picture, images.height, images.width, patches,
+                  moments[static_cast<size_t>(part)]);
     }
   });
   for (int part = 1; part < parts; ++part) moments[0].add(moments[static_cast<size_t>(part)]);
   return moments[0];
 }
 
-// The weights of the convolution that reads the pictures.
-Parameter& first_filters(Graph& graph) {
+struct FirstLayer {
+  Parameter& filters;
+  Patches patches;
+};
+
+// The convolution that reads the pictures.
+FirstLayer first_layer(Graph& graph) {
   std::vector<const Node*> readers;
   for (const Node& node : graph.nodes) {
     if (std::count(node.in.begin(), node.in.end(), graph.input) > 0) readers.push_back(&node);
@@ -97,29 +115,37 @@ Parameter& first_filters(Graph& graph) {
           ", should be a convolution");
   require(reader.in.size() == 2, "whiten: the first convolution has a bias, should have none");
   const Attributes attributes = reader.op->attributes();
-  require(std::get<int64_t>(attributes.at("groups")) == 1 &&
-              std::get<int64_t>(attributes.at("dilation")) == 1,
+  const auto attribute = [&](const char* name) {
+    return static_cast<int>(std::get<int64_t>(attributes.at(name)));
+  };
+  require(attribute("groups") == 1 && attribute("dilation") == 1,
           "whiten: the first convolution has groups or dilation, should have neither");
-  return *graph.values[static_cast<size_t>(reader.in[1])].parameter;
+  Parameter& filters = *graph.values[static_cast<size_t>(reader.in[1])].parameter;
+  return {filters,
+          {.kh = filters.value.dim(1),
+           .kw = filters.value.dim(2),
+           .stride = attribute("stride"),
+           .padding = attribute("padding")}};
 }
 
 }  // namespace
 
 void whiten_first_layer(Graph& graph, const Images& images, const std::array<float, 3>& mean,
                         const std::array<float, 3>& deviation, const WhitenOptions& options) {
-  Parameter& filters = first_filters(graph);
+  const auto [filters, patches] = first_layer(graph);
   const Tensor& w = filters.value;
-  const int out = w.dim(0), kh = w.dim(1), kw = w.dim(2), depth = kh * kw * w.dim(3);
+  const int out = w.dim(0), depth = w.dim(1) * w.dim(2) * w.dim(3);
   require(out % 2 == 0 && out / 2 <= depth, "whiten: the first convolution has ", out,
           " outputs, should be an even number of at most ", 2 * depth);
-  require(w.dim(3) == Images::channels && images.height >= kh && images.width >= kw,
+  require(w.dim(3) == Images::channels && images.height + 2 * patches.padding >= patches.kh &&
+              images.width + 2 * patches.padding >= patches.kw,
           "whiten: filters ", w.shape(), " do not read pictures of ", images.height, "x",
           images.width, "x", Images::channels);
   require(options.eps >= 0 && options.pictures >= 1 && images.count() >= 1, "whiten: eps ",
           options.eps, " and ", std::min(options.pictures, images.count()),
           " pictures, should be at least 0 and 1");
   const int pictures = std::min(options.pictures, images.count());
-  const Moments moments = patch_moments(images, Normaliser(mean, deviation), kh, kw, pictures);
+  const Moments moments = patch_moments(images, Normaliser(mean, deviation), patches, pictures);
   std::vector<double> directions = moments.covariance();
   const std::vector<double> values = eigenvectors(depth, directions.data());
   constexpr double rounding = 1e-12;  // of the largest variance: what is smaller may be none

@@ -1,6 +1,7 @@
 // A first layer that whitens: its filters are the principal directions of the patches that it
-// reads, scaled so that their responses are uncorrelated and of equal size, and the same negated.
-// It is not trained. With patches x of mean m and covariance V diag(l) V':
+// reads (at its stride, with zeros where it pads), scaled so that their responses are uncorrelated
+// and of equal size, and the same negated. It is not trained. With patches x of mean m and
+// covariance V diag(l) V':
 //   w_i = v_i / sqrt(l_i + eps),  w_{i + out/2} = -w_i,  the largest l first
 // (Page 2019, How to Train Your ResNet 8; Jordan 2024, arXiv:2404.00498, section 3.2).
 #pragma once

@@ -238,6 +238,16 @@ inline OpCase distillation_loss(int i, Random& random) {
   return result;
 }
 
+inline OpCase hint_loss(int i, Random& random) {
+  const Shape x = map_shape(i, random);
+  const int k = i == 1 ? 1 : random.between(2, 19);
+  OpCase result{{},
+                {normal(x, random), normal({k, 1, 1, x[3]}, random), normal({k}, random),
+                 normal({x[0], x[1], x[2], k}, random)}};
+  result.wanted = {true, true, true, false};
+  return result;
+}
+
 inline OpCase adaptive_average_pool(int i, Random& random) {
   const Shape x = map_shape(i, random);
   const int h = i == 3 ? x[1] + 2 : random.between(1, x[1]), w = random.between(1, x[2]);
@@ -276,6 +286,7 @@ inline std::vector<OpRow> op_table() {
       {"cross_entropy", t::cross_entropy},
       {"mean_squared_error", t::mean_squared_error},
       {"distillation_loss", t::distillation_loss},
+      {"hint_loss", t::hint_loss},
       t::elementwise("attention_map"),
   };
 }

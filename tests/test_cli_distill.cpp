@@ -26,6 +26,8 @@ TEST_CASE("distill trains a student, says what the teacher costs, and refuses wh
   CHECK(result.at("teacher") == "teacher/model.bonsai");
   CHECK(result.at("teacher_share").get<double>() > 0);
   CHECK(result.at("teacher_share").get<double>() < 1);
+  CHECK(result.at("teacher_ms").get<double>() ==
+        Approx(result.at("teacher_share").get<double>() * result.at("step_ms").get<double>()));
   for (const char* name : {"student/model.bonsai", "student/log.jsonl", "student/report.html",
                            "student/hints/checkpoint.bonsai"})
     CHECK(std::filesystem::file_size(folder.path(name)) > 0);
@@ -34,6 +36,21 @@ TEST_CASE("distill trains a student, says what the teacher costs, and refuses wh
   const Outcome other = folder.run(job + " --resume --temperature 2");
   CHECK(other.status == 1);
   CHECK(other.err.find("temperature was 4, is now 2") != std::string::npos);
+
+  // Any network teaches any other, of the zoo or of a file; it is asked beforehand where pictures
+  // stay as they are.
+  const Json residual =
+      json_of(folder,
+              "distill student/model.bonsai --net resnet20 --width 0.25 --epochs 1 "
+              "--no-augment --out residual" +
+                  data);
+  CHECK(residual.at("teacher_share").get<double>() <
+        0.5 * result.at("teacher_share").get<double>());
+  const Json again = json_of(folder,
+                             "distill residual/model.bonsai --net student/model.bonsai --epochs 1 "
+                             "--attention relu_5=relu_23,relu_9=relu_46 --out again" +
+                                 data);
+  CHECK(again.at("teacher") == "residual/model.bonsai");
 
   const auto refused = [&](int status, const std::string& arguments, const std::string& text) {
     const Outcome outcome = folder.run("distill " + arguments + data);

@@ -75,6 +75,7 @@ TEST_CASE("a wrong command line gives one line and status 2") {
       {"train --epochs many", "--epochs"},
       {"train --schedule cosin", "did you mean 'cosine'"},
       {"train --optimizer sdg", "unknown 'sdg'"},
+      {"train --optimizer adam --bias-rate 8", "--bias-rate: only sgd has one"},
       {"train --lr -1", "--lr"},
       {"train --input 32x32", "--input is '32x32', should be H,W,C"},
       {"compress --criterion L1", "did you mean 'l1'?"},

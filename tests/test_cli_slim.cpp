@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
+#include "engine/error.h"
 #include "tests/catch.h"
 #include "tests/command.h"
 
@@ -73,10 +74,28 @@ TEST_CASE("slim switches residual blocks off, shows what each is worth, and take
   CHECK(outcome.err.find("0 of 7 residual") == std::string::npos);
   CHECK(result.at("after").at("macs") < result.at("before").at("macs"));
   CHECK(folder.read("run/slim.bonsai").find("channel_scale") == std::string::npos);
-  const Outcome refused =
-      folder.run("slim --net vgg_small --epochs 1 --penalty blocks --out other" + data);
-  CHECK(refused.status == 1);
-  CHECK(refused.err.find("no residual block") != std::string::npos);
+  for (const char* penalty : {"blocks", "conv-groups"}) {
+    const Outcome refused =
+        folder.run(join("slim --net vgg_small --epochs 1 --out other --penalty ", penalty, data));
+    CHECK(refused.status == 1);
+    CHECK(refused.err.find("could go") != std::string::npos);
+  }
+}
+
+TEST_CASE("slim takes out groups of convolutions, the lowest first") {
+  const CommandFolder folder;
+  const Outcome outcome = folder.run(
+      "slim --net igc_l24m2 --epochs 1 --penalty conv-groups --part 0.4 --finetune 0 --out run "
+      "--json --images 32 --test-images 8 --batch 16 --width 0.125");
+  INFO(outcome.err);
+  REQUIRE(outcome.status == 0);
+  const Json result = Json::parse(outcome.out);
+  // Of three groups in each of 18 layers two can go.
+  REQUIRE(result.at("cliff").size() == 21);
+  CHECK(result.at("cliff")[20].at("units") == 36);
+  CHECK(result.at("after").at("macs") < result.at("before").at("macs"));
+  CHECK(folder.read("run/report.html").find("How groups of convolutions part") !=
+        std::string::npos);
 }
 
 }  // namespace bonsai::test

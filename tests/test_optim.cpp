@@ -146,6 +146,7 @@ TEST_CASE("biases can learn at another rate, with the same decay per step") {
   }
   CHECK(moved("block.unbias", quick, 0.25F) == Approx(0.5 * (0.25 + 0.1)));
   CHECK_THROWS_AS(moved("bias", {.bias_rate = 0}, 1), Error);
+  CHECK_THROWS_AS(moved("bias", {.kind = OptimiserKind::adam, .bias_rate = 8}, 1), Error);
 }
 
 TEST_CASE("buffers and parameters without a gradient stay as they are") {

@@ -44,13 +44,6 @@ Graph small_resnet() {
                small_data().input_shape());
 }
 
-std::vector<SharedFactors> of_blocks(Graph& graph) {
-  std::vector<SharedFactors> factors;
-  for (const BlockScale& block : block_scales(graph))
-    factors.push_back({block.factor, static_cast<int>(block.factor->value.size())});
-  return factors;
-}
-
 }  // namespace
 
 TEST_CASE("accelerated proximal steps end at the solution of the LASSO, its zeros among them") {
@@ -113,7 +106,12 @@ TEST_CASE("factors stand behind any layer and fold away exactly") {
                                          {biased, {"a", "leaky_relu_1"}},
                                          {depthwise, {"deep.bn", "relu_5"}},  // of a grouped one
                                          {residual, {"block2.b", "stem.bn"}},
-                                         {flattened, {"hidden", "norm"}}}) {
+                                         {flattened, {"hidden", "norm"}},
+                                         {shuffled, {"a.conv", "b", "deep.conv"}},  // in groups
+                                         {shuffled, {"relu_9"}},  // into those of a grouped one
+                                         {dense, {"a.bn", "norm"}},
+                                         {transposed, {"up", "deep", "grouped"}},
+                                         {transposed, {"relu_2", "relu_5"}}}) {
     Graph graph = traced(*c.make());
     INFO(c.behind[0]);
     const Tensor x = random_pictures(graph, 3, 1);
@@ -138,14 +136,14 @@ TEST_CASE("a residual block whose factor is zero goes without a trace") {
     const Tensor x = random_pictures(graph, 2, 1);
     Graph scaled = with_block_scales(graph);
     CHECK(max_abs_difference(output(scaled, x), output(graph, x)) == 0);
-    const std::vector<BlockScale> scales = block_scales(scaled);
+    const std::vector<Structure> scales = block_scales(scaled);
     REQUIRE(scales.size() >= 2);
     REQUIRE(scales.size() == removable_blocks(graph).size());
     std::vector<std::string> gone;
     for (size_t b = 0; b < scales.size(); ++b) {
-      CHECK(scales[b].block == removable_blocks(graph)[b].name);
-      scales[b].factor->value.fill(b % 2 == 0 ? 0 : 0.75F);
-      if (b % 2 == 0) gone.push_back(scales[b].block);
+      CHECK(scales[b].name == removable_blocks(graph)[b].name);
+      scales[b].numbers->value.fill(b % 2 == 0 ? 0 : 0.75F);
+      if (b % 2 == 0) gone.push_back(scales[b].name);
     }
     const Tensor expected = output(scaled, x);
     Graph shorter = without_blocks(scaled, gone);
@@ -153,7 +151,7 @@ TEST_CASE("a residual block whose factor is zero goes without a trace") {
     CHECK(removable_blocks(shorter).size() == scales.size() - gone.size());
     CHECK(max_abs_difference(output(shorter, x), expected) < 1e-5);
     CHECK(max_abs_difference(output(graph, x), expected) > 1e-4);
-    gone.push_back(scales[1].block);  // one that is in use
+    gone.push_back(scales[1].name);  // one that is in use
     Graph other = without_blocks(scaled, gone);
     CHECK(max_abs_difference(output(other, x), expected) > 1e-4);
   }
@@ -163,7 +161,7 @@ TEST_CASE("a residual block whose factor is zero goes without a trace") {
 TEST_CASE("a training switches blocks off, and gives the same bits when it was interrupted") {
   const auto trained = [](float strength, TrainOptions training, Graph* result = nullptr) {
     Graph graph = with_block_scales(small_resnet());
-    StructureSelection penalty(of_blocks(graph), strength);
+    StructureSelection penalty(factors_of(block_scales(graph)), strength);
     training.penalty = &penalty;
     const TrainResult found = fit(graph, small_data(), training);
     const uint64_t bits = fingerprint(graph, found);
@@ -176,8 +174,8 @@ TEST_CASE("a training switches blocks off, and gives the same bits when it was i
   const uint64_t unbroken = trained(2, training, &strong);
   const auto zeros = [](Graph& graph) {
     int count = 0;
-    for (const BlockScale& scale : block_scales(graph)) {
-      const Tensor& s = scale.factor->value;
+    for (const Structure& scale : block_scales(graph)) {
+      const Tensor& s = scale.numbers->value;
       for (size_t i = 1; i < s.size(); ++i) CHECK(s[i] == s[0]);
       count += s[0] == 0 ? 1 : 0;
     }

@@ -79,6 +79,13 @@ TEST_CASE("the responses of a whitened layer have the identity as their covarian
     CHECK(distance_from_white(response_covariance(graph, images), static_cast<size_t>(out)) < 1e-3);
     CHECK_FALSE(graph.parameters()[0]->trainable);
   }
+  // At the places that the layer itself reads, zeros of its padding among them.
+  for (const ConvOptions& options : {ConvOptions{.padding = 1, .bias = false},
+                                     ConvOptions{.stride = 2, .padding = 2, .bias = false}}) {
+    Graph graph = first_layer(24, 2, options);
+    whiten_first_layer(graph, images, mean, deviation, {.eps = 0});
+    CHECK(distance_from_white(response_covariance(graph, images), 24) < 1e-3);
+  }
   Graph damped = first_layer(24, 2);
   whiten_first_layer(damped, images, mean, deviation, {.eps = 0.1});
   const std::vector<double> covariance = response_covariance(damped, images);

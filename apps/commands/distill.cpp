@@ -54,13 +54,17 @@ void run(const Arguments& arguments, const CLI::App& parser, const Invocation& i
     run.options.objective = lessons.get();
     result = train(run.start.graph, run.start.data, run.options, run.folder, arguments.run.resume);
   });
-  const double share = teacher_share(*lessons, result);
+  TeachingCost cost;
+  cost.add(*lessons, result);
   std::vector<report::Fact> facts = {{"teacher", arguments.teacher},
                                      {"weights of the losses", description(options)}};
   if (arguments.hint_epochs > 0)
     facts.push_back({"before", join(arguments.hint_epochs, " epochs of hints alone")});
-  run.finish(result, facts, {{"teacher", arguments.teacher}, {"teacher_share", share}},
-             join("teacher: ", report::percent(share, 0), " of the time of a step\n"));
+  run.finish(result, facts,
+             {{"teacher", arguments.teacher},
+              {"teacher_share", cost.share()},
+              {"teacher_ms", cost.teacher_ms()}},
+             cost.text() + "\n");
 }
 
 Job define(CLI::App& parser, const Invocation& invocation) {

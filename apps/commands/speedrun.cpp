@@ -82,7 +82,10 @@ Json json_of(const std::vector<Reached>& reached, const std::vector<EpochRecord>
   return json;
 }
 
-void run(const RunArguments& arguments, const CLI::App& parser, const Invocation& invocation) {
+void run(RunArguments& arguments, const CLI::App& parser, const Invocation& invocation) {
+  // The recipe's rate of biases is one for sgd.
+  if (arguments.training.optimiser != "sgd" && parser.count("--bias-rate") == 0)
+    arguments.training.bias_rate = 1;
   TrainingRun run(arguments, parser, invocation);
   const Stopwatch watch;
   whiten_first_layer(run.start.graph, run.start.data.train, run.start.data.mean,

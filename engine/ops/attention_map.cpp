@@ -9,6 +9,7 @@
 #include <memory>
 
 #include "engine/kernels/per_channel.h"
+#include "engine/kernels/squares.h"
 #include "engine/ops.h"
 #include "engine/ops/operands.h"
 #include "engine/ops/registry.h"
@@ -23,9 +24,7 @@ constexpr double least = 1e-12;
 double map_of(const Scalar* x, int pixels, int channels, Scalar* q) {
   double squares = 0;
   for (int i = 0; i < pixels; ++i) {
-    double sum = 0;
-    for (int c = 0; c < channels; ++c) sum += double{x[c]} * double{x[c]};
-    q[i] = static_cast<Scalar>(sum / channels);
+    q[i] = static_cast<Scalar>(sum_squares(x, channels) / channels);
     squares += double{q[i]} * double{q[i]};
     x += channels;
   }

@@ -120,12 +120,11 @@ class Conv2d : public Op {
     for (const Axis axis : {x, y, w_in, w_out}) c.balance(axis, options_.groups);
   }
 
+  // A depthwise convolution has fewer groups then, and any other whose groups went as a whole.
   OpPtr shrunk(const Node& node, std::span<const Shape> shapes, const Keep& keep) const override {
-    const std::vector<int>* kept = keep.find({node.in[0], 3});
-    if (kept == nullptr || !is_depthwise(shapes[static_cast<size_t>(node.in[1])], options_.groups))
-      return nullptr;
     Conv2dOptions fewer = options_;
-    fewer.groups = static_cast<int>(kept->size());
+    fewer.groups = remaining_groups(*this, node, shapes, keep, options_.groups);
+    if (fewer.groups == options_.groups) return nullptr;
     return std::make_shared<Conv2d>(fewer, activation_);
   }
 

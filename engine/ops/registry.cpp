@@ -39,6 +39,7 @@ const std::map<std::string_view, Maker>& makers() {
       {"cross_entropy", make_cross_entropy},
       {"mean_squared_error", make_mean_squared_error},
       {"distillation_loss", make_distillation_loss},
+      {"hint_loss", make_hint_loss},
       {"attention_map", make_attention_map},
   };
   return table;

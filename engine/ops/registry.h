@@ -64,6 +64,7 @@ OpPtr make_softmax(AttributeReader& attributes);
 OpPtr make_cross_entropy(AttributeReader& attributes);
 OpPtr make_mean_squared_error(AttributeReader& attributes);
 OpPtr make_distillation_loss(AttributeReader& attributes);
+OpPtr make_hint_loss(AttributeReader& attributes);
 OpPtr make_attention_map(AttributeReader& attributes);
 
 }  // namespace bonsai
