@@ -13,7 +13,15 @@
 namespace bonsai {
 namespace {
 
-constexpr int block_pixels = 64;
+constexpr int most_pixels = 64;
+
+// Pixels of a block. The fewer products a number takes part in, the more its way counts: then a
+// block and the next one, which is asked for, should fit into the first cache. Else sums, which are
+// in memory between blocks, should be so rarely.
+int block_pixels(const ConvShape& s) {
+  const int64_t products = int64_t{s.in} * s.group_out() / (s.in + s.out);
+  return products < 12 ? 16 : products < 36 ? 32 : most_pixels;
+}
 
 struct Side {
   const Scalar* data;
@@ -52,7 +60,7 @@ const Scalar* lane_pixels(const Sums& s, int64_t first, int count, bool last) {
 // sums += the share of `count` pixels.
 void add_block(const Sums& s, const TileKernels& t, int64_t first, int count, bool last,
                Scalar* sums) {
-  const Scalar* table[block_pixels];
+  const Scalar* table[most_pixels];
   for (int p = 0; p < count; ++p) table[p] = s.rows.data + (first + p) * s.rows.pitch;
   const Scalar* from = lane_pixels(s, first, count, last);
   const int wide = 2 * t.lanes, tiles = (s.rows.group + t.pixels - 1) / t.pixels;
@@ -97,14 +105,14 @@ void conv_backward_weights_pointwise_tiles(const ConvBackwardWeights& c) {
   const TileKernels& t = *tile_kernels();
   const Sums s(c, t.lanes);
   const int64_t pixels = c.shape.pixels();
-  const int64_t share = rounded_up(
-      static_cast<int>(std::max<int64_t>(4 * block_pixels, (pixels + 15) / 16)), block_pixels);
+  const auto fewest = static_cast<int>(std::max<int64_t>(4 * most_pixels, (pixels + 15) / 16));
+  const int64_t share = rounded_up(fewest, most_pixels), block = block_pixels(c.shape);
   const int parts = static_cast<int>((pixels + share - 1) / share);
   const Tensor sums({parts, static_cast<int>(s.size())});
   parallel_chunks(parts, [&](int64_t part) {
     const int64_t end = std::min(pixels, (part + 1) * share);
-    for (int64_t first = part * share; first < end; first += block_pixels) {
-      const auto count = static_cast<int>(std::min<int64_t>(block_pixels, end - first));
+    for (int64_t first = part * share; first < end; first += block) {
+      const auto count = static_cast<int>(std::min<int64_t>(block, end - first));
       add_block(s, t, first, count, first + count == pixels, sums.data() + part * s.size());
     }
   });
