@@ -69,6 +69,7 @@ const std::vector<ConvShape> large_shapes = {
     {2, 11, 9, 21, 8, 7, 35, 3, 3, 2, 4, 2, 7},
     {2, 10, 13, 19, 4, 5, 38, 4, 4, 3, 2, 1, 19},
     {2, 5, 5, 40, 5, 5, 40, 1, 1, 1, 0, 1, 10},
+    {7, 13, 12, 69, 13, 12, 60, 1, 1, 1, 0, 1, 3},
 };
 
 std::string describe(const char* kernel, const ConvShape& s) {
@@ -180,6 +181,22 @@ TEST_CASE("convolution: Winograd's rows agree with the plain loop on odd widths 
     s.out_h = s.h + 2 * s.padding - 2;
     s.out_w = s.w + 2 * s.padding - 2;
     if (tile_kernels() != nullptr) REQUIRE(conv_winograd_fits(s));
+    check_all(s, random);
+  }
+}
+
+TEST_CASE("convolution: tiles of whole pixels agree with the plain loop on odd widths and groups") {
+  for (uint32_t trial = 0; trial < 24; ++trial) {
+    Random random(8, Purpose::test, trial);
+    ConvShape s{};
+    s.n = random.between(2, 5);
+    s.h = s.out_h = random.between(10, 12);
+    s.w = s.out_w = random.between(10, 12);
+    s.groups = random.chance(0.4F) ? 1 : random.between(2, 8);
+    s.in = s.groups * random.between(2, 50);
+    s.out = s.groups * random.between(2, 50);
+    s.kh = s.kw = s.stride = s.dilation = 1;
+    if (tile_kernels() != nullptr) REQUIRE(conv_pointwise_tiles_fits(s));
     check_all(s, random);
   }
 }

@@ -1,7 +1,6 @@
 #pragma once
 
 #include <cstdint>
-#include <span>
 
 #include "engine/tensor.h"
 
@@ -10,9 +9,5 @@ namespace bonsai {
 // y = x, or y += x, for a block of `columns` in matrices whose rows lie x_step and y_step apart.
 void copy_columns(const Scalar* x, int64_t x_step, Scalar* y, int64_t y_step, int64_t rows,
                   int columns, bool add);
-
-// y[r, c] = x[r, index[c]], or y += that: y [rows, n] densely, the rows of x lie x_step apart.
-void gather_columns(const Scalar* x, int64_t x_step, std::span<const int> index, Scalar* y,
-                    int64_t rows, bool add);
 
 }  // namespace bonsai

@@ -10,11 +10,6 @@ namespace {
 
 bool anything(const ConvShape&) { return true; }
 
-// A transposed convolution may have an input that is larger than what its kernel reaches.
-bool pointwise(const ConvShape& s) {
-  return s.taps() == 1 && s.stride == 1 && s.padding == 0 && s.out_h == s.h && s.out_w == s.w;
-}
-
 // Backward-data as a forward convolution of dy: its padding, dilation (k - 1) - padding, must be
 // the same both ways and not negative. Worth turning the weights around where it ends in the
 // direct row or in Winograd's.
@@ -33,13 +28,15 @@ const ConvKernel<Call>& first_fit(const std::array<ConvKernel<Call>, rows>& tabl
 // The order is measured (make bench). The direct row beats a product on every layer shape of the
 // zoo, 1x1 included: nothing is copied, and few channels do not starve it. Winograd's needs fewer
 // multiplications still. Products serve processors without vector FMA.
-constexpr std::array<ConvKernel<ConvForward>, 7> forward_table = {{
+constexpr std::array<ConvKernel<ConvForward>, 8> forward_table = {{
     {"small-groups", conv_small_groups_fits, conv_forward_small_groups, conv_pack_small_groups},
     {"stem", conv_stem_fits, conv_forward_stem, conv_pack_stem},
     {"winograd", conv_winograd_fits, conv_forward_winograd, conv_pack_winograd,
      conv_pack_flipped_winograd},
+    {"pointwise-tiles", conv_pointwise_tiles_fits, conv_forward_pointwise_tiles, conv_pack_direct,
+     conv_pack_flipped_direct},
     {"direct", conv_direct_fits, conv_forward_direct, conv_pack_direct, conv_pack_flipped_direct},
-    {"pointwise", pointwise, conv_forward_pointwise},
+    {"pointwise", conv_is_pointwise, conv_forward_pointwise},
     {"im2col", anything, conv_forward_im2col},
     {"plain", anything, conv_forward_plain},
 }};
@@ -49,17 +46,18 @@ constexpr std::array<ConvKernel<ConvBackwardData>, 6> backward_data_table = {{
      conv_pack_backward_data_small_groups},
     {"flipped", flippable, conv_backward_data_flipped, conv_pack_flipped},
     {"phases", conv_phases_fits, conv_backward_data_phases},
-    {"pointwise", pointwise, conv_backward_data_pointwise},
+    {"pointwise", conv_is_pointwise, conv_backward_data_pointwise},
     {"col2im", anything, conv_backward_data_col2im},
     {"plain", anything, conv_backward_data_plain},
 }};
 
-constexpr std::array<ConvKernel<ConvBackwardWeights>, 7> backward_weights_table = {{
+constexpr std::array<ConvKernel<ConvBackwardWeights>, 8> backward_weights_table = {{
     {"small-groups", conv_small_groups_fits, conv_backward_weights_small_groups},
     {"stem", conv_stem_fits, conv_backward_weights_stem},
     {"winograd", conv_winograd_fits, conv_backward_weights_winograd},
+    {"pointwise-tiles", conv_pointwise_tiles_fits, conv_backward_weights_pointwise_tiles},
     {"direct", conv_direct_fits, conv_backward_weights_direct},
-    {"pointwise", pointwise, conv_backward_weights_pointwise},
+    {"pointwise", conv_is_pointwise, conv_backward_weights_pointwise},
     {"im2col", anything, conv_backward_weights_im2col},
     {"plain", anything, conv_backward_weights_plain},
 }};

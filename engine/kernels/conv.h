@@ -125,6 +125,11 @@ Tensor conv_pack_winograd(const ConvShape& shape, const Scalar* w);
 Tensor conv_pack_flipped_winograd(const ConvShape& shape, const Scalar* w);
 void conv_forward_winograd(const ConvForward& call);
 void conv_backward_weights_winograd(const ConvBackwardWeights& call);
+// 1x1, stride 1, no padding: a product of matrices.
+bool conv_is_pointwise(const ConvShape& shape);
+bool conv_pointwise_tiles_fits(const ConvShape& shape);
+void conv_forward_pointwise_tiles(const ConvForward& call);
+void conv_backward_weights_pointwise_tiles(const ConvBackwardWeights& call);
 void conv_forward_pointwise(const ConvForward& call);
 void conv_backward_data_pointwise(const ConvBackwardData& call);
 void conv_backward_weights_pointwise(const ConvBackwardWeights& call);

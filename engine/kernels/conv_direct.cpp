@@ -56,12 +56,12 @@ void run_block(const ConvForward& c, const TileKernels& t, const Scalar* w, cons
   const int64_t offset = int64_t{b.group} * s.group_in();
   const int columns = std::min(b.width, s.group_out() - b.o);
   Scalar* y = c.y + b.first_pixel * s.out + int64_t{b.group} * s.group_out() + b.o;
-  if (b.pixel_count == t.pixels && columns == b.width) {
-    kernel(b.pixels, s.taps(), s.group_in(), offset, w, y, s.out, c.add);
+  if (b.pixel_count == t.pixels) {
+    kernel(b.pixels, s.taps(), s.group_in(), offset, w, y, s.out, columns, c.add);
     return;
   }
   Scalar aside[most_pixels * 2 * most_lanes];
-  kernel(b.pixels, s.taps(), s.group_in(), offset, w, aside, b.width, false);
+  kernel(b.pixels, s.taps(), s.group_in(), offset, w, aside, b.width, b.width, false);
   for (int64_t p = 0; p < b.pixel_count; ++p) {
     for (int i = 0; i < columns; ++i) {
       Scalar& to = y[p * s.out + i];

@@ -6,8 +6,8 @@
 #include <algorithm>
 
 #include "engine/error.h"
-#include "engine/kernels/columns.h"
 #include "engine/kernels/conv.h"
+#include "engine/kernels/gather.h"
 #include "engine/parallel.h"
 
 namespace bonsai {
@@ -47,8 +47,8 @@ void conv_forward_sampled(const ConvForward& call) {
   for (int first = 0; first < call.shape.n; first += s.n) {
     const Scalar* x = call.x + int64_t{first} * s.h * s.w * call.pitch;
     parallel_ranges(pixels, piece_pixels, [&](int64_t begin, int64_t end) {
-      gather_columns(x + begin * call.pitch, call.pitch, call.channels, packed_x + begin * s.in,
-                     end - begin, false);
+      gather_columns(x + begin * call.pitch, end - begin, call.pitch, call.channels,
+                     packed_x + begin * s.in, false);
     });
     part.y = call.y + first * (s.pixels() / s.n) * s.out;
     conv_forward_kernel(s).run(part);

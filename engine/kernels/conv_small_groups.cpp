@@ -8,7 +8,9 @@
 
 #include <algorithm>
 #include <bit>
+#include <type_traits>
 
+#include "engine/kernels/ahead.h"
 #include "engine/kernels/finish.h"
 #include "engine/parallel.h"
 
@@ -69,28 +71,53 @@ void collect_taps_back(const ConvShape& s, const SmallGroups& g, const Scalar* d
   }
 }
 
-struct Taps {
-  TapLine line, some;  // of a line; those that one of its pixels at the border has
+// Runs body with both widths as constants: whole groups then travel in registers.
+template <int used, int size, class Body>
+void with_widths_from(int wanted_used, int wanted_size, const Body& body) {
+  if (used == wanted_used && size == wanted_size) {
+    body(std::integral_constant<int, used>(), std::integral_constant<int, size>());
+  } else if constexpr (used + 1 < size) {
+    with_widths_from<used + 1, size>(wanted_used, wanted_size, body);
+  } else if constexpr (size < 1 << (lane_sizes - 1)) {
+    with_widths_from<1, 2 * size>(wanted_used, wanted_size, body);
+  }
+}
 
-  explicit Taps(const ConvShape& s) : line(s, 2), some(s, 3) {}
+// 1 <= used < size, a power of two.
+template <class Body>
+void with_widths(int used, int size, const Body& body) {
+  with_widths_from<1, 2>(used, size, body);
+}
+
+// What the computation of a line goes by.
+struct Line {
+  TapLine taps, some;  // of the line; those that one of its pixels at the border has
+  Ahead<Use::read> next_x{nullptr, 0, 1};
+  Ahead<Use::write> next_y{nullptr, 0, 1};
+
+  explicit Line(const ConvShape& s) : taps(s, 2), some(s, 3) {}
 };
 
 // y[q] (+)= the sum over the taps that reach into the image, for q < pixels.
-void run_line(const SmallGroups& g, Taps& taps, int64_t x_step, int pixels, const Scalar* w,
+void run_line(const SmallGroups& g, Line& line, int64_t x_step, int pixels, const Scalar* w,
               Scalar* y, int64_t y_step, bool add) {
-  auto& [line, some] = taps;
+  auto& [taps, some, next_x, next_y] = line;
   const auto kernel = g.forward();
   auto border = [&](int q) {
     some.clear();
-    for (const LaneTap& tap : line) {
+    for (const LaneTap& tap : taps) {
       if (tap.first <= q && q < tap.last) some.add(tap);
     }
     kernel(some.begin(), some.count(), x_step, q, q + 1, g.channels(), w, y, y_step, add);
   };
-  const Inner inner(line, pixels);
+  const Inner inner(taps, pixels);
   for (int q = 0; q < inner.begin; ++q) border(q);
-  kernel(line.begin(), line.count(), x_step, inner.begin, inner.end, g.channels(), w, y, y_step,
-         add);
+  for (int q = inner.begin; q < inner.end; q += piece) {
+    next_x.fetch();
+    next_y.fetch();
+    kernel(taps.begin(), taps.count(), x_step, q, std::min(q + piece, inner.end), g.channels(), w,
+           y, y_step, add);
+  }
   for (int q = inner.end; q < pixels; ++q) border(q);
 }
 
@@ -125,19 +152,21 @@ void for_each_line(const ConvShape& s, const SmallGroups& g, const Side& from, c
     const int begin = static_cast<int>(chunk % bands) * lines, end = std::min(to.h, begin + lines);
     const Scalar* source =
         spread_lines(g, from, x + image * from.h * from.w * from.channels, reach(begin, end));
-    Taps taps(s);
+    Line state(s);
     for (int line = begin; line < end; ++line) {
       const Band next{reach(line, line + 1).end, reach(line + 1, line + 2).end};
-      fetch_ahead(x + (image * from.h + next.begin) * from.w * from.channels,
-                  int64_t{next.end - next.begin} * from.w * from.channels);
-      fetch_ahead(y + (image * to.h + line + 1) * to.w * to.channels, int64_t{to.w} * to.channels);
+      state.next_x =
+          Ahead<Use::read>(x + (image * from.h + next.begin) * from.w * from.channels,
+                           int64_t{next.end - next.begin} * from.w * from.channels, pieces(to.w));
+      state.next_y = Ahead<Use::write>(y + (image * to.h + line + 1) * to.w * to.channels,
+                                       int64_t{to.w} * to.channels, pieces(to.w));
       Scalar* result = y + (image * to.h + line) * to.w * to.channels;
       if (!gaps) {
-        body(source, line, result, add, taps);
+        body(source, line, result, add, state);
         continue;
       }
       auto* aside = thread_scratch<Scalar>(1, static_cast<size_t>(to.w * g.channels()));
-      body(source, line, aside, false, taps);
+      body(source, line, aside, false, state);
       gather_groups(g, aside, to.w, to.group, result, add);
     }
     done((image * to.h + begin) * to.w, int64_t{end - begin} * to.w);
@@ -180,22 +209,30 @@ void collect_taps(const ConvShape& s, const SmallGroups& g, const Scalar* x, int
   }
 }
 
-void fetch_ahead(const Scalar* from, int64_t n) {
-  constexpr int64_t line = 64 / sizeof(Scalar);
-  for (int64_t i = 0; i < n; i += line) __builtin_prefetch(from + i, 0, 2);
-}
-
 void spread_groups(const SmallGroups& g, const Scalar* x, int64_t pixels, int used, Scalar* to) {
-  for (int64_t i = 0; i < pixels * g.groups; ++i, x += used, to += g.size) {
-    for (int c = 0; c < g.size; ++c) to[c] = c < used ? x[c] : Scalar{0};
-  }
+  with_widths(used, g.size, [&](auto constant_used, auto constant_size) {
+    constexpr int from = decltype(constant_used)::value, size = decltype(constant_size)::value;
+    const int64_t n = pixels * g.groups;
+    for (int64_t i = 0; i < n; ++i, x += from, to += size) {
+      Scalar group[size] = {};
+      std::copy_n(x, from, group);
+      std::copy_n(group, size, to);
+    }
+  });
 }
 
 void gather_groups(const SmallGroups& g, const Scalar* y, int64_t pixels, int used, Scalar* to,
                    bool add) {
-  for (int64_t i = 0; i < pixels * g.groups; ++i, y += g.size, to += used) {
-    for (int c = 0; c < used; ++c) to[c] = (add ? to[c] : Scalar{0}) + y[c];
-  }
+  with_widths(used, g.size, [&](auto constant_used, auto constant_size) {
+    constexpr int width = decltype(constant_used)::value, size = decltype(constant_size)::value;
+    const int64_t n = pixels * g.groups;
+    for (int64_t i = 0; i < n; ++i, y += size, to += width) {
+      Scalar group[width] = {};
+      if (add) std::copy_n(to, width, group);
+      for (int c = 0; c < width; ++c) group[c] += y[c];
+      std::copy_n(group, width, to);
+    }
+  });
 }
 
 bool conv_small_groups_fits(const ConvShape& s) {
@@ -222,9 +259,9 @@ void conv_forward_small_groups(const ConvForward& c) {
     const int last = (end - 1) * s.stride - s.padding + (s.kh - 1) * s.dilation;
     return Band{std::clamp(first, 0, s.h), std::clamp(last + 1, 0, s.h)};
   };
-  auto body = [&](const Scalar* x, int oh, Scalar* y, bool add, Taps& taps) {
-    collect_taps(s, g, x, oh, taps.line);
-    run_line(g, taps, s.stride * channels, s.out_w, w, y, channels, add);
+  auto body = [&](const Scalar* x, int oh, Scalar* y, bool add, Line& line) {
+    collect_taps(s, g, x, oh, line.taps);
+    run_line(g, line, s.stride * channels, s.out_w, w, y, channels, add);
   };
   auto done = [&](int64_t pixel, int64_t pixels) {
     finish_rows(c.y + pixel * s.out, pixels, s.out, s.out, c.b, c.activation);
@@ -245,10 +282,10 @@ void conv_backward_data_small_groups(const ConvBackwardData& c) {
     const int last = (end - 1 + s.padding) / s.stride;
     return Band{std::clamp(first, 0, s.out_h), std::clamp(last + 1, 0, s.out_h)};
   };
-  auto body = [&](const Scalar* dy, int ih, Scalar* dx, bool add, Taps& taps) {
+  auto body = [&](const Scalar* dy, int ih, Scalar* dx, bool add, Line& line) {
     for (int r = 0; r < std::min(s.stride, s.w); ++r) {
-      collect_taps_back(s, g, dy, ih, r, taps.line);
-      run_line(g, taps, channels, (s.w - r + s.stride - 1) / s.stride, w, dx + r * channels,
+      collect_taps_back(s, g, dy, ih, r, line.taps);
+      run_line(g, line, channels, (s.w - r + s.stride - 1) / s.stride, w, dx + r * channels,
                s.stride * channels, add);
     }
   };

@@ -26,9 +26,10 @@ void spread_groups(const SmallGroups& g, const Scalar* x, int64_t pixels, int us
 void gather_groups(const SmallGroups& g, const Scalar* y, int64_t pixels, int used, Scalar* to,
                    bool add);
 
-// Asks for n scalars that the next line will need. Lines of several images in step are more than a
-// processor foresees, and one third quicker this way where they come from memory.
-void fetch_ahead(const Scalar* from, int64_t n);
+// Results of a line that are computed at a time; between them shares of the next lines are asked
+// for, which are more streams than a processor foresees.
+constexpr int piece = 8;
+inline int pieces(int pixels) { return (pixels + piece - 1) / piece; }
 
 // The taps of one line of results that reach into the image, in scratch of the calling thread.
 class TapLine {

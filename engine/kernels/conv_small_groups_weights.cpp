@@ -3,6 +3,7 @@
 // share of the images, then over the shares in order.
 #include <algorithm>
 
+#include "engine/kernels/ahead.h"
 #include "engine/kernels/conv_small_groups.h"
 #include "engine/kernels/finish.h"
 #include "engine/parallel.h"
@@ -13,14 +14,19 @@ namespace {
 // dw += what a line of dy gives: all taps at once for the pixels that they have in common, and each
 // by itself for others at the borders of the line.
 void add_line(const SmallGroups& g, const TapLine& line, int64_t x_step, int pixels,
-              const Scalar* dy, Scalar* dw) {
+              const Scalar* dy, Scalar* dw, Ahead<Use::read> next_x, Ahead<Use::read> next_dy) {
   const auto kernel = g.weights();
   const Inner inner(line, pixels);
   for (const LaneTap& tap : line) {
     kernel(&tap, 1, x_step, tap.first, std::min(inner.begin, tap.last), g.channels(), dy, dw);
     kernel(&tap, 1, x_step, std::max(inner.end, tap.first), tap.last, g.channels(), dy, dw);
   }
-  kernel(line.begin(), line.count(), x_step, inner.begin, inner.end, g.channels(), dy, dw);
+  for (int q = inner.begin; q < inner.end; q += piece) {
+    next_x.fetch();
+    next_dy.fetch();
+    kernel(line.begin(), line.count(), x_step, q, std::min(inner.end, q + piece), g.channels(), dy,
+           dw);
+  }
 }
 
 // The image with gaps where its groups need them.
@@ -64,12 +70,13 @@ void conv_backward_weights_small_groups(const ConvBackwardWeights& c) {
       const int64_t pixels = int64_t{s.out_h} * s.out_w;
       const Scalar* dy = spread(g, c.dy + n * pixels * s.out, pixels, s.group_out(), 1);
       for (int oh = 0; oh < s.out_h; ++oh) {
-        fetch_ahead(c.x + ((n * s.h + (oh + 1) * s.stride + s.kh / 2) * s.w) * s.in,
-                    int64_t{s.stride} * s.w * s.in);
-        fetch_ahead(c.dy + (n * s.out_h + oh + 1) * s.out_w * s.out, int64_t{s.out_w} * s.out);
+        Ahead<Use::read> next_x(c.x + ((n * s.h + (oh + 1) * s.stride + s.kh / 2) * s.w) * s.in,
+                                int64_t{s.stride} * s.w * s.in, pieces(s.out_w));
+        Ahead<Use::read> next_dy(c.dy + (n * s.out_h + oh + 1) * s.out_w * s.out,
+                                 int64_t{s.out_w} * s.out, pieces(s.out_w));
         collect_taps(s, g, x, oh, line);
         add_line(g, line, s.stride * channels, s.out_w, dy + int64_t{oh} * s.out_w * channels,
-                 partial.data() + part * size);
+                 partial.data() + part * size, next_x, next_dy);
       }
     }
   });

@@ -55,7 +55,7 @@ void multiply(const ConvShape& s, const TileKernels& t, const Chunk& chunk, cons
     }
     for (int p = 0; p < winograd_planes; ++p) {
       kernel(rows, 1, s.in, int64_t{p} * s.in, weights + p * weights_stride(s, t),
-             products + i * tile_stride(width) + p * width, tile_stride(width), false);
+             products + i * tile_stride(width) + p * width, tile_stride(width), width, false);
     }
   }
 }

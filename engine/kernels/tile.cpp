@@ -9,21 +9,55 @@
 namespace bonsai {
 namespace {
 
+// The first n scalars of a vector, n <= lanes: a tile's last vector may stick out of its row.
+template <class Vector>
+[[gnu::always_inline]] inline void load_first(Vector& v, const Scalar* from, int n) {
+  constexpr int lanes = static_cast<int>(sizeof(Vector) / sizeof(Scalar));
+  if (n == lanes) return load(v, from);
+  alignas(sizeof(Vector)) Scalar aside[lanes] = {};
+  for (int i = 0; i < n; ++i) aside[i] = from[i];
+  load(v, aside);
+}
+
+template <int piece>
+[[gnu::always_inline]] inline void copy_pieces(Scalar* to, const Scalar* from, int n) {
+  if constexpr (piece > 0) {
+    if ((n & piece) != 0) {
+      std::memcpy(to, from, piece * sizeof(Scalar));
+      to += piece;
+      from += piece;
+    }
+    copy_pieces<piece / 2>(to, from, n);
+  }
+}
+
+template <class Vector>
+[[gnu::always_inline]] inline void store_first(Scalar* to, const Vector& v, int n) {
+  constexpr int lanes = static_cast<int>(sizeof(Vector) / sizeof(Scalar));
+  if (n == lanes) return store(to, v);
+  alignas(sizeof(Vector)) Scalar aside[lanes];
+  store(aside, v);
+  copy_pieces<lanes / 2>(to, aside, n);
+}
+
 template <int bytes, int pixels, int vectors>
 [[gnu::always_inline]] inline void forward_tile(const Scalar* const* x, int taps, int in,
                                                 int64_t offset, const Scalar* w, Scalar* y,
-                                                int64_t stride, bool add) {
+                                                int64_t stride, int columns, bool add) {
   using Vector = typename VectorOf<bytes>::Type;
-  constexpr int lanes = bytes / static_cast<int>(sizeof(Scalar));
-  Vector sum[pixels][vectors];
-  for (int p = 0; p < pixels; ++p) {
-    for (int v = 0; v < vectors; ++v) {
-      sum[p][v] = Vector{};
-      if (add) load(sum[p][v], y + p * stride + v * lanes);
+  constexpr int lanes = bytes / static_cast<int>(sizeof(Scalar)), last = (vectors - 1) * lanes;
+  // Every loop over the sums is unrolled: one that is not would keep them in memory.
+  Vector sum[pixels][vectors] = {};
+  if (add) {
+#pragma GCC unroll 16
+    for (int p = 0; p < pixels; ++p) {
+      for (int v = 0; v < vectors - 1; ++v) load(sum[p][v], y + p * stride + v * lanes);
+      load_first(sum[p][vectors - 1], y + p * stride + last, columns - last);
     }
   }
   for (int tap = 0; tap < taps; ++tap) {
     const Scalar* from[pixels];
+#pragma GCC unroll 16
     for (int p = 0; p < pixels; ++p) from[p] = x[tap * pixels + p] + offset;
     for (int i = 0; i < in; ++i, w += vectors * lanes) {
       Vector weight[vectors];
@@ -35,8 +69,10 @@ template <int bytes, int pixels, int vectors>
       }
     }
   }
+#pragma GCC unroll 16
   for (int p = 0; p < pixels; ++p) {
-    for (int v = 0; v < vectors; ++v) store(y + p * stride + v * lanes, sum[p][v]);
+    for (int v = 0; v < vectors - 1; ++v) store(y + p * stride + v * lanes, sum[p][v]);
+    store_first(y + p * stride + last, sum[p][vectors - 1], columns - last);
   }
 }
 
@@ -57,6 +93,7 @@ template <int bytes, int vectors, int inputs>
       for (int v = 0; v < vectors; ++v) sum[i][v] += value * error[v];
     }
   }
+#pragma GCC unroll 16
   for (int i = 0; i < inputs; ++i) {
     for (int v = 0; v < vectors; ++v) {
       Scalar* to = dw + i * stride + v * lanes;
@@ -86,12 +123,14 @@ template <int bytes, int vectors, int most>
 // attribute cannot be a template's parameter.
 #define BONSAI_TILE_KERNELS(set, attribute, bytes, rows)                                        \
   attribute void forward_wide_##set(const Scalar* const* x, int taps, int in, int64_t offset,   \
-                                    const Scalar* w, Scalar* y, int64_t stride, bool add) {     \
-    forward_tile<bytes, rows, 2>(x, taps, in, offset, w, y, stride, add);                       \
+                                    const Scalar* w, Scalar* y, int64_t stride, int columns,    \
+                                    bool add) {                                                 \
+    forward_tile<bytes, rows, 2>(x, taps, in, offset, w, y, stride, columns, add);              \
   }                                                                                             \
   attribute void forward_narrow_##set(const Scalar* const* x, int taps, int in, int64_t offset, \
-                                      const Scalar* w, Scalar* y, int64_t stride, bool add) {   \
-    forward_tile<bytes, rows, 1>(x, taps, in, offset, w, y, stride, add);                       \
+                                      const Scalar* w, Scalar* y, int64_t stride, int columns,  \
+                                      bool add) {                                               \
+    forward_tile<bytes, rows, 1>(x, taps, in, offset, w, y, stride, columns, add);              \
   }                                                                                             \
   attribute void weights_wide_##set(const Scalar* const* x, int64_t offset, int inputs,         \
                                     const Scalar* dy, int64_t pitch, int count, Scalar* dw,     \

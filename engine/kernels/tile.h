@@ -14,9 +14,10 @@ struct TileKernels {
   int lanes;   // scalars in a vector
 
   // y[p * stride + c] (+)= sum over t < taps, i < in of x[t * pixels + p][offset + i] w[t][i][c]
-  // for p < pixels and c < 2 lanes (wide) or c < lanes (narrow). w: [taps][in][width].
+  // for p < pixels and c < columns, at most 2 lanes and more than one (wide) or at most one
+  // (narrow). w: [taps][in][width].
   using Forward = void (*)(const Scalar* const* x, int taps, int in, int64_t offset,
-                           const Scalar* w, Scalar* y, int64_t stride, bool add);
+                           const Scalar* w, Scalar* y, int64_t stride, int columns, bool add);
   Forward wide, narrow;
 
   // dw[i * stride + c] += sum over p < count of x[p][offset + i] dy[p * pitch + c], for

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "engine/kernels/columns.h"
+#include "engine/kernels/gather.h"
 #include "engine/ops.h"
 #include "engine/ops/operands.h"
 #include "engine/ops/registry.h"
@@ -17,7 +18,8 @@ namespace {
 
 constexpr int largest = (1 << 24) - 1;  // channel number
 
-int64_t piece_rows(int channels) { return 1 + (1 << 14) / channels; }
+// A multiple of the rows that gather_columns() takes at a time.
+int64_t piece_rows(int channels) { return (16 + (1 << 14) / channels) / 16 * 16; }
 
 void scatter_add(const Scalar* dy, int64_t rows, int channels, std::span<const int> index,
                  Scalar* dx) {
@@ -71,7 +73,7 @@ class Select : public Op {
       if (is_run_) {
         copy_columns(x + index_[0], c, y, n, end - begin, n, false);
       } else {
-        gather_columns(x, c, index_, y, end - begin, false);
+        gather_columns(x, end - begin, c, index_, y, false);
       }
     });
   }
@@ -84,7 +86,7 @@ class Select : public Op {
       const Scalar* dy = grad_out.data() + begin * n;
       Scalar* dx = grad[0].data() + begin * c;
       if (!inverse_.empty() && n == c) {
-        gather_columns(dy, n, inverse_, dx, end - begin, !grad[0].fresh);
+        gather_columns(dy, end - begin, n, inverse_, dx, !grad[0].fresh);
         return;
       }
       if (grad[0].fresh) std::fill(dx, grad[0].data() + end * c, Scalar{0});
