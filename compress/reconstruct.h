@@ -9,8 +9,8 @@
 // - Channels are the units of compress/couple.h. Where several layers read the same channels (a
 //   residual stage), the channels are chosen for all of these layers together, and each is then
 //   solved for when its turn comes. Or, as in the paper, each of them chooses for itself through a
-//   sampler in front of it, and the stage keeps its width: for that, give the graph and the coupling
-//   of compress/samplers.h, to which nothing here is special.
+//   sampler in front of it, and the stage keeps its width: for that, give the graph and the
+//   coupling of compress/samplers.h, to which nothing here is special.
 // - A layer is solved for before its batch norm. The constant that is missing goes into beta, and
 //   the running statistics become those of the new response, with gamma and beta turned so that
 //   the network's function stays: fine-tuning, which normalises by the batch, begins from there.

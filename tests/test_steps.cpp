@@ -1,4 +1,4 @@
-// How a tape computes what it recorded: operations in one step give the bits of separate ones, what
+// How a tape computes what it recorded: operations in one step give what separate ones do, what
 // nobody will look at is given back, and what an operation says of its backward is true.
 #include "engine/steps.h"
 
@@ -167,29 +167,22 @@ void check_reads(const Op& op, const OpCase& c) {
 
 }  // namespace
 
-TEST_CASE("operations computed together give the bits of separate ones") {
-  for (const Network network : {residual_network, dense_network}) {
+// Sums of several shares are added up in another order.
+TEST_CASE("operations computed together give what separate ones do") {
+  for (const Network network : {residual_network, dense_network, mixed_network}) {
     for (const Mode mode : {Mode::training, Mode::frozen}) {
-      CHECK(same_bits(train(network, true, mode), train(network, false, mode)));
+      const auto together = train(network, true, mode), apart = train(network, false, mode);
+      const auto nudged = train(network, false, mode, 1);
+      REQUIRE(together.size() == apart.size());
+      double changed = 0;
+      for (size_t i = 0; i < apart.size(); ++i) {
+        const double largest = max_abs_difference(apart[i], Tensor(apart[i].shape()));
+        INFO(i << ": " << largest);
+        CHECK(max_abs_difference(together[i], apart[i]) < 2e-5 * largest + 1e-6);
+        changed = std::max(changed, max_abs_difference(nudged[i], apart[i]) / (largest + 1e-6));
+      }
+      CHECK(changed > 1e-3);
     }
-    CHECK_FALSE(same_bits(train(network, true), train(network, false, Mode::training, 0.001F)));
-  }
-}
-
-TEST_CASE("a convolution and its batch norm, some images at a time, give what separate ones do") {
-  for (const Mode mode : {Mode::training, Mode::frozen}) {
-    const auto together = train(mixed_network, true, mode);
-    const auto apart = train(mixed_network, false, mode);
-    const auto nudged = train(mixed_network, false, mode, 1);
-    REQUIRE(together.size() == apart.size());
-    double changed = 0;
-    for (size_t i = 0; i < apart.size(); ++i) {
-      const double largest = max_abs_difference(apart[i], Tensor(apart[i].shape()));
-      INFO(i << ": " << largest);
-      CHECK(max_abs_difference(together[i], apart[i]) < 2e-5 * largest + 1e-6);
-      changed = std::max(changed, max_abs_difference(nudged[i], apart[i]) / (largest + 1e-6));
-    }
-    CHECK(changed > 1e-3);
   }
 }
 
