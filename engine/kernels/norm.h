@@ -54,7 +54,7 @@ void normalize_rows(const Rows& x, const Normalisation& f, const Scalar* added, 
 void gradient_sums(const Rows& x, const Normalisation& f, const Scalar* dy, double* plain,
                    double* centred);
 
-// dx = dz * a + (x - mean) * b + c, or added to dx
+// dx = dz * a + (x - mean) * b + c, or added to dx; stored, it may be where x is.
 void normalize_rows_back(const Rows& x, const Normalisation& f, const Scalar* dy, const Scalar* a,
                          const Scalar* b, const Scalar* c, const Rows& dx, bool add);
 

@@ -41,17 +41,20 @@ template <class F>
   }
 }
 
+// dx may be x: each number is read before it is written, and no other one depends on it.
 template <class F>
 [[gnu::always_inline]] inline void back_run(const Scalar* x, const Scalar* dy, int64_t n,
                                             const Scalar* mean, const Scalar* scale,
                                             const Scalar* shift, const Scalar* a, const Scalar* b,
-                                            const Scalar* c, Scalar* __restrict dx, bool add, F f) {
+                                            const Scalar* c, Scalar* dx, bool add, F f) {
   if (add) {
+#pragma GCC ivdep
     for (int64_t j = 0; j < n; ++j) {
       const Scalar dz = dz_of(x[j], dy[j], mean[j], scale[j], shift[j], f);
       dx[j] += dz * a[j] + (x[j] - mean[j]) * b[j] + c[j];
     }
   } else {
+#pragma GCC ivdep
     for (int64_t j = 0; j < n; ++j) {
       const Scalar dz = dz_of(x[j], dy[j], mean[j], scale[j], shift[j], f);
       dx[j] = dz * a[j] + (x[j] - mean[j]) * b[j] + c[j];

@@ -145,7 +145,7 @@ class ConvBatchNorm : public Op {
     const bool sums_blocks =
         dw.wanted() && blocks.count() > 1 && conv_backward_weights_in_blocks(blocks[0].shape);
     const bool kept = blocks.count() == 1 || wants_bias || (dw.wanted() && !sums_blocks);
-    const Tensor dz = kept ? Tensor::uninitialized(z.shape()) : Tensor();
+    const Tensor dz = kept ? z : Tensor();  // in its place: nobody reads z any more
     const auto size = static_cast<int64_t>(in[1].size());
     const int parts = sums_blocks ? sums(blocks, size) : blocks.count();
     const Tensor partial =
