@@ -26,8 +26,8 @@ void normalize(const Scalar* x, int64_t n, const NormVectors& v, const Scalar* a
 void sum_gradients(const Scalar* x, const Scalar* dy, int64_t n, const NormVectors& v,
                    const Activation& f, Scalar* plain, Scalar* centred);
 
-// dx = dz * a + (x - mean) * b + c, or added to dx, whose runs begin dx_step elements apart. Stored,
-// dx may be x.
+// dx = dz * a + (x - mean) * b + c, or added to dx, whose runs begin dx_step elements apart.
+// Stored, dx may be x.
 struct BackVectors {
   const Scalar *a, *b, *c;
 };
