@@ -49,8 +49,10 @@ Budget budget_of(const PruningArguments& pruning, std::optional<double> macs,
   const PruningMode mode = sampled != nullptr ? PruningMode::inner : pruning_mode(pruning);
   for (size_t g = 0; g < coupling.groups.size(); ++g) {
     const Group& group = coupling.groups[g];
-    if (!may_shrink(group, mode) || read.count(static_cast<int>(g)) != 0)
-      budget.groups.try_emplace(group.name, 1);
+    const bool is_read = read.count(static_cast<int>(g)) != 0;
+    require_usage(!is_read || budget.groups.count(group.name) == 0, "--ratios: ", group.name,
+                  " makes channels that samplers choose from, which --mode sampled leaves whole");
+    if (!may_shrink(group, mode) || is_read) budget.groups.try_emplace(group.name, 1);
   }
   return budget;
 }

@@ -28,7 +28,8 @@ std::string text_of(const Graph& graph) {
 
 RecordedTimes::RecordedTimes(std::filesystem::path file, bool resume, GraphTimer clock)
     : file_(std::move(file)), clock_(std::move(clock)) {
-  if (resume && std::filesystem::exists(file_)) read();
+  if (!resume) std::filesystem::remove(file_);
+  if (std::filesystem::exists(file_)) read();
 }
 
 std::vector<double> RecordedTimes::operator()(std::span<const Graph* const> graphs) {

@@ -4,6 +4,8 @@
 #include <cmath>
 #include <map>
 #include <numeric>
+#include <set>
+#include <string>
 
 #include "apps/console.h"
 #include "apps/report/text.h"
@@ -79,10 +81,15 @@ class StructureSlimming : public Slimming {
     const Scores all = scores(graph);
     const auto zeros = static_cast<size_t>(std::count(all.begin(), all.end(), 0.0));
     say(join(zeros, " of ", all.size(), " ", kind_.what, " have a factor of zero"));
-    const size_t wanted =
-        arguments_.part ? static_cast<size_t>(*arguments_.part * static_cast<double>(all.size()))
-                        : zeros;
-    order.resize(std::min(order.size(), wanted));
+    if (arguments_.part) {
+      const double wanted = *arguments_.part * static_cast<double>(all.size());
+      order.resize(std::min(order.size(), static_cast<size_t>(wanted + 1e-6)));
+    } else {
+      std::set<std::string> zero;
+      for (const Structure& structure : kind_.structures(graph))
+        if (structure.factor() == 0) zero.insert(structure.name);
+      std::erase_if(order, [&](const std::string& name) { return zero.count(name) == 0; });
+    }
     return kind_.without(graph, order);
   }
 

@@ -138,13 +138,18 @@ Graph without_unread_channels(const Graph& graph) {
   const std::vector<int> counts = reader_counts(graph, coupling);
   std::set<Axis> balanced;
   for (const Balance& balance : coupling.balances) balanced.insert(balance.axis);
+  std::vector<size_t> left;  // units of each group, of which one stays
+  for (const Group& group : coupling.groups) left.push_back(group.units.size());
   std::set<int> gone;
   for (size_t u = 0; u < counts.size(); ++u) {
     const std::vector<Channel>& channels = coupling.units[u].channels;
     const bool is_free = std::none_of(channels.begin(), channels.end(), [&](const Channel& c) {
       return balanced.count(c.axis) != 0;
     });
-    if (counts[u] == 0 && is_free) gone.insert(static_cast<int>(u));
+    size_t& others = left[static_cast<size_t>(coupling.units[u].group)];
+    if (counts[u] != 0 || !is_free || others == 1) continue;
+    --others;
+    gone.insert(static_cast<int>(u));
   }
   return gone.empty() ? graph : prune(graph, coupling, gone);
 }

@@ -1,6 +1,7 @@
 #include "compress/measure.h"
 
 #include <filesystem>
+#include <string>
 
 #include "compress/choose.h"
 #include "compress/prune.h"
@@ -9,19 +10,20 @@
 #include "engine/session.h"
 #include "tests/catch.h"
 #include "tests/networks.h"
+#include "tests/temporary_folder.h"
 
 using namespace bonsai;
 using namespace bonsai::testing;
 
 TEST_CASE("the length of a model file is known without writing it") {
-  const auto path = std::filesystem::temp_directory_path() / "bonsai_test_measure.bonsai";
+  const TemporaryFolder folder;
+  const std::string path = folder / "network.bonsai";
   for (const NetworkPtr& network : networks()) {
     INFO(network->name);
     const Graph graph = traced(*network);
-    save(path.string(), graph);
+    save(path, graph);
     CHECK(file_bytes(graph) == static_cast<int64_t>(std::filesystem::file_size(path)));
   }
-  std::filesystem::remove(path);
 }
 
 TEST_CASE("a comparison counts and measures both sides") {

@@ -186,6 +186,35 @@ TEST_CASE("operations computed together give what separate ones do") {
   }
 }
 
+// With a padding of two the result is larger than the input: of 31 images the derivative by it has
+// tiles enough for another row than that by the input.
+TEST_CASE("blocks of a batch end in the row that their weights are packed for") {
+  const auto gradient = [](bool together) {
+    Tape tape(Mode::training);
+    if (!together) tape.keep_all();
+    Weights w(tape);
+    const Var x = tape.variable(random_tensor({252, 3, 3, 16}, 1));
+    const Var y = w.norm(conv2d(x, w.make({16, 3, 3, 16}), {}, {.padding = 2}));
+    tape.backward(cross_entropy(global_average_pool(y), tape.constant(Tensor({252}, 3))));
+    return x.grad().clone();
+  };
+  const Tensor apart = gradient(false);
+  const double largest = max_abs_difference(apart, Tensor(apart.shape()));
+  CHECK(max_abs_difference(gradient(true), apart) < 2e-5 * largest);
+}
+
+TEST_CASE("a step's backward finds factors that nobody holds any more") {
+  Tape tape(Mode::training);
+  Weights w(tape);
+  const Var x = tape.variable(random_tensor({4, 5, 5, 3}, 1));
+  const Var half = scale(tape.variable(random_tensor({6}, 2)), 0.5F);
+  Var y = batch_norm(w.conv(x, 6), scale(half, 2), tape.variable(random_tensor({6}, 3)),
+                     tape.constant(Tensor({6})), tape.constant(Tensor({6}, 1)));
+  y = relu(y);
+  tape.backward(cross_entropy(global_average_pool(y), tape.constant(Tensor({4}, 1))));
+  CHECK(max_abs_difference(x.grad(), Tensor(x.shape())) > 0);
+}
+
 TEST_CASE("shared rows and fused passes have the same bits for any number of threads",
           "[threads]") {
   const int before = thread_count();

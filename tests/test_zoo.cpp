@@ -2,7 +2,6 @@
 #include "zoo/zoo.h"
 
 #include <algorithm>
-#include <filesystem>
 #include <map>
 #include <set>
 
@@ -16,6 +15,7 @@
 #include "tests/error_of.h"
 #include "tests/narrow_networks.h"
 #include "tests/random_network.h"
+#include "tests/temporary_folder.h"
 
 using namespace bonsai;
 using namespace bonsai::testing;
@@ -256,8 +256,7 @@ TEST_CASE("the seed decides a network's weights") {
 }
 
 TEST_CASE("every network learns, and runs the same after trace, save and load", "[slow]") {
-  const auto folder = std::filesystem::temp_directory_path() / "bonsai_test_zoo";
-  std::filesystem::create_directories(folder);
+  const TemporaryFolder folder;
   for (const std::string& name : zoo::names()) {
     INFO(name);
     const auto net = zoo::make(name, narrow(name));
@@ -274,7 +273,7 @@ TEST_CASE("every network learns, and runs the same after trace, save and load", 
     CHECK(result.history.back().loss < 0.95 * result.history.front().loss);
 
     Graph graph = trace(*net, data.input_shape());
-    const std::string path = (folder / (name + ".bonsai")).string();
+    const std::string path = folder / (name + ".bonsai");
     save(path, graph);
     Graph loaded = load(path);
     const Tensor x = random_tensor({4, size, size, 3}, 1);
@@ -282,5 +281,4 @@ TEST_CASE("every network learns, and runs the same after trace, save and load", 
     loaded.parameters()[0]->value[0] += 0.01F;  // what is not loaded is noticed
     CHECK(max_abs_difference(run(*net, x), run(loaded, x)) > 0);
   }
-  std::filesystem::remove_all(folder);
 }

@@ -76,9 +76,8 @@ void train_stage(const Arguments& arguments, Run& run) {
   end_if_stopped();
 }
 
-void prune_stage(const Arguments& arguments, Run& run) {
+void prune_stage(const Arguments& arguments, RecordedTimes& times, Run& run) {
   stage("pruning " + description(arguments.pruning));
-  RecordedTimes times(run.folder / "times.json", arguments.resume);
   run.pruned = pruned(run.start.graph, arguments.pruning, &run.start.data, arguments.training.seed,
                       std::ref(times));
   run.after = std::move(run.pruned.graph);
@@ -183,8 +182,9 @@ void run(const Arguments& given, const CLI::App& parser, const Invocation& invoc
   write_text(run.folder / "config.json", config_json(parser, invocation));
 
   run_resumable(invocation, [&] {
+    RecordedTimes times(run.folder / "times.json", arguments.resume);
     train_stage(arguments, run);
-    prune_stage(arguments, run);
+    prune_stage(arguments, times, run);
     finetune_stage(arguments, run);
   });
   stage("measuring");

@@ -26,8 +26,8 @@ const ConvKernel<Call>& first_fit(const std::array<ConvKernel<Call>, rows>& tabl
 }
 
 // The order is measured (make bench). The direct row beats a product on every layer shape of the
-// zoo, 1x1 included: nothing is copied, and few channels do not starve it. Winograd's needs fewer
-// multiplications still. Products serve processors without vector FMA.
+// zoo: nothing is copied, and few channels do not starve it. Winograd's needs fewer multiplications
+// still, and 1x1 layers have tiles of their own. Products serve processors without vector FMA.
 constexpr std::array<ConvKernel<ConvForward>, 8> forward_table = {{
     {"small-groups", conv_small_groups_fits, conv_forward_small_groups, conv_pack_small_groups},
     {"stem", conv_stem_fits, conv_forward_stem, conv_pack_stem},

@@ -46,10 +46,11 @@ struct Sums {
   int64_t size() const { return int64_t{groups} * rows.group * padded; }
 };
 
-// The pixels of `lanes` from `first` on; the last ones of all from a copy with room behind them.
-const Scalar* lane_pixels(const Sums& s, int64_t first, int count, bool last) {
+// The pixels of `lanes` from `first` on; those that a vector would leave the array behind, with
+// `left` pixels after them, from a copy with room.
+const Scalar* lane_pixels(const Sums& s, int64_t first, int count, int64_t left) {
   const Scalar* from = s.lanes.data + first * s.lanes.pitch;
-  if (!last || s.padded == s.lanes.group) return from;
+  if (left * s.lanes.pitch >= s.padded - s.lanes.group) return from;
   const int64_t n = int64_t{count} * s.lanes.pitch;
   auto* copy = thread_scratch<Scalar>(0, static_cast<size_t>(n + s.padded));
   std::copy_n(from, n, copy);
@@ -57,12 +58,12 @@ const Scalar* lane_pixels(const Sums& s, int64_t first, int count, bool last) {
   return copy;
 }
 
-// sums += the share of `count` pixels.
-void add_block(const Sums& s, const TileKernels& t, int64_t first, int count, bool last,
+// sums += the share of `count` pixels, which `left` others follow.
+void add_block(const Sums& s, const TileKernels& t, int64_t first, int count, int64_t left,
                Scalar* sums) {
   const Scalar* table[most_pixels];
   for (int p = 0; p < count; ++p) table[p] = s.rows.data + (first + p) * s.rows.pitch;
-  const Scalar* from = lane_pixels(s, first, count, last);
+  const Scalar* from = lane_pixels(s, first, count, left);
   const int wide = 2 * t.lanes, tiles = (s.rows.group + t.pixels - 1) / t.pixels;
   const int shares = s.groups * ((s.padded + wide - 1) / wide) * tiles;
   auto ahead = [&](const Side& side) {
@@ -113,7 +114,7 @@ void conv_backward_weights_pointwise_tiles(const ConvBackwardWeights& c) {
     const int64_t end = std::min(pixels, (part + 1) * share);
     for (int64_t first = part * share; first < end; first += block) {
       const auto count = static_cast<int>(std::min<int64_t>(block, end - first));
-      add_block(s, t, first, count, first + count == pixels, sums.data() + part * s.size());
+      add_block(s, t, first, count, pixels - first - count, sums.data() + part * s.size());
     }
   });
   add_parts(sums.data() + s.size(), parts - 1, s.size(), sums.data(), true);

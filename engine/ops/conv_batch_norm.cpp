@@ -1,8 +1,8 @@
 // A convolution and the batch norm that reads it, as one step of a tape. Each takes the passes over
 // the batch that it needs, but a few images at a time, so that one finds in the cache what the
 // other has just written: forward, the convolution's result z when its moments are taken; backward,
-// the derivative by z, which both derivatives of the convolution read, and of which only a block
-// exists.
+// the derivative by z, which both derivatives of the convolution read. Where both can be had block
+// by block, only a block of it exists; otherwise it is written in z's place.
 #include "engine/ops/conv_batch_norm.h"
 
 #include <algorithm>
@@ -53,13 +53,15 @@ class Blocks {
 
  private:
   // As many images as half a megabyte of inputs or of outputs, if these are blocks enough for some
-  // threads, and pixels enough for the tiles of a kernel; all otherwise.
+  // threads, and pixels enough on either side for the tiles of a kernel, so that all blocks end in
+  // the row that the weights are packed for; all otherwise.
   static int images(const ConvShape& s) {
     constexpr int64_t numbers = 1 << 17, least_pixels = 768, least_blocks = 8;
     const int64_t pixels = int64_t{s.out_h} * s.out_w;
     const int64_t image = std::max(int64_t{s.h} * s.w * s.in, pixels * s.out);
     const int64_t fitting = std::min(numbers / image, s.n / least_blocks);
-    return fitting * pixels < least_pixels ? s.n : static_cast<int>(fitting);
+    const int64_t fewest = fitting * std::min(pixels, int64_t{s.h} * s.w);
+    return fewest < least_pixels ? s.n : static_cast<int>(fitting);
   }
 
   int begin(int i) const { return static_cast<int>(int64_t{i} * shape_.n / count_); }
@@ -186,7 +188,8 @@ class ConvBatchNorm : public Op {
     norm_.give_added(by_z, rest_grad);
   }
 
-  bool backward_reads(size_t which) const override { return which < 2; }
+  // All but the convolution's bias, if it has one, and what is added, which then is number 7.
+  bool backward_reads(size_t which) const override { return which < 7; }
   bool backward_reads_result() const override { return norm_.backward_reads_result(); }
 
   OpPtr followed_by(const Op& reader, size_t which) const override {
