@@ -56,9 +56,9 @@ TEST_CASE("3c and samplers go by the times of the run that is resumed, to the sa
   save_network(folder.path("net.bonsai"));
   const std::string job =
       "prune net.bonsai --method 3c --mode sampled --data synthetic --images 64 --test-images 32 "
-      "--calibration 40 --positions 2 --batch 32 --round-to 1 --finetune 2 --target macs=";
+      "--calibration 40 --positions 2 --batch 32 --round-to 1 --finetune 6 --target macs=";
   const auto cut = [&](const std::string& options) {
-    const Outcome outcome = folder.run_and_signal(job + options, "epoch 1/2", SIGINT);
+    const Outcome outcome = folder.run_and_signal(job + options, "epoch 1/6", SIGINT);
     INFO(outcome.err);
     CHECK(outcome.status == 130);
   };
