@@ -98,7 +98,6 @@ TEST_CASE("a wrong command line gives one line and status 2") {
       {"prune model.bonsai --out x", "how much is to go"},
       {"prune m.bonsai --target macs=0.5 --out x --method lasso", "give --data"},
       {"prune m.bonsai --target macs=0.5 --out x --repair", "--repair looks at pictures"},
-      {"prune m.bonsai --target macs=0.5 --out x --resume", "--resume goes on with --finetune"},
       {"prune m.bonsai --target macs=0.5 --out x --method laso", "did you mean 'lasso'"},
       {"compress --method lasso --select gready", "did you mean 'greedy'"},
       {"compress --method lasso --repair", "--repair is for criteria"},

@@ -114,8 +114,9 @@ TEST_CASE("a profile names steps by their layers and says what ran in them") {
   CHECK(forward.bytes == (x + w + 4 * 8 + y) * numbers);
   const StepFigures& backward = figures_of(profile, "a.conv", Direction::backward);
   CHECK(backward.kernel == conv_backward_data_row(shape) + ", " + conv_backward_weights_row(shape));
-  // The pictures, the weights, the gradient of the result, those of the weights, gamma and beta.
-  CHECK(backward.bytes == (x + w + y + w + 2 * 8) * numbers);
+  // The pictures, the weights, what batch norm has per channel, the gradient of the result, those
+  // of the weights, gamma and beta.
+  CHECK(backward.bytes == (x + w + 4 * 8 + y + w + 2 * 8) * numbers);
   std::vector<std::string> others;
   for (const auto& [what, seconds] : profile.others()) others.push_back(what);
   CHECK(others == std::vector<std::string>{"check of numbers", "update of weights"});

@@ -28,8 +28,6 @@ using Arguments = ControlledArguments;
 void check_at_once(const Arguments& arguments) {
   const bool has_data = !arguments.data.where.empty();
   require_usage(!arguments.out.empty(), "--out is required: the pruned model's file");
-  require_usage(arguments.control.finetune > 0 || !arguments.control.resume,
-                "--resume goes on with --finetune, --max-drop or --budget: give one of them");
   require_usage(arguments.control.finetune == 0 || has_data,
                 "--finetune learns from pictures: give --data");
   require_usage(arguments.control.finetune > 0 || arguments.teacher.file.empty(),
