@@ -58,7 +58,7 @@ class ChannelSlimming : public Slimming {
                                 const CliffOptions& options) const override {
     const Coupling coupling = couple(graph);
     CliffOptions with = options;
-    with.floor = arguments_.floor;
+    with.floor = arguments_.floor.value_or(0.1);
     return measure_cliff(graph, coupling, scores(graph, coupling), judge, calibration, with);
   }
 
@@ -77,8 +77,9 @@ class ChannelSlimming : public Slimming {
   }
 
   Budget budget() const {
-    Budget budget{
-        .round_to = arguments_.round_to, .spread = Spread::global, .floor = arguments_.floor};
+    Budget budget{.round_to = arguments_.round_to.value_or(1),
+                  .spread = Spread::global,
+                  .floor = arguments_.floor.value_or(0.1)};
     if (arguments_.target.empty()) {
       budget.keep = 1 - arguments_.part.value_or(0.5);
     } else {

@@ -32,11 +32,14 @@ void add_slimming(CLI::App& parser, SlimmingArguments& arguments) {
       .add_option("--target", arguments.target,
                   "what is left of the whole, instead of --part: macs=0.5 or params=0.3")
       ->excludes(part);
-  parser.add_option("--floor", arguments.floor, "part of its channels that every layer keeps")
+  parser
+      .add_option("--floor", arguments.floor,
+                  "part of its channels that every layer keeps, by default 0.1")
       ->check(CLI::Range(0.0, 1.0));
   parser
-      .add_option("--round-to", arguments.round_to,
-                  "layers keep a multiple of so many channels; 1: those above the threshold")
+      .add_option(
+          "--round-to", arguments.round_to,
+          "layers keep a multiple of so many channels; by default 1: those above the threshold")
       ->check(CLI::Range(1, 1024));
 }
 
@@ -50,6 +53,8 @@ void check(const SlimmingArguments& arguments) {
   require_usage(!of_structures(arguments) || arguments.target.empty(),
                 "--target: ", arguments.penalty,
                 " go when their factor is zero, or as many as --part says");
+  require_usage(!of_structures(arguments) || (!arguments.floor && !arguments.round_to),
+                "--floor and --round-to are for channels, not for ", arguments.penalty);
 }
 
 std::unique_ptr<Slimming> slimming(const SlimmingArguments& arguments) {

@@ -21,10 +21,12 @@ namespace bonsai::app {
 
 struct SlimmingArguments {
   std::string penalty = "l1";
-  double strength = 1e-3, floor = 0.1;
+  double strength = 1e-3;
   std::optional<double> part;  // of all channels or structures, to remove
   std::string target;          // "macs=0.5"
-  int round_to = 1;
+  // Of channels alone:
+  std::optional<double> floor;  // by default 0.1
+  std::optional<int> round_to;  // by default 1
 };
 void add_slimming(CLI::App& parser, SlimmingArguments& arguments);
 // Throws UsageError on what is out of range or does not go together.

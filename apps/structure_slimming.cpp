@@ -72,8 +72,9 @@ class StructureSlimming : public Slimming {
     const auto without = [&](int count) {
       return kind_.without(graph, {order.begin(), order.begin() + count});
     };
-    return measure_structure_cliff(graph, static_cast<int>(order.size()), without, judge,
-                                   calibration, options);
+    return measure_structure_cliff(graph, static_cast<int>(kind_.structures(graph).size()),
+                                   static_cast<int>(order.size()), without, judge, calibration,
+                                   options);
   }
 
   Graph cut(Graph& graph) const override {

@@ -39,7 +39,7 @@ std::vector<CliffPoint> measure_cliff(const Graph& graph, const Coupling& coupli
   return points;
 }
 
-std::vector<CliffPoint> measure_structure_cliff(const Graph& graph, int count,
+std::vector<CliffPoint> measure_structure_cliff(const Graph& graph, int all, int count,
                                                 const std::function<Graph(int)>& without,
                                                 const Judge& judge,
                                                 std::span<const Batch> calibration,
@@ -53,7 +53,7 @@ std::vector<CliffPoint> measure_structure_cliff(const Graph& graph, int count,
     const auto accuracy =
         judged_without(smaller, couple(smaller), {}, judge, calibration, options.stop);
     if (!accuracy) break;
-    points.push_back({.part = gone / std::max(1.0, static_cast<double>(count)),
+    points.push_back({.part = gone / std::max(1.0, static_cast<double>(all)),
                       .units = gone,
                       .macs = static_cast<double>(total_cost(smaller).macs) / whole,
                       .without = *accuracy});

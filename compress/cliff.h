@@ -32,9 +32,9 @@ std::vector<CliffPoint> measure_cliff(const Graph& graph, const Coupling& coupli
                                       std::span<const Batch> calibration,
                                       const CliffOptions& options);
 
-// The same of what goes as a whole, such as residual blocks, one more of `count` for each point, or
-// a twentieth of many: without(i) is the network without the i lowest.
-std::vector<CliffPoint> measure_structure_cliff(const Graph& graph, int count,
+// The same of what goes as a whole, such as residual blocks: of `all`, of which `count` can go, one
+// more for each point, or a twentieth of many. without(i) is the network without the i lowest.
+std::vector<CliffPoint> measure_structure_cliff(const Graph& graph, int all, int count,
                                                 const std::function<Graph(int)>& without,
                                                 const Judge& judge,
                                                 std::span<const Batch> calibration,

@@ -106,12 +106,14 @@ class GroupFinder {
   bool stays_zero(int n, int group) const {
     const int value = graph_.nodes[end_of(graph_, n)].out, width = value_width(graph_, value);
     const int block = width / group_count(graph_, graph_.nodes[static_cast<size_t>(n)]);
-    const Unit& unit =
-        coupling_.units[static_cast<size_t>(unit_of_.at({{value, 3}, group * block}))];
-    return std::none_of(unit.channels.begin(), unit.channels.end(), [&](const Channel& channel) {
-      const auto norm = norms_.find(channel.axis.value);
-      return norm != norms_.end() && norm->second != value;
-    });
+    for (int c = group * block; c < (group + 1) * block; ++c) {
+      const int unit = unit_of_.at({{value, 3}, c});
+      for (const Channel& channel : coupling_.units[static_cast<size_t>(unit)].channels) {
+        const auto norm = norms_.find(channel.axis.value);
+        if (norm != norms_.end() && norm->second != value) return false;
+      }
+    }
+    return true;
   }
 
   // Whether the blocks of all other grouped convolutions lose equal numbers, and not all.

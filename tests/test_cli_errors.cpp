@@ -105,6 +105,7 @@ TEST_CASE("a wrong command line gives one line and status 2") {
       {"compress --method 3c --target params=0.5", "give --target macs=0.5 alone"},
       {"compress --mode sampled", "--mode sampled goes with --method lasso or 3c"},
       {"compress --mode smapled", "did you mean 'sampled'"},
+      {"slim --penalty blocks --floor 0.2", "--floor and --round-to are for channels"},
       {"slim --penalty blocks --ema 0.9", "which --ema and --lookahead average away"},
       {"compress --no-residual-target", "--no-residual-target is for --method lasso"},
       {"compress --select greedy", "--select is for --method lasso"},

@@ -7,6 +7,7 @@
 #include "engine/error.h"
 #include "tests/catch.h"
 #include "tests/command.h"
+#include "tests/command_json.h"
 
 namespace bonsai::test {
 namespace {
@@ -93,9 +94,24 @@ TEST_CASE("slim takes out groups of convolutions, the lowest first") {
   // Of three groups in each of 18 layers two can go.
   REQUIRE(result.at("cliff").size() == 21);
   CHECK(result.at("cliff")[20].at("units") == 36);
+  CHECK(result.at("cliff")[20].at("part") == Approx(36.0 / 54));
   CHECK(result.at("after").at("macs") < result.at("before").at("macs"));
   CHECK(folder.read("run/report.html").find("How groups of convolutions part") !=
         std::string::npos);
+}
+
+TEST_CASE("without a part, no group goes whose factor is not zero") {
+  const CommandFolder folder;
+  const auto macs_left = [&](const std::string& strength) {
+    const Json result = json_of(
+        folder, "slim --net igc_l24m2 --epochs 1 --penalty conv-groups --finetune 0 --out run" +
+                    strength + " --lambda " + strength +
+                    " --images 32 --test-images 8 --batch 16 --width 0.125");
+    return result.at("after").at("macs").get<double>() /
+           result.at("before").at("macs").get<double>();
+  };
+  CHECK(macs_left("0") == 1);
+  CHECK(macs_left("1000") < 0.6);
 }
 
 }  // namespace bonsai::test

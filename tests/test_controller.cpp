@@ -328,6 +328,8 @@ TEST_CASE("with training, least squares aim at the network that training led to"
     CHECK(reason(run) == EndReason::target);
     const auto plans = all<PlanRecord>(run.journal);
     REQUIRE(plans.size() >= 2);
+    CHECK(plans[0].from == 0);
+    CHECK(plans[1].from == 1);
     Graph before = load((setting.folder / point_name(1).c_str()).string());
     const Coupling coupling = couple(before);
     const std::vector<int> widths =

@@ -25,9 +25,10 @@ run() {  # run WAY COMMAND...
   way=$1
   shift
   # shellcheck disable=SC2086
+  result=$("$bonsai" "$@" $student $data --out "$folder/run" 2> "$folder/errors") ||
+    { tail -n 1 "$folder/errors" >&2; exit 1; }
   printf '{"way": "%s", "student": "%s", "teacher": "%s", "result": %s}\n' "$way" "$student" \
-    "$teacher" "$("$bonsai" "$@" $student $data --out "$folder/run" 2> /dev/null | tr '\n' ' ')" \
-    >> "$results"
+    "$teacher" "$(printf '%s' "$result" | tr '\n' ' ')" >> "$results"
 }
 for round in $(seq "$rounds"); do
   taught="distill $folder/teacher/model.bonsai"

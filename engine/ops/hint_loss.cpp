@@ -24,8 +24,8 @@ constexpr int64_t tile_numbers = 1 << 16;  // of r
 constexpr int64_t most_chunks = 16;        // each with sums of its own
 
 // y [rows, k] becomes r = y - t; sums [k] and squares [k] grow by those of its columns.
-BONSAI_SIMD void finish_rows(const Scalar* t, int64_t rows, int k, Scalar* __restrict y,
-                             Scalar* __restrict sums, Scalar* __restrict squares) {
+BONSAI_SIMD void subtract_rows(const Scalar* t, int64_t rows, int k, Scalar* __restrict y,
+                               Scalar* __restrict sums, Scalar* __restrict squares) {
   for (int64_t i = 0; i < rows; ++i) {
     for (int c = 0; c < k; ++c) {
       const Scalar r = y[c] - t[c];
@@ -99,7 +99,7 @@ double Regression::run(int64_t chunk) const {
     // Without packed weights the row that reads them as they are.
     (dw == nullptr ? conv_forward_pointwise : conv_forward)(forward);
     std::fill_n(squares, out, Scalar{0});
-    finish_rows(t + p * out, count, out, r, column_sums, squares);
+    subtract_rows(t + p * out, count, out, r, column_sums, squares);
     for (int c = 0; c < out; ++c) total += double{squares[c]};
     if (dw == nullptr) continue;
     conv_backward_data({.shape = here,
