@@ -12,6 +12,8 @@ OpPtr Op::followed_by(const Op&, size_t) const { return nullptr; }
 
 bool Op::takes_columns(size_t) const { return false; }
 
+bool Op::takes_moments() const { return false; }
+
 bool Op::extends_input() const { return false; }
 
 OpPtr Op::shrunk(const Node&, std::span<const Shape>, const Keep&) const { return nullptr; }

@@ -12,6 +12,7 @@
 #include <variant>
 #include <vector>
 
+#include "engine/channel_line.h"
 #include "engine/channels.h"
 #include "engine/tensor.h"
 
@@ -31,6 +32,7 @@ struct Node {
 // How a forward pass is run.
 struct Pass {
   bool training = false;                // batch statistics, dropout on
+  const Tensor* moments = nullptr;      // of input 0, for those who take_moments(); else null
   std::vector<Tensor>* save = nullptr;  // what backward will want to see; null: no backward follows
   uint64_t seed = 0;                    // randomness is drawn from (seed, step, node)
   uint64_t step = 0;
@@ -40,8 +42,9 @@ struct Pass {
 // Where a derivative goes. Several readers of a value add up their shares; the first one finds
 // unwritten memory and stores, which saves a pass over it.
 struct Gradient {
-  Tensor* tensor = nullptr;  // null: nobody asks for it
-  bool fresh = true;         // the memory is unwritten: store; otherwise add
+  Tensor* tensor = nullptr;     // null: nobody asks for it
+  bool fresh = true;            // the memory is unwritten: store; otherwise add
+  ChannelLine* line = nullptr;  // takes what is linear in the input; null: nobody adds it
 
   bool wanted() const { return tensor != nullptr; }
   Scalar* data() const { return tensor->data(); }
@@ -106,6 +109,10 @@ class Op {
 
   // Whether input number `which`, and its gradient, may be a block of columns of a wider tensor.
   virtual bool takes_columns(size_t which) const;
+
+  // Whether forward, in training, asks for the moments of input 0 over the batch: [2, C], per
+  // channel the mean and the sum of squared deviations. They are computed once for all that ask.
+  virtual bool takes_moments() const;
 
   // Whether the result begins with the columns of input 0 as they are (concat). Such an operation
   // writes its result, and reads the gradient of it, also as a block of columns, and leaves alone

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "engine/error.h"
+#include "engine/kernels/norm.h"
 #include "engine/stopwatch.h"
 
 namespace bonsai {
@@ -138,7 +139,10 @@ void Tape::compute() {
   std::vector<std::vector<int>> ends(steps.size());
   for (const auto& [v, s] : last_use) ends[s].push_back(v);
   std::map<int, int> hosts = plan_hosts(steps, [this](int index) { return is_visible(index); });
-  for (const auto& [v, host] : hosts) value(v).in_columns = true;
+  for (const auto& [v, host] : hosts) {
+    value(v).in_columns = true;
+    value(host).begins_with = v;
+  }
   Places places(values_, std::move(hosts));
   for (size_t s = 0; s < steps.size(); ++s) {
     Tensor place = places.take(steps[s].out);
@@ -153,17 +157,30 @@ void Tape::run(TapeStep step, Tensor place) {
   Value& out = value(step.out);
   out.data = std::move(place);
   Done done;
+  const bool training = mode_ == Mode::training;
   const Stopwatch watch(observer_ != nullptr);
-  step.op->forward(in, out.data,
-                   {.training = mode_ == Mode::training,
-                    .save = out.wants_grad ? &done.saved : nullptr,
-                    .seed = seed_,
-                    .step = step_,
-                    .node = step.nodes.back()});
+  step.op->forward(
+      in, out.data,
+      {.training = training,
+       .moments = training && step.op->takes_moments() ? &moments(step.in[0]) : nullptr,
+       .save = out.wants_grad ? &done.saved : nullptr,
+       .seed = seed_,
+       .step = step_,
+       .node = step.nodes.back()});
   if (observer_ != nullptr) tell(step, in, out.data, Direction::forward, {}, watch.seconds());
   if (!out.wants_grad) return;
   done.step = std::move(step);
   done_.push_back(std::move(done));
+}
+
+// Those of the columns that it begins with are known, if a norm has read these before.
+const Tensor& Tape::moments(int index) {
+  Value& held = value(index);
+  if (!held.moments.defined()) {
+    const Tensor known = held.begins_with < 0 ? Tensor() : value(held.begins_with).moments;
+    held.moments = channel_moments(all_rows(held.data), known);
+  }
+  return held.moments;
 }
 
 // A value's memory, or its shape alone when it was given back.
@@ -190,6 +207,17 @@ void Tape::backward(Var loss) {
     step_back(done_.back());
     done_.pop_back();
   }
+  for (Value& leaf : values_) {
+    settle(leaf, leaf.parameter != nullptr ? leaf.parameter->grad : leaf.grad);
+  }
+}
+
+// Adds what is linear in a value to its gradient, from channel `begin` on: all its readers are
+// done.
+void Tape::settle(Value& value, const Tensor& grad, int begin) {
+  if (value.line.empty()) return;
+  value.line.add_to(grad, value.data, begin);
+  value.line = {};
 }
 
 // Where the step puts its share of the derivative of its input number `which`.
@@ -200,11 +228,14 @@ Gradient Tape::gradient_of(const TapeStep& step, size_t which) {
   // When an op reads one value twice (x + x), its second share is added to its first.
   const bool fresh = !target.defined();
   if (fresh && which == 0 && input.in_columns && step.op->extends_input()) {
-    target = value(step.out).grad.columns(0, input.shape.back());  // it stands there already
+    Value& wider = value(step.out);
+    target = wider.grad.columns(0, input.shape.back());  // it stands there already
+    input.line = wider.line.first(input.shape.back());
+    settle(wider, wider.grad, input.shape.back());
     return {};
   }
   if (fresh) target = Tensor::uninitialized(input.shape);
-  return {.tensor = &target, .fresh = fresh};
+  return {.tensor = &target, .fresh = fresh, .line = &input.line};
 }
 
 void Tape::step_back(Done& done) {
@@ -217,6 +248,7 @@ void Tape::step_back(Done& done) {
     in.push_back(tensor(step.in[i]));
     grads.push_back(gradient_of(step, i));
   }
+  settle(out, out.grad);
   run_back(done, in, grads);
   out.grad = {};
   if (&out != &values_.back()) out.data = {};

@@ -1,7 +1,6 @@
 #include "engine/kernels/norm.h"
 
 #include <algorithm>
-#include <numeric>
 #include <utility>
 
 #include "engine/kernels/columns.h"
@@ -74,7 +73,48 @@ NormVectors repeat(Repeated& repeated, const Normalisation& f, const Rows& x, bo
           .shift = repeated.vector(2, f.shift)};
 }
 
+// plain, centred [C] = sums over the rows of x, by chunks in order. sum(begin, n, plain, centred)
+// adds those of a chunk, n numbers from row `begin` on, to vectors that are repeated.
+template <class Sum>
+void sum_over_rows(const Rows& x, double* plain, double* centred, const Sum& sum) {
+  const int channels = x.channels, repeats = row_repeats(channels);
+  const int tile = channels * repeats;
+  const int64_t grain = reduction_rows(channels);
+  const int chunks = static_cast<int>((x.count + grain - 1) / grain);
+  const Tensor parts = Tensor::uninitialized({chunks, 2, channels});
+  parallel_ranges(x.count, grain, [&](int64_t begin, int64_t end) {
+    Scalar* part = parts.data() + begin / grain * 2 * channels;
+    Scalar* sums = thread_scratch<Scalar>(0, static_cast<size_t>(tile) * 2);
+    std::fill_n(sums, 2 * tile, Scalar{0});
+    sum(begin, (end - begin) * channels, sums, sums + tile);
+    fold_channels(sums, channels, repeats, part);
+    fold_channels(sums + tile, channels, repeats, part + channels);
+  });
+  std::fill_n(plain, channels, 0.0);
+  std::fill_n(centred, channels, 0.0);
+  for (int chunk = 0; chunk < chunks; ++chunk) {
+    const Scalar* part = parts.data() + int64_t{chunk} * 2 * channels;
+    add_to(part, channels, plain);
+    add_to(part + channels, channels, centred);
+  }
+}
+
 }  // namespace
+
+Rows all_rows(const Tensor& x) {
+  const int channels = x.dim(-1);
+  return {.data = x.data(),
+          .count = static_cast<int64_t>(x.size()) / channels,
+          .channels = channels,
+          .step = x.row_step()};
+}
+
+Rows rows_from(const Rows& matrix, int64_t first, int64_t count) {
+  return {.data = matrix.data + first * matrix.step,
+          .count = count,
+          .channels = matrix.channels,
+          .step = matrix.step};
+}
 
 ChannelMoments::ChannelMoments(std::vector<int64_t> block_rows, int channels)
     : rows_(std::move(block_rows)), first_{0}, chunk_(reduction_rows(channels)) {
@@ -104,14 +144,10 @@ void ChannelMoments::take(int block, const Rows& x) {
   });
 }
 
-int64_t ChannelMoments::rows() const {
-  return std::accumulate(rows_.begin(), rows_.end(), int64_t{0});
-}
-
-void ChannelMoments::merge(double* mean, double* squares) const {
+Tensor ChannelMoments::merged() const {
   const int channels = parts_.shape().back();
-  std::fill_n(mean, channels, 0.0);
-  std::fill_n(squares, channels, 0.0);
+  std::vector<double> sums(2 * static_cast<size_t>(channels));
+  double *mean = sums.data(), *squares = mean + channels;
   const Scalar* part = parts_.data();
   int64_t before = 0;
   for (int64_t left : rows_) {
@@ -122,6 +158,26 @@ void ChannelMoments::merge(double* mean, double* squares) const {
       before += rows;
     }
   }
+  const Tensor merged = Tensor::uninitialized({2, channels});
+  std::transform(sums.begin(), sums.end(), merged.data(),
+                 [](double sum) { return static_cast<Scalar>(sum); });
+  return merged;
+}
+
+Tensor channel_moments(const Rows& x, const Tensor& known_first) {
+  const int known = known_first.defined() ? known_first.dim(1) : 0, fresh = x.channels - known;
+  const Rows rest{.data = x.data + known, .count = x.count, .channels = fresh, .step = x.step};
+  ChannelMoments moments({x.count}, fresh);
+  moments.take(0, rest);
+  const Tensor computed = moments.merged();
+  if (known == 0) return computed;
+  const Tensor all = Tensor::uninitialized({2, x.channels});
+  for (int row = 0; row < 2; ++row) {
+    Scalar* to =
+        std::copy_n(known_first.data() + row * known, known, all.data() + row * x.channels);
+    std::copy_n(computed.data() + row * fresh, fresh, to);
+  }
+  return all;
 }
 
 void normalize_rows(const Rows& x, const Normalisation& f, const Scalar* added, Scalar* y) {
@@ -137,29 +193,24 @@ void normalize_rows(const Rows& x, const Normalisation& f, const Scalar* added, 
 
 void gradient_sums(const Rows& x, const Normalisation& f, const Scalar* dy, double* plain,
                    double* centred) {
-  const int channels = x.channels, repeats = row_repeats(channels);
-  const int tile = channels * repeats;
-  const int64_t grain = reduction_rows(channels);
-  const int chunks = static_cast<int>((x.count + grain - 1) / grain);
-  const Tensor parts = Tensor::uninitialized({chunks, 2, channels});
-  Repeated repeated(channels, 3);
+  Repeated repeated(x.channels, 3);
   const NormVectors vectors = repeat(repeated, f, x, is_dense(x));
-  parallel_ranges(x.count, grain, [&](int64_t begin, int64_t end) {
-    Scalar* part = parts.data() + begin / grain * 2 * channels;
-    Scalar* sums = thread_scratch<Scalar>(0, static_cast<size_t>(tile) * 2);
-    std::fill_n(sums, 2 * tile, Scalar{0});
-    sum_gradients(x.data + begin * x.step, dy + begin * channels, (end - begin) * channels, vectors,
-                  f.activation, sums, sums + tile);
-    fold_channels(sums, channels, repeats, part);
-    fold_channels(sums + tile, channels, repeats, part + channels);
+  sum_over_rows(x, plain, centred, [&](int64_t begin, int64_t n, Scalar* sums, Scalar* products) {
+    sum_gradients(x.data + begin * x.step, dy + begin * x.channels, n, vectors, f.activation, sums,
+                  products);
   });
-  std::fill_n(plain, channels, 0.0);
-  std::fill_n(centred, channels, 0.0);
-  for (int chunk = 0; chunk < chunks; ++chunk) {
-    const Scalar* part = parts.data() + int64_t{chunk} * 2 * channels;
-    add_to(part, channels, plain);
-    add_to(part + channels, channels, centred);
-  }
+}
+
+void scaled_gradient_sums(const Rows& x, const Normalisation& f, const Scalar* dy, double* plain,
+                          double* centred, const Rows& dx, bool add) {
+  const bool dense = is_dense(x) && is_dense(dx);
+  Repeated repeated(x.channels, 3);
+  const NormVectors vectors = repeat(repeated, f, x, dense);
+  sum_over_rows(x, plain, centred, [&](int64_t begin, int64_t n, Scalar* sums, Scalar* products) {
+    sum_and_scale_gradients(x.data + begin * x.step, dy + begin * x.channels, n, vectors,
+                            f.activation, sums, products, dx.data + begin * dx.step,
+                            dense ? vectors.tile : dx.step, add);
+  });
 }
 
 void normalize_rows_back(const Rows& x, const Normalisation& f, const Scalar* dy, const Scalar* a,
@@ -174,6 +225,16 @@ void normalize_rows_back(const Rows& x, const Normalisation& f, const Scalar* dy
     normalize_back(x.data + begin * x.step, dy + begin * channels, (end - begin) * channels,
                    vectors, f.activation, back, dx.data + begin * dx.step,
                    dense ? vectors.tile : dx.step, add);
+  });
+}
+
+void add_line(const Rows& x, const Scalar* mean, const Scalar* slope, const Scalar* offset,
+              const Rows& dx) {
+  parallel_ranges(x.count, piece_rows(x.channels), [&](int64_t begin, int64_t end) {
+    for (int64_t row = begin; row < end; ++row) {
+      add_line_to_row(x.data + row * x.step, x.channels, mean, slope, offset,
+                      dx.data + row * dx.step);
+    }
   });
 }
 

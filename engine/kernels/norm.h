@@ -18,6 +18,11 @@ struct Rows {
   int64_t step;
 };
 
+Rows all_rows(const Tensor& x);  // [..., C], or columns
+
+// The rows of a matrix from number `first` on.
+Rows rows_from(const Rows& matrix, int64_t first, int64_t count);
+
 // The mean and the sum of squared deviations of each channel of a matrix that comes in blocks of
 // rows: per cache-sized chunk in two sweeps, then merged in order in double precision (Chan, Golub,
 // LeVeque 1979, "Updating Formulae and a Pairwise Algorithm for Computing Sample Variances"), which
@@ -28,8 +33,7 @@ class ChannelMoments {
 
   void take(int block, const Rows& x);  // different blocks on any threads, in any order
 
-  int64_t rows() const;
-  void merge(double* mean, double* squares) const;  // of all rows
+  Tensor merged() const;  // of all rows: [2, C], the means and the sums of squared deviations
 
  private:
   std::vector<int64_t> rows_;   // per block
@@ -37,6 +41,9 @@ class ChannelMoments {
   int64_t chunk_;               // rows per chunk
   Tensor parts_;                // [chunks, 2, C]
 };
+
+// The moments of x, as merged() returns them; those of its first channels may be known already.
+Tensor channel_moments(const Rows& x, const Tensor& known_first);
 
 // y = f((x - mean) * scale + shift + added), with vectors of C
 struct Normalisation {
@@ -54,8 +61,16 @@ void normalize_rows(const Rows& x, const Normalisation& f, const Scalar* added, 
 void gradient_sums(const Rows& x, const Normalisation& f, const Scalar* dy, double* plain,
                    double* centred);
 
+// The same sums, and dx = dz * scale, or added to dx, in one pass.
+void scaled_gradient_sums(const Rows& x, const Normalisation& f, const Scalar* dy, double* plain,
+                          double* centred, const Rows& dx, bool add);
+
 // dx = dz * a + (x - mean) * b + c, or added to dx; stored, it may be where x is.
 void normalize_rows_back(const Rows& x, const Normalisation& f, const Scalar* dy, const Scalar* a,
                          const Scalar* b, const Scalar* c, const Rows& dx, bool add);
+
+// dx += (x - mean) * slope + offset
+void add_line(const Rows& x, const Scalar* mean, const Scalar* slope, const Scalar* offset,
+              const Rows& dx);
 
 }  // namespace bonsai

@@ -41,6 +41,20 @@ template <class F>
   }
 }
 
+template <class F>
+[[gnu::always_inline]] inline void sum_and_scale_run(const Scalar* x, const Scalar* dy, int64_t n,
+                                                     const Scalar* mean, const Scalar* scale,
+                                                     const Scalar* shift, Scalar* __restrict plain,
+                                                     Scalar* __restrict centred,
+                                                     Scalar* __restrict dx, bool add, F f) {
+  for (int64_t j = 0; j < n; ++j) {
+    const Scalar dz = dz_of(x[j], dy[j], mean[j], scale[j], shift[j], f);
+    plain[j] += dz;
+    centred[j] += dz * (x[j] - mean[j]);
+    dx[j] = (add ? dx[j] : Scalar{0}) + dz * scale[j];
+  }
+}
+
 // dx may be x: each number is read before it is written, and no other one depends on it.
 template <class F>
 [[gnu::always_inline]] inline void back_run(const Scalar* x, const Scalar* dy, int64_t n,
@@ -98,6 +112,24 @@ BONSAI_SIMD void sum_gradients(const Scalar* x, const Scalar* dy, int64_t n, con
                   function);
         }
       });
+}
+
+BONSAI_SIMD void sum_and_scale_gradients(const Scalar* x, const Scalar* dy, int64_t n,
+                                         const NormVectors& v, const Activation& f, Scalar* plain,
+                                         Scalar* centred, Scalar* dx, int64_t dx_step, bool add) {
+  with_function(
+      f, [&](auto function) __attribute__((always_inline)) {
+        for (Place p; p.i < n; p.advance(v), dx += dx_step) {
+          sum_and_scale_run(x + p.x, dy + p.i, std::min<int64_t>(v.run, n - p.i), v.mean + p.vector,
+                            v.scale + p.vector, v.shift + p.vector, plain + p.vector,
+                            centred + p.vector, dx, add, function);
+        }
+      });
+}
+
+BONSAI_SIMD void add_line_to_row(const Scalar* x, int64_t n, const Scalar* mean,
+                                 const Scalar* slope, const Scalar* offset, Scalar* __restrict dx) {
+  for (int64_t j = 0; j < n; ++j) dx[j] += (x[j] - mean[j]) * slope[j] + offset[j];
 }
 
 BONSAI_SIMD void normalize_back(const Scalar* x, const Scalar* dy, int64_t n, const NormVectors& v,

@@ -26,6 +26,11 @@ void normalize(const Scalar* x, int64_t n, const NormVectors& v, const Scalar* a
 void sum_gradients(const Scalar* x, const Scalar* dy, int64_t n, const NormVectors& v,
                    const Activation& f, Scalar* plain, Scalar* centred);
 
+// The same sums, and dx = dz * scale, or added to dx, whose runs begin dx_step elements apart.
+void sum_and_scale_gradients(const Scalar* x, const Scalar* dy, int64_t n, const NormVectors& v,
+                             const Activation& f, Scalar* plain, Scalar* centred, Scalar* dx,
+                             int64_t dx_step, bool add);
+
 // dx = dz * a + (x - mean) * b + c, or added to dx, whose runs begin dx_step elements apart.
 // Stored, dx may be x.
 struct BackVectors {
@@ -34,5 +39,9 @@ struct BackVectors {
 void normalize_back(const Scalar* x, const Scalar* dy, int64_t n, const NormVectors& v,
                     const Activation& f, const BackVectors& w, Scalar* dx, int64_t dx_step,
                     bool add);
+
+// dx [n] += (x - mean) * slope + offset
+void add_line_to_row(const Scalar* x, int64_t n, const Scalar* mean, const Scalar* slope,
+                     const Scalar* offset, Scalar* dx);
 
 }  // namespace bonsai

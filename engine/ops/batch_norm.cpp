@@ -14,6 +14,7 @@
 #include <memory>
 
 #include "engine/ops/activation.h"
+#include "engine/ops/norm_conv.h"
 #include "engine/ops/operands.h"
 #include "engine/ops/registry.h"
 #include "engine/parallel.h"
@@ -25,22 +26,14 @@ constexpr int64_t grain = 1 << 15;
 constexpr std::string_view vector_names[] = {"x", "gamma", "beta", "the mean", "the variance"};
 enum Rest : size_t { gamma, beta, running_mean, running_variance, added };  // inputs after x
 
-Rows rows_of(const Tensor& x) {
-  return {
-      .data = x.data(), .count = rows(x), .channels = channels(x.shape()), .step = x.row_step()};
-}
-
 void move(Scalar& running, double keep, double batch) {
   running = static_cast<Scalar>(keep * running + (1 - keep) * batch);
 }
 
-void give(const Gradient& gradient, const double* sums, int c) {
+void give(const Gradient& gradient, int i, double sum) {
   if (!gradient.wanted()) return;
-  Scalar* d = gradient.data();
-  for (int i = 0; i < c; ++i) {
-    const auto sum = static_cast<Scalar>(sums[i]);
-    d[i] = gradient.fresh ? sum : d[i] + sum;
-  }
+  Scalar& d = gradient.data()[i];
+  d = static_cast<Scalar>(gradient.fresh ? sum : double{d} + sum);
 }
 
 }  // namespace
@@ -63,31 +56,30 @@ Shape BatchNormOp::infer(std::span<const Shape> in) const {
 }
 
 void BatchNormOp::forward(std::span<const Tensor> in, Tensor& out, const Pass& pass) const {
-  const Rows x = rows_of(in[0]);
+  const Rows x = all_rows(in[0]);
   const auto rest = in.subspan(1);
   Scalar* memory = thread_scratch<Scalar>(1, static_cast<size_t>(x.channels) * 2);
   if (pass.training) {
-    ChannelMoments moments({x.count}, x.channels);
-    moments.take(0, x);
-    of_batch(in[0].shape(), rest, moments, memory);
+    of_batch(in[0].shape(), rest, pass.moments != nullptr ? *pass.moments : channel_moments(x, {}),
+             memory);
     if (pass.save != nullptr) *pass.save = {Tensor::view(memory, {2, x.channels}).clone()};
   } else {
     running(rest, memory);
   }
-  normalize(statistics(memory, x.channels), rest, x, 0, out);
+  normalize(statistics(memory, x.channels), rest, x, 0, out.data());
 }
 
 void BatchNormOp::backward(std::span<const Tensor> in, const Tensor& out,
                            std::span<const Tensor> saved, const Tensor& grad_out,
                            std::span<const Gradient> grad) const {
-  const Rows x = rows_of(in[0]);
+  const Rows x = all_rows(in[0]);
   const auto rest = in.subspan(1);
   const bool training = !saved.empty();
   const Tensor memory = training ? saved[0] : Tensor::uninitialized({2, x.channels});
   if (!training) running(rest, memory.data());
   const Slopes by_x = slopes(training, statistics(memory.data(), x.channels), x, rest, out,
                              grad_out, grad.subspan(1));
-  if (grad[0].wanted()) by_x.apply(x, 0, rows_of(*grad[0].tensor), !grad[0].fresh);
+  if (grad[0].wanted()) by_x.apply(x, 0, all_rows(*grad[0].tensor), !grad[0].fresh);
   give_added(by_x, grad.subspan(1));
 }
 
@@ -99,7 +91,10 @@ bool BatchNormOp::backward_reads_result() const {
 
 bool BatchNormOp::takes_columns(size_t which) const { return which == 0; }
 
-OpPtr BatchNormOp::followed_by(const Op& reader, size_t) const {
+OpPtr BatchNormOp::followed_by(const Op& reader, size_t which) const {
+  if (which == 0) {
+    if (OpPtr both = norm_conv(*this, reader)) return both;
+  }
   if (activation_.kind != Activation::none) return nullptr;
   if (reader.name() == "add" && reader.attributes().empty() && !adds_) {
     return std::make_shared<BatchNormOp>(options_, true);
@@ -129,16 +124,15 @@ BatchNormOp::Statistics BatchNormOp::running(std::span<const Tensor> rest, Scala
 }
 
 BatchNormOp::Statistics BatchNormOp::of_batch(const Shape& x, std::span<const Tensor> rest,
-                                              const ChannelMoments& moments, Scalar* memory) const {
+                                              const Tensor& moments, Scalar* memory) const {
   const int c = channels(x);
-  require(moments.rows() >= 2, "batch_norm: the input ", x,
+  const auto count = static_cast<double>(element_count(x) / static_cast<size_t>(c));
+  require(count >= 2, "batch_norm: the input ", x,
           " has one value per channel, training needs more: use larger batches");
-  std::vector<double> sums(static_cast<size_t>(c) * 2);
-  double *mean = sums.data(), *squares = mean + c;
-  moments.merge(mean, squares);
-  const double keep = 1 - double{options_.momentum}, count = static_cast<double>(moments.rows());
+  const Scalar *mean = moments.data(), *squares = mean + c;
+  const double keep = 1 - double{options_.momentum};
   for (int i = 0; i < c; ++i) {
-    memory[i] = static_cast<Scalar>(mean[i]);
+    memory[i] = mean[i];
     memory[c + i] = static_cast<Scalar>(1 / std::sqrt(squares[i] / count + options_.eps));
     move(rest[running_mean].data()[i], keep, mean[i]);
     move(rest[running_variance].data()[i], keep, squares[i] / (count - 1));
@@ -147,17 +141,15 @@ BatchNormOp::Statistics BatchNormOp::of_batch(const Shape& x, std::span<const Te
 }
 
 void BatchNormOp::normalize(const Statistics& statistics, std::span<const Tensor> rest,
-                            const Rows& x, int64_t first, const Tensor& y) const {
-  const int64_t begin = first * x.channels;
+                            const Rows& x, int64_t first, Scalar* y) const {
   Scalar* scale = thread_scratch<Scalar>(3, static_cast<size_t>(x.channels));
   normalize_rows(x, normalisation(statistics, rest, scale),
-                 adds_ ? rest[added].data() + begin : nullptr, y.data() + begin);
+                 adds_ ? rest[added].data() + first * x.channels : nullptr, y);
 }
 
 void BatchNormOp::Slopes::apply(const Rows& x, int64_t first, const Rows& dx, bool add) const {
-  const Scalar* a = vectors_.data() + x.channels;
-  normalize_rows_back(x, f_, dz_.data() + first * x.channels, a, a + x.channels, a + 2 * x.channels,
-                      dx, add);
+  const Scalar* b = vectors_.data() + x.channels;
+  normalize_rows_back(x, f_, dz_.data() + first * x.channels, f_.scale, b, b + x.channels, dx, add);
 }
 
 BatchNormOp::Slopes BatchNormOp::slopes(bool training, const Statistics& statistics, const Rows& x,
@@ -166,8 +158,8 @@ BatchNormOp::Slopes BatchNormOp::slopes(bool training, const Statistics& statist
                                         std::span<const Gradient> grad) const {
   const int c = x.channels;
   Slopes slopes;
-  slopes.vectors_ = Tensor::uninitialized({4, c});
-  Scalar *scale = slopes.vectors_.data(), *a = scale + c, *b = a + c, *d = b + c;
+  slopes.vectors_ = Tensor::uninitialized({3, c});
+  Scalar *scale = slopes.vectors_.data(), *b = scale + c;
   slopes.f_ = normalisation(statistics, rest, scale);
   slopes.dz_ = grad_out;
   if (adds_) {
@@ -179,18 +171,23 @@ BatchNormOp::Slopes BatchNormOp::slopes(bool training, const Statistics& statist
   if (training || grad[gamma].wanted() || grad[beta].wanted()) {
     gradient_sums(x, slopes.f_, slopes.dz_.data(), plain, centred);
   }
-  const double share = training ? 1.0 / static_cast<double>(x.count) : 0.0;
-  for (int i = 0; i < c; ++i) {
-    const double inverse = statistics.inverse[i];
-    const double slope = inverse * double{rest[gamma].data()[i]};
-    a[i] = static_cast<Scalar>(slope);
-    b[i] = static_cast<Scalar>(-slope * inverse * inverse * centred[i] * share);
-    d[i] = static_cast<Scalar>(-slope * plain[i] * share);
-    centred[i] *= inverse;
-  }
-  give(grad[gamma], centred, c);
-  give(grad[beta], plain, c);
+  give_sums(training, statistics, rest, x.count, plain, centred, grad, b, b + c);
   return slopes;
+}
+
+void BatchNormOp::give_sums(bool training, const Statistics& statistics,
+                            std::span<const Tensor> rest, int64_t count, const double* plain,
+                            const double* centred, std::span<const Gradient> grad, Scalar* slope,
+                            Scalar* offset) const {
+  const double share = training ? 1.0 / static_cast<double>(count) : 0.0;
+  for (int i = 0; i < channels(rest[gamma].shape()); ++i) {
+    const double inverse = statistics.inverse[i];
+    const double scale = inverse * double{rest[gamma].data()[i]};
+    slope[i] = static_cast<Scalar>(-scale * inverse * inverse * centred[i] * share);
+    offset[i] = static_cast<Scalar>(-scale * plain[i] * share);
+    give(grad[gamma], i, centred[i] * inverse);
+    give(grad[beta], i, plain[i]);
+  }
 }
 
 void BatchNormOp::give_added(const Slopes& slopes, std::span<const Gradient> grad) const {

@@ -1,5 +1,5 @@
 // batch_norm and the parts of its work between the passes over memory, for a convolution that goes
-// on with it (engine/ops/conv_batch_norm.cpp).
+// on with it (engine/ops/conv_batch_norm.cpp) or that it goes on with (engine/ops/norm_conv.cpp).
 #pragma once
 
 #include <span>
@@ -25,6 +25,7 @@ class BatchNormOp : public Op {
   bool backward_reads(size_t which) const override;
   bool backward_reads_result() const override;
   bool takes_columns(size_t which) const override;
+  bool takes_moments() const override { return true; }
   OpPtr followed_by(const Op& reader, size_t which) const override;
   void ties(const Node& node, std::span<const Shape> shapes, Channels& channels) const override;
   Attributes attributes() const override;
@@ -41,13 +42,22 @@ class BatchNormOp : public Op {
     return {.mean = memory, .inverse = memory + channels};
   }
   Statistics running(std::span<const Tensor> rest, Scalar* memory) const;
-  // The batch's, of an input of shape x; moves the running ones.
-  Statistics of_batch(const Shape& x, std::span<const Tensor> rest, const ChannelMoments& moments,
+  // The batch's, of an input of shape x with these moments [2, C]; moves the running ones.
+  Statistics of_batch(const Shape& x, std::span<const Tensor> rest, const Tensor& moments,
                       Scalar* memory) const;
 
-  // The rows of y from number `first` on, from those of x.
+  // y, as many rows as x, of which the first is number `first` of what is added.
   void normalize(const Statistics& statistics, std::span<const Tensor> rest, const Rows& x,
-                 int64_t first, const Tensor& y) const;
+                 int64_t first, Scalar* y) const;
+  // What normalize() computes; the scale is written to [C] of the caller.
+  Normalisation normalisation(const Statistics& statistics, std::span<const Tensor> rest,
+                              Scalar* scale) const;
+
+  // Of the sums over a batch of `count` rows (gradient_sums()): gives the derivatives by gamma and
+  // beta, and writes the part of the derivative by x that is linear in it (ChannelLine).
+  void give_sums(bool training, const Statistics& statistics, std::span<const Tensor> rest,
+                 int64_t count, const double* plain, const double* centred,
+                 std::span<const Gradient> grad, Scalar* slope, Scalar* offset) const;
 
   // The derivative by x, of any rows once the sums over all are known. Reads the statistics.
   class Slopes {
@@ -57,7 +67,7 @@ class BatchNormOp : public Op {
 
    private:
     friend class BatchNormOp;
-    Tensor vectors_;  // [4, C]: scale, and a, b, c of normalize_rows_back()
+    Tensor vectors_;  // [3, C]: scale, and b and c of normalize_rows_back(), whose a is scale too
     Normalisation f_{};
     Tensor dz_;  // the derivative by what the activation took, where it is at hand, else by y
   };
@@ -71,8 +81,6 @@ class BatchNormOp : public Op {
 
  private:
   Tensor before_activation(const Tensor& out, const Tensor& grad_out, const Gradient& added) const;
-  Normalisation normalisation(const Statistics& statistics, std::span<const Tensor> rest,
-                              Scalar* scale) const;
 
   BatchNormOptions options_;
   bool adds_;

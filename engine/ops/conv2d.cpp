@@ -2,6 +2,8 @@
 // zero padding, dilation and groups. The work is in engine/kernels/conv.h.
 //   y  = w * x + b
 //   dx = dy convolved with w turned around; dw = x correlated with dy; db = sum of dy
+#include "engine/ops/conv2d.h"
+
 #include <algorithm>
 #include <utility>
 
@@ -153,10 +155,14 @@ class Conv2d : public Op {
                                                  : conv_backward_weights_row(shape);
   }
 
+  bool is_plain() const {
+    return activation_.kind == Activation::none && channels_.empty() && !packed_.defined();
+  }
+  const Conv2dOptions& options() const { return options_; }
+
   OpPtr followed_by(const Op& reader, size_t) const override {
     const auto* norm = dynamic_cast<const BatchNormOp*>(&reader);
-    if (norm == nullptr || activation_.kind != Activation::none || !channels_.empty())
-      return nullptr;
+    if (norm == nullptr || !is_plain()) return nullptr;
     return conv_batch_norm(std::make_shared<Conv2d>(*this), options_, *norm);
   }
 
@@ -210,6 +216,14 @@ class Conv2d : public Op {
 };
 
 }  // namespace
+
+std::optional<Conv2dOptions> plain_conv2d(const Op& op) {
+  const auto* conv = dynamic_cast<const Conv2d*>(&op);
+  if (conv == nullptr || !conv->is_plain()) return std::nullopt;
+  return conv->options();
+}
+
+OpPtr make_conv2d(const Conv2dOptions& options) { return std::make_shared<Conv2d>(options); }
 
 Var conv2d(Var x, Var w, Var b, const Conv2dOptions& options) {
   return x.tape().apply(std::make_shared<Conv2d>(options), conv_inputs(x, w, b));

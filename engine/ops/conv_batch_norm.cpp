@@ -15,69 +15,17 @@
 #include "engine/kernels/conv.h"
 #include "engine/kernels/finish.h"
 #include "engine/ops/conv_operands.h"
+#include "engine/ops/image_blocks.h"
 #include "engine/parallel.h"
 
 namespace bonsai {
 namespace {
 
-// Some images of a batch: their shape, and where they begin.
-struct Block {
-  ConvShape shape;
-  int64_t x, z;  // offsets, in numbers
-  int64_t row;   // of z, as a matrix of pixels
-};
-
-// How a batch is cut, which depends on the shapes alone.
-class Blocks {
- public:
-  explicit Blocks(const ConvShape& s) : shape_(s), count_(s.n / images(s)) {}
-
-  int count() const { return count_; }
-
-  Block operator[](int i) const {
-    const int first = begin(i);
-    ConvShape some = shape_;
-    some.n = begin(i + 1) - first;
-    const int64_t row = int64_t{first} * shape_.out_h * shape_.out_w;
-    return {.shape = some,
-            .x = int64_t{first} * shape_.h * shape_.w * shape_.in,
-            .z = row * shape_.out,
-            .row = row};
-  }
-
-  std::vector<int64_t> rows() const {
-    std::vector<int64_t> rows;
-    for (int i = 0; i < count_; ++i) rows.push_back((*this)[i].shape.pixels());
-    return rows;
-  }
-
- private:
-  // As many images as half a megabyte of inputs or of outputs, if these are blocks enough for some
-  // threads, and pixels enough on either side for the tiles of a kernel, so that all blocks end in
-  // the row that the weights are packed for; all otherwise.
-  static int images(const ConvShape& s) {
-    constexpr int64_t numbers = 1 << 17, least_pixels = 768, least_blocks = 8;
-    const int64_t pixels = int64_t{s.out_h} * s.out_w;
-    const int64_t image = std::max(int64_t{s.h} * s.w * s.in, pixels * s.out);
-    const int64_t fitting = std::min(numbers / image, s.n / least_blocks);
-    const int64_t fewest = fitting * std::min(pixels, int64_t{s.h} * s.w);
-    return fewest < least_pixels ? s.n : static_cast<int>(fitting);
-  }
-
-  int begin(int i) const { return static_cast<int>(int64_t{i} * shape_.n / count_); }
-
-  ConvShape shape_;
-  int count_;
-};
-
-Rows rows_of(Scalar* z, const ConvShape& s) {
-  return {.data = z, .count = s.pixels(), .channels = s.out, .step = s.out};
-}
-
 // A block's z, or the derivative by it: in a tensor of the whole, or in memory of this thread.
-Scalar* place(const Tensor& whole, const Block& block) {
-  if (whole.defined()) return whole.data() + block.z;
-  return thread_scratch<Scalar>(4, static_cast<size_t>(block.shape.pixels() * block.shape.out));
+Scalar* place(const Tensor& whole, const ImageBlock& block) {
+  const int channels = block.shape.out;
+  if (whole.defined()) return whole.data() + block.out_row * channels;
+  return thread_scratch<Scalar>(4, static_cast<size_t>(block.out_rows() * channels));
 }
 
 class ConvBatchNorm : public Op {
@@ -93,34 +41,35 @@ class ConvBatchNorm : public Op {
 
   void forward(std::span<const Tensor> in, Tensor& out, const Pass& pass) const override {
     const ConvShape shape = shape_of(in, out);
-    const Blocks blocks(shape);
+    const ImageBlocks blocks(shape);
     const auto rest = in.last(norm_.rest());
     const Tensor packed = conv_pack(blocks[0].shape, in[1].data());
     const bool kept = pass.training || pass.save != nullptr || blocks.count() == 1;
     const Tensor z = kept ? Tensor::uninitialized(out.shape()) : Tensor();
-    const auto convolve = [&](const Block& block) {
+    const auto convolve = [&](const ImageBlock& block) {
       Scalar* to = place(z, block);
       conv_forward({.shape = block.shape,
-                    .x = in[0].data() + block.x,
+                    .x = in[0].data() + block.in_row * shape.in,
                     .w = in[1].data(),
                     .b = has_bias(in.size()) ? in[2].data() : nullptr,
                     .y = to,
                     .packed = packed.data()});
-      return rows_of(to, block.shape);
+      return Rows{.data = to, .count = block.out_rows(), .channels = shape.out, .step = shape.out};
     };
     const Tensor statistics = Tensor::uninitialized({2, shape.out});
     if (pass.training) {
-      ChannelMoments moments(blocks.rows(), shape.out);
+      ChannelMoments moments(blocks.out_rows(), shape.out);
       parallel_chunks(blocks.count(), [&](int64_t i) {
         moments.take(static_cast<int>(i), convolve(blocks[static_cast<int>(i)]));
       });
-      norm_.normalize(norm_.of_batch(out.shape(), rest, moments, statistics.data()), rest,
-                      rows_of(z.data(), shape), 0, out);
+      norm_.normalize(norm_.of_batch(out.shape(), rest, moments.merged(), statistics.data()), rest,
+                      all_rows(z), 0, out.data());
     } else {
       const auto running = norm_.running(rest, statistics.data());
       parallel_chunks(blocks.count(), [&](int64_t i) {
-        const Block block = blocks[static_cast<int>(i)];
-        norm_.normalize(running, rest, convolve(block), block.row, out);
+        const ImageBlock block = blocks[static_cast<int>(i)];
+        norm_.normalize(running, rest, convolve(block), block.out_row,
+                        out.data() + block.out_row * shape.out);
       });
     }
     if (pass.save != nullptr)
@@ -130,7 +79,7 @@ class ConvBatchNorm : public Op {
   void backward(std::span<const Tensor> in, const Tensor& out, std::span<const Tensor> saved,
                 const Tensor& grad_out, std::span<const Gradient> grad) const override {
     const ConvShape shape = shape_of(in, out);
-    const Blocks blocks(shape);
+    const ImageBlocks blocks(shape);
     const Scalar *x = in[0].data(), *w = in[1].data();
     const Gradient &dx = grad[0], &dw = grad[1];
     const bool wants_bias = has_bias(in.size()) && grad[2].wanted();
@@ -141,15 +90,15 @@ class ConvBatchNorm : public Op {
     const Tensor memory = training ? saved[1] : Tensor::uninitialized({2, shape.out});
     const auto statistics = training ? BatchNormOp::statistics(memory.data(), shape.out)
                                      : norm_.running(rest, memory.data());
-    const BatchNormOp::Slopes by_z = norm_.slopes(training, statistics, rows_of(z.data(), shape),
-                                                  rest, out, grad_out, rest_grad);
+    const BatchNormOp::Slopes by_z =
+        norm_.slopes(training, statistics, all_rows(z), rest, out, grad_out, rest_grad);
 
     const bool sums_blocks =
         dw.wanted() && blocks.count() > 1 && conv_backward_weights_in_blocks(blocks[0].shape);
     const bool kept = blocks.count() == 1 || wants_bias || (dw.wanted() && !sums_blocks);
     const Tensor dz = kept ? z : Tensor();  // in its place: nobody reads z any more
     const auto size = static_cast<int64_t>(in[1].size());
-    const int parts = sums_blocks ? sums(blocks, size) : blocks.count();
+    const int parts = sums_blocks ? blocks.sums(size) : blocks.count();
     const Tensor partial =
         sums_blocks ? Tensor::uninitialized({parts, static_cast<int>(size)}) : Tensor();
     const Tensor packed = dx.wanted() ? conv_pack_backward_data(blocks[0].shape, w) : Tensor();
@@ -157,21 +106,22 @@ class ConvBatchNorm : public Op {
       const auto first = static_cast<int>(part * blocks.count() / parts);
       const auto last = static_cast<int>((part + 1) * blocks.count() / parts);
       for (int i = first; i < last; ++i) {
-        const Block block = blocks[i];
+        const ImageBlock block = blocks[i];
         Scalar* dy = place(dz, block);
-        by_z.apply(rows_of(z.data() + block.z, block.shape), block.row, rows_of(dy, block.shape),
-                   false);
+        Rows from = rows_from(all_rows(z), block.out_row, block.out_rows()), to = from;
+        to.data = dy;
+        by_z.apply(from, block.out_row, to, false);
         if (dx.wanted()) {
           conv_backward_data({.shape = block.shape,
                               .dy = dy,
                               .w = w,
-                              .dx = dx.data() + block.x,
+                              .dx = dx.data() + block.in_row * shape.in,
                               .add = !dx.fresh,
                               .packed = packed.data()});
         }
         if (sums_blocks) {
           conv_backward_weights({.shape = block.shape,
-                                 .x = x + block.x,
+                                 .x = x + block.in_row * shape.in,
                                  .dy = dy,
                                  .dw = partial.data() + part * size,
                                  .add = i > first});
@@ -194,8 +144,8 @@ class ConvBatchNorm : public Op {
 
   OpPtr followed_by(const Op& reader, size_t which) const override {
     const OpPtr norm = norm_.followed_by(reader, which);
-    if (norm == nullptr) return nullptr;
-    return conv_batch_norm(conv_, options_, dynamic_cast<const BatchNormOp&>(*norm));
+    const auto* still_norm = dynamic_cast<const BatchNormOp*>(norm.get());
+    return still_norm != nullptr ? conv_batch_norm(conv_, options_, *still_norm) : nullptr;
   }
 
   void ties(const Node&, std::span<const Shape>, Channels&) const override {
@@ -214,12 +164,6 @@ class ConvBatchNorm : public Op {
   }
 
  private:
-  // Shares of the batch whose derivatives by the weights, `size` numbers, are summed apart.
-  static int sums(const Blocks& blocks, int64_t size) {
-    constexpr int64_t numbers = 1 << 21, least = 4, most = 16;
-    return std::min(blocks.count(), static_cast<int>(std::clamp(numbers / size, least, most)));
-  }
-
   ConvShape shape_of(std::span<const Tensor> in, const Tensor& out) const {
     return conv_shape(options_, in[0].shape(), in[1].shape(), out.shape());
   }

@@ -1,0 +1,45 @@
+#include "engine/ops/image_blocks.h"
+
+#include <algorithm>
+
+namespace bonsai {
+namespace {
+
+// As many images as half a megabyte of inputs or of outputs, if these are blocks enough for some
+// threads, and pixels enough on either side for the tiles of a kernel, so that all blocks end in
+// the row that the weights are packed for; all otherwise.
+int images_of_block(const ConvShape& s) {
+  constexpr int64_t numbers = 1 << 17, least_pixels = 768, least_blocks = 8;
+  const int64_t pixels = int64_t{s.out_h} * s.out_w;
+  const int64_t image = std::max(int64_t{s.h} * s.w * s.in, pixels * s.out);
+  const int64_t fitting = std::min(numbers / image, s.n / least_blocks);
+  const int64_t fewest = fitting * std::min(pixels, int64_t{s.h} * s.w);
+  return fewest < least_pixels ? s.n : static_cast<int>(fitting);
+}
+
+}  // namespace
+
+ImageBlocks::ImageBlocks(const ConvShape& shape)
+    : shape_(shape), count_(shape.n / images_of_block(shape)) {}
+
+ImageBlock ImageBlocks::operator[](int i) const {
+  const int first = begin(i);
+  ConvShape some = shape_;
+  some.n = begin(i + 1) - first;
+  return {.shape = some,
+          .in_row = int64_t{first} * shape_.h * shape_.w,
+          .out_row = int64_t{first} * shape_.out_h * shape_.out_w};
+}
+
+std::vector<int64_t> ImageBlocks::out_rows() const {
+  std::vector<int64_t> rows;
+  for (int i = 0; i < count_; ++i) rows.push_back((*this)[i].out_rows());
+  return rows;
+}
+
+int ImageBlocks::sums(int64_t weights) const {
+  constexpr int64_t numbers = 1 << 21, least = 4, most = 16;
+  return std::min(count_, static_cast<int>(std::clamp(numbers / weights, least, most)));
+}
+
+}  // namespace bonsai
