@@ -5,16 +5,18 @@
 namespace bonsai {
 namespace {
 
-// As many images as half a megabyte of inputs or of outputs, if these are blocks enough for some
-// threads, and pixels enough on either side for the tiles of a kernel, so that all blocks end in
-// the row that the weights are packed for; all otherwise.
+// As many images as half a megabyte of inputs or of outputs, but pixels enough on either side for
+// the tiles of a kernel, so that all blocks end in the row that the weights are packed for. All
+// where that would be more than the caches hold, or too few blocks for some threads.
 int images_of_block(const ConvShape& s) {
-  constexpr int64_t numbers = 1 << 17, least_pixels = 768, least_blocks = 8;
-  const int64_t pixels = int64_t{s.out_h} * s.out_w;
-  const int64_t image = std::max(int64_t{s.h} * s.w * s.in, pixels * s.out);
-  const int64_t fitting = std::min(numbers / image, s.n / least_blocks);
-  const int64_t fewest = fitting * std::min(pixels, int64_t{s.h} * s.w);
-  return fewest < least_pixels ? s.n : static_cast<int>(fitting);
+  constexpr int64_t numbers = 1 << 17, most_numbers = 1 << 19, least_pixels = 768, least_blocks = 8;
+  const int64_t in_pixels = int64_t{s.h} * s.w, out_pixels = int64_t{s.out_h} * s.out_w;
+  const int64_t image = std::max(in_pixels * s.in, out_pixels * s.out);
+  const int64_t fewer_pixels = std::min(in_pixels, out_pixels);
+  const int64_t least = (least_pixels + fewer_pixels - 1) / fewer_pixels;
+  const int64_t images = std::max(least, numbers / image);
+  const bool fits = images * image <= most_numbers && images * least_blocks <= s.n;
+  return fits ? static_cast<int>(images) : s.n;
 }
 
 }  // namespace
