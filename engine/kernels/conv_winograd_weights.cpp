@@ -12,6 +12,8 @@
 namespace bonsai {
 namespace {
 
+constexpr int64_t round_tiles = 96;  // at most
+
 // Blocks of output channels: all of two vectors but perhaps the last, which may have one.
 struct Blocks {
   int lanes, padded, count;
@@ -101,9 +103,9 @@ void transform_sums(const ConvBackwardWeights& c, const Blocks& blocks, const Sc
 // sums = those of the tiles [first, last).
 void sum_tiles(const ConvBackwardWeights& c, const WinogradTiles& tiles, const Blocks& blocks,
                int64_t first, int64_t last, Scalar* sums) {
-  constexpr int64_t most_tiles = 96;
   const ConvShape& s = c.shape;
-  const int64_t per_round = std::min(last - first, most_tiles);
+  const int64_t rounds = (last - first + round_tiles - 1) / round_tiles;
+  const int64_t per_round = (last - first + rounds - 1) / rounds;
   const Tensor inputs =
       Tensor::uninitialized({static_cast<int>(per_round), static_cast<int>(tile_stride(s.in))});
   const Tensor errors = Tensor::uninitialized(
@@ -123,11 +125,13 @@ void conv_backward_weights_winograd(const ConvBackwardWeights& c) {
   const WinogradTiles tiles(s);
   const Blocks blocks(s, *tile_kernels());
   // Where the sums are small, a round is too short to be shared: each part of the tiles has sums of
-  // its own, which are added in order. Inside a part nothing is shared any more.
+  // its own, which are added in order. Inside a part nothing is shared any more. A call of few
+  // tiles has few parts, since each costs a pass over its sums.
   constexpr int64_t most_scalars = int64_t{1} << 22, most_parts = 16, fewest_parts = 4;
   const int64_t size = winograd_planes * plane_stride(s.in, blocks.padded);
   const int64_t affordable = std::min(most_parts, most_scalars / size);
-  const int64_t wanted = affordable < fewest_parts ? 1 : affordable;
+  const int64_t wanted =
+      affordable < fewest_parts ? 1 : std::clamp<int64_t>(tiles.count / round_tiles, 1, affordable);
   const int64_t share = (tiles.count + wanted - 1) / wanted;
   const int parts = static_cast<int>((tiles.count + share - 1) / share);
   const Tensor sums =
