@@ -2,8 +2,6 @@
 
 #include <algorithm>
 
-#include "engine/kernels/norm.h"
-
 namespace bonsai {
 
 void ChannelLine::add(const Scalar* centre, const Scalar* slope, const Scalar* offset,
@@ -29,16 +27,11 @@ ChannelLine ChannelLine::first(int channels) const {
   return some;
 }
 
-void ChannelLine::add_to(const Tensor& dx, const Tensor& x, int begin) const {
-  const int all = vectors_.dim(1), count = all - begin;
-  const auto columns = [&](const Tensor& t) {
-    return Rows{.data = t.data() + begin,
-                .count = static_cast<int64_t>(t.size()) / all,
-                .channels = count,
-                .step = t.row_step()};
-  };
+void ChannelLine::add_to(const Rows& dx, const Rows& x, int begin) const {
+  if (empty()) return;
+  const int all = vectors_.dim(1);
   const Scalar* vectors = vectors_.data() + begin;
-  add_line(columns(x), vectors, vectors + all, vectors + 2 * all, columns(dx));
+  add_line(x, vectors, vectors + all, vectors + 2 * all, dx);
 }
 
 }  // namespace bonsai

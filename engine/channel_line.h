@@ -1,5 +1,6 @@
 #pragma once
 
+#include "engine/kernels/norm.h"
 #include "engine/tensor.h"
 
 namespace bonsai {
@@ -18,8 +19,8 @@ class ChannelLine {
   // That of the first channels alone.
   ChannelLine first(int channels) const;
 
-  // dx += the line at x, for the channels from number `begin` on. x, dx [..., C], or columns.
-  void add_to(const Tensor& dx, const Tensor& x, int begin) const;
+  // dx += the line at x, for matrices of the channels from number `begin` on.
+  void add_to(const Rows& dx, const Rows& x, int begin = 0) const;
 
  private:
   Tensor vectors_;  // [3, C]: centre, slope, offset

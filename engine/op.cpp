@@ -14,6 +14,18 @@ bool Op::takes_columns(size_t) const { return false; }
 
 bool Op::takes_moments() const { return false; }
 
+bool Op::gives_moments() const { return false; }
+
+OpPtr Op::giving_moments() const { return nullptr; }
+
+bool Op::takes_line() const { return false; }
+
+void Op::backward_with_line(std::span<const Tensor> in, const Tensor& out,
+                            std::span<const Tensor> saved, const Tensor& grad_out,
+                            const ChannelLine&, std::span<const Gradient> grad) const {
+  backward(in, out, saved, grad_out, grad);
+}
+
 bool Op::extends_input() const { return false; }
 
 OpPtr Op::shrunk(const Node&, std::span<const Shape>, const Keep&) const { return nullptr; }

@@ -33,6 +33,7 @@ struct Node {
 struct Pass {
   bool training = false;                // batch statistics, dropout on
   const Tensor* moments = nullptr;      // of input 0, for those who take_moments(); else null
+  Tensor* result_moments = nullptr;     // where to put those of the result; null: nobody asks
   std::vector<Tensor>* save = nullptr;  // what backward will want to see; null: no backward follows
   uint64_t seed = 0;                    // randomness is drawn from (seed, step, node)
   uint64_t step = 0;
@@ -44,7 +45,7 @@ struct Pass {
 struct Gradient {
   Tensor* tensor = nullptr;     // null: nobody asks for it
   bool fresh = true;            // the memory is unwritten: store; otherwise add
-  ChannelLine* line = nullptr;  // takes what is linear in the input; null: nobody adds it
+  ChannelLine* line = nullptr;  // takes what is linear in the input; null: add it to the tensor
 
   bool wanted() const { return tensor != nullptr; }
   Scalar* data() const { return tensor->data(); }
@@ -93,6 +94,13 @@ class Op {
                         std::span<const Tensor> saved, const Tensor& grad_out,
                         std::span<const Gradient> grad) const = 0;
 
+  // The same where the derivative by the result is grad_out and `line` at out, for those who take
+  // it; they may add it to grad_out. Others are given grad_out when the line has been added.
+  virtual bool takes_line() const;
+  virtual void backward_with_line(std::span<const Tensor> in, const Tensor& out,
+                                  std::span<const Tensor> saved, const Tensor& grad_out,
+                                  const ChannelLine& line, std::span<const Gradient> grad) const;
+
   // Whether backward looks at the numbers of input number `which`, and of the result. Those that no
   // backward looks at come to it as shapes without memory, which was given back.
   virtual bool backward_reads(size_t which) const;
@@ -113,6 +121,11 @@ class Op {
   // Whether forward, in training, asks for the moments of input 0 over the batch: [2, C], per
   // channel the mean and the sum of squared deviations. They are computed once for all that ask.
   virtual bool takes_moments() const;
+
+  // Whether forward gives the moments of its result, and the same operation as one that does, if
+  // there is one; null otherwise.
+  virtual bool gives_moments() const;
+  virtual OpPtr giving_moments() const;
 
   // Whether the result begins with the columns of input 0 as they are (concat). Such an operation
   // writes its result, and reads the gradient of it, also as a block of columns, and leaves alone

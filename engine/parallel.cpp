@@ -220,7 +220,7 @@ void* thread_scratch(int slot, size_t bytes) {
     std::shared_ptr<void> memory;
     size_t bytes = 0;
   };
-  thread_local std::array<Buffer, 5> buffers;
+  thread_local std::array<Buffer, 6> buffers;
   Buffer& buffer = buffers.at(static_cast<size_t>(slot));
   if (buffer.bytes < bytes) {
     buffer = {};

@@ -1,5 +1,6 @@
 #include "engine/steps.h"
 
+#include <algorithm>
 #include <set>
 #include <utility>
 
@@ -18,14 +19,59 @@ bool extend(TapeStep& step, const Node& node, size_t which) {
   return true;
 }
 
+// Who reads which value, where it is read once.
+class Readers {
+ public:
+  Readers(std::span<const Node> nodes, size_t first,
+          const std::function<bool(int value)>& is_visible)
+      : nodes_(nodes), is_visible_(is_visible) {
+    for (size_t n = first; n < nodes.size(); ++n) {
+      for (const int v : nodes[n].in) readings_[v].push_back(n);
+    }
+  }
+
+  // The only one of a value that nobody else asks for; null otherwise.
+  const Node* only(int v) const {
+    const auto all = readings_.find(v);
+    const bool one = all != readings_.end() && all->second.size() == 1 && !is_visible_(v);
+    return one ? &nodes_[all->second[0]] : nullptr;
+  }
+
+ private:
+  std::span<const Node> nodes_;
+  const std::function<bool(int value)>& is_visible_;
+  std::map<int, std::vector<size_t>> readings_;
+};
+
+// Whether the node, a batch norm, is better computed with what follows it than with what precedes
+// it: when a convolution follows, which needs no more of the result than a block at a time.
+bool leads_on(const Node& node, const Readers& readers) {
+  OpPtr op = node.op;
+  int v = node.out;
+  while (op != nullptr && !op->gives_moments()) {
+    const Node* reader = readers.only(v);
+    if (reader == nullptr) return false;
+    const auto which = std::find(reader->in.begin(), reader->in.end(), v) - reader->in.begin();
+    op = op->followed_by(*reader->op, static_cast<size_t>(which));
+    v = reader->out;
+  }
+  return op != nullptr;
+}
+
+// Leaves the moments of its result to the node, if that wants to go on without it.
+bool leave_to(TapeStep& step, const Node& node, const Readers& readers) {
+  if (!node.op->takes_moments() || node.in[0] != step.out) return false;
+  OpPtr giving = step.op->gives_moments() ? step.op : step.op->giving_moments();
+  if (giving == nullptr || !leads_on(node, readers)) return false;
+  step.op = std::move(giving);
+  return true;
+}
+
 }  // namespace
 
 std::vector<TapeStep> plan_steps(std::span<const Node> nodes, size_t first,
                                  const std::function<bool(int value)>& is_visible) {
-  std::map<int, int> readings;
-  for (size_t n = first; n < nodes.size(); ++n) {
-    for (const int v : nodes[n].in) ++readings[v];
-  }
+  const Readers readers(nodes, first, is_visible);
   std::vector<TapeStep> steps;  // by node; one without an operation has become part of a later one
   std::map<int, size_t> maker;
   for (size_t n = first; n < nodes.size(); ++n) {
@@ -33,9 +79,9 @@ std::vector<TapeStep> plan_steps(std::span<const Node> nodes, size_t first,
     TapeStep step{.op = node.op, .in = node.in, .out = node.out};
     for (size_t i = 0; i < node.in.size(); ++i) {
       const auto before = maker.find(node.in[i]);
-      if (before == maker.end() || readings[node.in[i]] > 1 || is_visible(node.in[i])) continue;
+      if (before == maker.end() || readers.only(node.in[i]) == nullptr) continue;
       TapeStep& earlier = steps[before->second];
-      if (!extend(earlier, node, i)) continue;
+      if (leave_to(earlier, node, readers) || !extend(earlier, node, i)) continue;
       step = std::exchange(earlier, {});
       break;
     }

@@ -118,6 +118,7 @@ std::vector<TapeStep> Tape::plan() {
   std::vector<TapeStep> steps =
       plan_steps(nodes_, computed_, [this](int index) { return is_visible(index); });
   for (const TapeStep& step : steps) {
+    if (step.op->takes_moments()) value(step.in[0]).moments_wanted = true;
     if (!value(step.out).wants_grad) continue;
     if (step.op->backward_reads_result()) value(step.out).read_by_backward = true;
     for (size_t i = 0; i < step.in.size(); ++i) {
@@ -163,6 +164,8 @@ void Tape::run(TapeStep step, Tensor place) {
       in, out.data,
       {.training = training,
        .moments = training && step.op->takes_moments() ? &moments(step.in[0]) : nullptr,
+       .result_moments =
+           training && out.moments_wanted && step.op->gives_moments() ? &out.moments : nullptr,
        .save = out.wants_grad ? &done.saved : nullptr,
        .seed = seed_,
        .step = step_,
@@ -208,7 +211,7 @@ void Tape::backward(Var loss) {
     done_.pop_back();
   }
   for (Value& leaf : values_) {
-    settle(leaf, leaf.parameter != nullptr ? leaf.parameter->grad : leaf.grad);
+    settle(leaf, leaf.parameter != nullptr ? leaf.parameter->grad : leaf.grad, 0);
   }
 }
 
@@ -216,7 +219,13 @@ void Tape::backward(Var loss) {
 // done.
 void Tape::settle(Value& value, const Tensor& grad, int begin) {
   if (value.line.empty()) return;
-  value.line.add_to(grad, value.data, begin);
+  const auto columns = [&](const Tensor& t) {
+    Rows rows = all_rows(t);
+    rows.data += begin;
+    rows.channels -= begin;
+    return rows;
+  };
+  value.line.add_to(columns(grad), columns(value.data), begin);
   value.line = {};
 }
 
@@ -248,19 +257,20 @@ void Tape::step_back(Done& done) {
     in.push_back(tensor(step.in[i]));
     grads.push_back(gradient_of(step, i));
   }
-  settle(out, out.grad);
-  run_back(done, in, grads);
+  if (!step.op->takes_line()) settle(out, out.grad, 0);
+  run_back(done, in, std::exchange(out.line, {}), grads);
   out.grad = {};
   if (&out != &values_.back()) out.data = {};
 }
 
 // Under an observer, derivatives that are computed apart are timed apart.
-void Tape::run_back(Done& done, std::span<const Tensor> in, std::span<const Gradient> grads) {
+void Tape::run_back(Done& done, std::span<const Tensor> in, const ChannelLine& line,
+                    std::span<const Gradient> grads) {
   const TapeStep& step = done.step;
   const Tensor out = tensor(step.out);
   const auto run = [&](std::span<const Gradient> wanted, Direction direction) {
     const Stopwatch watch(observer_ != nullptr);
-    step.op->backward(in, out, done.saved, value(step.out).grad, wanted);
+    step.op->backward_with_line(in, out, done.saved, value(step.out).grad, line, wanted);
     if (observer_ != nullptr) tell(step, in, out, direction, wanted, watch.seconds());
   };
   if (observer_ == nullptr || !step.op->derivatives_apart()) {

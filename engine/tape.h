@@ -105,10 +105,11 @@ class Tape {
     Parameter* parameter = nullptr;  // null: an input, a constant, or a result
     bool wants_grad = false;
     bool read_by_backward = false;
-    bool in_columns = false;  // the first columns of a wider value, as is its gradient
-    int begins_with = -1;     // the widest value that is in this one's first columns; -1: none
-    Tensor moments{};         // over the batch (Op::takes_moments), once somebody has asked
-    ChannelLine line{};       // of its derivative, still to be added to grad
+    bool in_columns = false;      // the first columns of a wider value, as is its gradient
+    int begins_with = -1;         // the widest value that is in this one's first columns; -1: none
+    bool moments_wanted = false;  // by a step (Op::takes_moments)
+    Tensor moments{};             // over the batch, once they are known
+    ChannelLine line{};           // of its derivative, still to be added to grad
     std::weak_ptr<const Var::Place> place{};  // of the Vars that name it
   };
   const std::deque<Value>& values() const { return values_; }
@@ -131,10 +132,11 @@ class Tape {
   void run(TapeStep step, Tensor place);
   void release(int index);
   const Tensor& moments(int index);
-  static void settle(Value& value, const Tensor& grad, int begin = 0);
+  static void settle(Value& value, const Tensor& grad, int begin);
   Gradient gradient_of(const TapeStep& step, size_t which);
   void step_back(Done& done);
-  void run_back(Done& done, std::span<const Tensor> in, std::span<const Gradient> grads);
+  void run_back(Done& done, std::span<const Tensor> in, const ChannelLine& line,
+                std::span<const Gradient> grads);
   void tell(const TapeStep& step, std::span<const Tensor> in, const Tensor& out,
             Direction direction, std::span<const Gradient> grad, double seconds) const;
 

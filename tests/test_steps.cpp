@@ -98,11 +98,24 @@ Var mixed_network(Weights& w, Var x) {
   return relu(w.norm(conv2d(x, w.make({6, 3, 3, 20}), {}, {.stride = 2, .padding = 1})));
 }
 
+// A dense block and a transition on maps as large.
+Var large_dense_network(Weights& w, Var x) {
+  x = w.conv(x, 10);
+  for (int layer = 0; layer < 3; ++layer) {
+    const Var narrow = conv2d(relu(w.norm(x)), w.make({9, 1, 1, x.shape().back()}), w.make({9}));
+    x = concat({x, w.conv(hard_swish(w.norm(narrow)), 5)});
+  }
+  x = conv2d(relu(w.norm(x)), w.make({12, 1, 1, x.shape().back()}), {}, {.stride = 2});
+  return relu(w.norm(x));
+}
+
 using Network = Var (*)(Weights&, Var);
+constexpr Network networks[] = {residual_network, dense_network, mixed_network,
+                                large_dense_network};
 
 std::vector<Tensor> train(Network network, bool together, Mode mode = Mode::training,
                           Scalar nudge = 0) {
-  const bool large = network == mixed_network;
+  const bool large = network == mixed_network || network == large_dense_network;
   const int n = large ? 19 : 5, size = large ? 28 : 9;
   Tape tape(mode, 1);
   if (!together) tape.keep_all();
@@ -169,7 +182,7 @@ void check_reads(const Op& op, const OpCase& c) {
 
 // Sums of several shares are added up in another order.
 TEST_CASE("operations computed together give what separate ones do") {
-  for (const Network network : {residual_network, dense_network, mixed_network}) {
+  for (const Network network : networks) {
     for (const Mode mode : {Mode::training, Mode::frozen}) {
       const auto together = train(network, true, mode), apart = train(network, false, mode);
       const auto nudged = train(network, false, mode, 1);
@@ -218,7 +231,7 @@ TEST_CASE("a step's backward finds factors that nobody holds any more") {
 TEST_CASE("shared rows and fused passes have the same bits for any number of threads",
           "[threads]") {
   const int before = thread_count();
-  for (const Network network : {residual_network, dense_network, mixed_network}) {
+  for (const Network network : networks) {
     set_thread_count(1);
     const std::vector<Tensor> expected = train(network, true);
     set_thread_count(3);

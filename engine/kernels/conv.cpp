@@ -101,7 +101,8 @@ void conv_backward_weights(const ConvBackwardWeights& call) {
 }
 
 bool conv_backward_weights_in_blocks(const ConvShape& shape) {
-  return first_fit(backward_weights_table, shape).run != conv_backward_weights_winograd;
+  return first_fit(backward_weights_table, shape).run != conv_backward_weights_winograd ||
+         conv_backward_weights_winograd_in_blocks(shape);
 }
 
 std::string conv_forward_row(const ConvShape& shape) { return conv_forward_kernel(shape).name; }

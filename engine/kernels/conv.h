@@ -96,7 +96,7 @@ ConvShape conv_sampled_part(const ConvShape& shape);
 void conv_forward_sampled(const ConvForward& call);
 
 // Whether that row of the backward-weights table may as well be given a few images at a time,
-// adding up: Winograd's has work of its own to do for every call.
+// adding up: Winograd's has work of its own to do for every call, which should be the lesser part.
 bool conv_backward_weights_in_blocks(const ConvShape& shape);
 
 // That row of the forward table.
@@ -125,6 +125,7 @@ Tensor conv_pack_winograd(const ConvShape& shape, const Scalar* w);
 Tensor conv_pack_flipped_winograd(const ConvShape& shape, const Scalar* w);
 void conv_forward_winograd(const ConvForward& call);
 void conv_backward_weights_winograd(const ConvBackwardWeights& call);
+bool conv_backward_weights_winograd_in_blocks(const ConvShape& shape);
 // 1x1, stride 1, no padding: a product of matrices.
 bool conv_is_pointwise(const ConvShape& shape);
 bool conv_pointwise_tiles_fits(const ConvShape& shape);

@@ -120,6 +120,11 @@ void sum_tiles(const ConvBackwardWeights& c, const WinogradTiles& tiles, const B
 
 }  // namespace
 
+// A call passes over its sums a few times, and once for every tile.
+bool conv_backward_weights_winograd_in_blocks(const ConvShape& s) {
+  return int64_t{s.in} * s.out <= 128 * WinogradTiles(s).count;
+}
+
 void conv_backward_weights_winograd(const ConvBackwardWeights& c) {
   const ConvShape& s = c.shape;
   const WinogradTiles tiles(s);

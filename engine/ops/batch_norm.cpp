@@ -14,7 +14,7 @@
 #include <memory>
 
 #include "engine/ops/activation.h"
-#include "engine/ops/norm_conv.h"
+#include "engine/ops/conv_with_norms.h"
 #include "engine/ops/operands.h"
 #include "engine/ops/registry.h"
 #include "engine/parallel.h"
@@ -93,7 +93,7 @@ bool BatchNormOp::takes_columns(size_t which) const { return which == 0; }
 
 OpPtr BatchNormOp::followed_by(const Op& reader, size_t which) const {
   if (which == 0) {
-    if (OpPtr both = norm_conv(*this, reader)) return both;
+    if (OpPtr both = conv_after_norm(*this, reader)) return both;
   }
   if (activation_.kind != Activation::none) return nullptr;
   if (reader.name() == "add" && reader.attributes().empty() && !adds_) {

@@ -1,5 +1,5 @@
-// batch_norm and the parts of its work between the passes over memory, for a convolution that goes
-// on with it (engine/ops/conv_batch_norm.cpp) or that it goes on with (engine/ops/norm_conv.cpp).
+// batch_norm and the parts of its work between the passes over memory, for a convolution that has
+// it before or behind it (engine/ops/conv_with_norms.cpp).
 #pragma once
 
 #include <span>
@@ -26,6 +26,7 @@ class BatchNormOp : public Op {
   bool backward_reads_result() const override;
   bool takes_columns(size_t which) const override;
   bool takes_moments() const override { return true; }
+  bool adds() const { return adds_; }
   OpPtr followed_by(const Op& reader, size_t which) const override;
   void ties(const Node& node, std::span<const Shape> shapes, Channels& channels) const override;
   Attributes attributes() const override;

@@ -10,8 +10,8 @@
 #include "engine/kernels/finish.h"
 #include "engine/ops.h"
 #include "engine/ops/activation.h"
-#include "engine/ops/conv_batch_norm.h"
 #include "engine/ops/conv_operands.h"
+#include "engine/ops/conv_with_norms.h"
 #include "engine/ops/operands.h"
 #include "engine/ops/registry.h"
 
@@ -160,11 +160,11 @@ class Conv2d : public Op {
   }
   const Conv2dOptions& options() const { return options_; }
 
-  OpPtr followed_by(const Op& reader, size_t) const override {
-    const auto* norm = dynamic_cast<const BatchNormOp*>(&reader);
-    if (norm == nullptr || !is_plain()) return nullptr;
-    return conv_batch_norm(std::make_shared<Conv2d>(*this), options_, *norm);
+  OpPtr followed_by(const Op& reader, size_t which) const override {
+    const OpPtr alone = giving_moments();
+    return alone != nullptr ? alone->followed_by(reader, which) : nullptr;
   }
+  OpPtr giving_moments() const override { return conv_alone(*this); }
 
   OpPtr with_activation(const Activation& activation) const override {
     if (activation_.kind != Activation::none) return nullptr;

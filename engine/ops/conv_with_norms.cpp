@@ -1,0 +1,356 @@
+// A convolution, the batch norm that it reads and the batch norm that reads it. Each takes the
+// passes over the batch that it needs, but a few images at a time, so that one finds in the cache
+// what the other has just written. With y the norm's result before the convolution and z the
+// convolution's:
+//   forward   y, if there is a norm before; z; its moments. Behind a norm that comes next, z is
+//   read
+//             once more when all of it is known.
+//   backward  the derivative by z; y once more; the derivative by the weights; that by y, and from
+//             it the sums of the norm before and what of the derivative by x does not depend on
+//             them.
+// Of y and the derivatives by y and z only blocks exist. The rest of the derivative by x is linear
+// in it and goes to Gradient::line; that by z, where the next norm left one, is added block by
+// block.
+#include "engine/ops/conv_with_norms.h"
+
+#include <algorithm>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "engine/error.h"
+#include "engine/kernels/conv.h"
+#include "engine/kernels/finish.h"
+#include "engine/ops/conv2d.h"
+#include "engine/ops/conv_operands.h"
+#include "engine/ops/image_blocks.h"
+#include "engine/parallel.h"
+
+namespace bonsai {
+namespace {
+
+enum Scratch { y_scratch = 4, z_scratch };
+
+// Rows of a block: in a tensor of the whole, or in memory of this thread.
+Scalar* place(const Tensor& whole, int64_t first, int64_t rows, int channels, Scratch slot) {
+  if (whole.defined()) return whole.data() + first * channels;
+  return thread_scratch<Scalar>(slot, static_cast<size_t>(rows * channels));
+}
+
+Scalar* place_y(const Tensor& whole, const ImageBlock& block) {
+  return place(whole, block.in_row, block.in_rows(), block.shape.in, y_scratch);
+}
+
+Scalar* place_z(const Tensor& whole, const ImageBlock& block) {
+  return place(whole, block.out_row, block.out_rows(), block.shape.out, z_scratch);
+}
+
+Tensor like(const Tensor& x, bool wanted) {
+  return wanted ? Tensor::uninitialized(x.shape()) : Tensor();
+}
+
+class ConvWithNorms : public Op {
+ public:
+  ConvWithNorms(Conv2dOptions options, std::optional<BatchNormOp> before,
+                std::optional<BatchNormOp> after)
+      : conv_(make_conv2d(options)),
+        options_(options),
+        before_(std::move(before)),
+        after_(std::move(after)) {}
+
+  std::string_view name() const override { return "conv2d with batch_norm"; }
+
+  Shape infer(std::span<const Shape> in) const override { return conv_->infer(of_conv(in)); }
+
+  void forward(std::span<const Tensor> in, Tensor& out, const Pass& pass) const override {
+    const Inputs inputs = named(in);
+    const ConvShape shape = shape_of(inputs, out);
+    const ImageBlocks blocks(shape);
+    const Rows x = all_rows(inputs.x);
+    std::vector<Tensor> saved;
+    BatchNormOp::Statistics by_x{}, by_z{};
+    if (before_) {
+      saved.push_back(Tensor::uninitialized({2, shape.in}));
+      by_x = pass.training ? before_->of_batch(
+                                 inputs.x.shape(), inputs.before,
+                                 pass.moments != nullptr ? *pass.moments : channel_moments(x, {}),
+                                 saved[0].data())
+                           : before_->running(inputs.before, saved[0].data());
+    }
+    const bool whole = blocks.count() == 1;
+    const Tensor y = like(inputs.x, before_ && whole);
+    const Tensor z = after_ ? like(out, pass.training || pass.save != nullptr || whole) : out;
+    const Tensor packed = conv_pack(blocks[0].shape, inputs.w.data());
+    const auto convolve = [&](const ImageBlock& block) {
+      const Rows from = rows_from(x, block.in_row, block.in_rows());
+      Scalar* normal = from.data;
+      if (before_) {
+        normal = place_y(y, block);
+        before_->normalize(by_x, inputs.before, from, block.in_row, normal);
+      }
+      Scalar* to = place_z(z, block);
+      conv_forward({.shape = block.shape,
+                    .x = normal,
+                    .w = inputs.w.data(),
+                    .b = inputs.b.data(),
+                    .y = to,
+                    .packed = packed.data()});
+      return Rows{to, block.out_rows(), shape.out, shape.out};
+    };
+    const Tensor memory = Tensor::uninitialized({2, shape.out});
+    if (after_ && !pass.training) {
+      by_z = after_->running(inputs.after, memory.data());
+      parallel_chunks(blocks.count(), [&](int64_t i) {
+        const ImageBlock block = blocks[static_cast<int>(i)];
+        after_->normalize(by_z, inputs.after, convolve(block), block.out_row,
+                          out.data() + block.out_row * shape.out);
+      });
+    } else if (after_ || pass.result_moments != nullptr) {
+      ChannelMoments moments(blocks.out_rows(), shape.out);
+      parallel_chunks(blocks.count(), [&](int64_t i) {
+        moments.take(static_cast<int>(i), convolve(blocks[static_cast<int>(i)]));
+      });
+      if (pass.result_moments != nullptr) *pass.result_moments = moments.merged();
+      if (after_) {
+        by_z = after_->of_batch(out.shape(), inputs.after, moments.merged(), memory.data());
+        after_->normalize(by_z, inputs.after, all_rows(z), 0, out.data());
+      }
+    } else {
+      parallel_chunks(blocks.count(), [&](int64_t i) { convolve(blocks[static_cast<int>(i)]); });
+    }
+    if (pass.save == nullptr) return;
+    if (!pass.training) saved.clear();
+    if (after_) saved.push_back(z);
+    if (after_ && pass.training) saved.push_back(memory);
+    *pass.save = std::move(saved);
+  }
+
+  void backward(std::span<const Tensor> in, const Tensor& out, std::span<const Tensor> saved,
+                const Tensor& grad_out, std::span<const Gradient> grad) const override {
+    backward_with_line(in, out, saved, grad_out, {}, grad);
+  }
+
+  bool takes_line() const override { return true; }
+  void backward_with_line(std::span<const Tensor> in, const Tensor& out,
+                          std::span<const Tensor> saved, const Tensor& grad_out,
+                          const ChannelLine& line, std::span<const Gradient> grad) const override {
+    const Inputs inputs = named(in);
+    const Gradients gradients = named(grad);
+    const ConvShape shape = shape_of(inputs, out);
+    const ImageBlocks blocks(shape);
+    const Rows x = all_rows(inputs.x);
+    const bool training = saved.size() > (after_ ? 1U : 0U), whole = blocks.count() == 1;
+    const Gradient &dx = gradients.x, &dw = gradients.w;
+
+    const auto size = static_cast<int64_t>(inputs.w.size());
+    const bool sums_blocks =
+        dw.wanted() && !whole && conv_backward_weights_in_blocks(blocks[0].shape);
+    const bool sums_whole = dw.wanted() && !sums_blocks;
+
+    // The norm behind: of the derivative by z a block at a time, or all of it in z's place, where
+    // nobody reads z any more.
+    Tensor z = out, dz = grad_out, z_memory;
+    std::optional<BatchNormOp::Slopes> by_z;
+    if (after_) {
+      z = saved[before_ && training ? 1 : 0];
+      z_memory = training ? saved.back() : Tensor::uninitialized({2, shape.out});
+      by_z = after_->slopes(training, statistics(*after_, training, inputs.after, z_memory),
+                            all_rows(z), inputs.after, out, grad_out, gradients.after);
+      dz = whole || sums_whole || gradients.b.wanted() ? z : Tensor();
+    } else if (!line.empty()) {
+      z = out;
+    }
+    // The norm before.
+    BatchNormOp::Statistics by_x{};
+    Normalisation f{};
+    const Tensor x_memory = before_ && training ? saved[0] : Tensor::uninitialized({2, shape.in});
+    const Tensor vectors = Tensor::uninitialized({3, shape.in});
+    Scalar *scale = vectors.data(), *slope = scale + shape.in, *offset = slope + shape.in;
+    if (before_) {
+      by_x = statistics(*before_, training, inputs.before, x_memory);
+      f = before_->normalisation(by_x, inputs.before, scale);
+    }
+    const bool wants_y =
+        before_ && (dx.wanted() || gradients.before[0].wanted() || gradients.before[1].wanted());
+    const Tensor y = like(inputs.x, before_ && sums_whole), dy = like(inputs.x, wants_y && whole);
+    std::vector<double> sums(
+        wants_y ? static_cast<size_t>(blocks.count()) * 2 * static_cast<size_t>(shape.in) : 0);
+
+    const int parts = sums_blocks ? blocks.sums(size) : blocks.count();
+    const Tensor partial =
+        sums_blocks ? Tensor::uninitialized({parts, static_cast<int>(size)}) : Tensor();
+    const Tensor packed = dx.wanted() || wants_y
+                              ? conv_pack_backward_data(blocks[0].shape, inputs.w.data())
+                              : Tensor();
+    parallel_chunks(parts, [&](int64_t part) {
+      const auto first = static_cast<int>(part * blocks.count() / parts);
+      const auto last = static_cast<int>((part + 1) * blocks.count() / parts);
+      for (int i = first; i < last; ++i) {
+        const ImageBlock block = blocks[i];
+        const Rows some_x = rows_from(x, block.in_row, block.in_rows());
+        const Rows some_z = rows_from(all_rows(z), block.out_row, block.out_rows());
+        Rows error = some_z;
+        error.data = place_z(dz, block);
+        if (by_z) {
+          by_z->apply(some_z, block.out_row, error, false);
+        } else {
+          line.add_to(error, some_z);
+        }
+        if (dw.wanted()) {
+          Scalar* normal = some_x.data;
+          if (before_) {
+            normal = place_y(y, block);
+            normalize_rows(some_x, f, nullptr, normal);
+          }
+          if (sums_blocks) {
+            conv_backward_weights({.shape = block.shape,
+                                   .x = normal,
+                                   .dy = error.data,
+                                   .dw = partial.data() + part * size,
+                                   .add = i > first});
+          }
+        }
+        if (!dx.wanted() && !wants_y) continue;
+        Scalar* to = wants_y ? place_y(dy, block) : dx.data() + block.in_row * shape.in;
+        conv_backward_data({.shape = block.shape,
+                            .dy = error.data,
+                            .w = inputs.w.data(),
+                            .dx = to,
+                            .add = !wants_y && !dx.fresh,
+                            .packed = packed.data()});
+        if (!wants_y) continue;
+        double* plain = sums.data() + int64_t{i} * 2 * shape.in;
+        double* centred = plain + shape.in;
+        if (dx.wanted()) {
+          const Rows some_dx = rows_from(all_rows(*dx.tensor), block.in_row, block.in_rows());
+          scaled_gradient_sums(some_x, f, to, plain, centred, some_dx, !dx.fresh);
+        } else {
+          gradient_sums(some_x, f, to, plain, centred);
+        }
+      }
+    });
+    if (sums_blocks) {
+      add_parts(partial.data(), parts, size, dw.data(), !dw.fresh);
+    } else if (dw.wanted()) {
+      conv_backward_weights({.shape = shape,
+                             .x = before_ ? y.data() : x.data,
+                             .dy = dz.data(),
+                             .dw = dw.data(),
+                             .add = !dw.fresh});
+    }
+    if (gradients.b.wanted()) {
+      sum_rows(dz.data(), shape.pixels(), shape.out, gradients.b.data(), !gradients.b.fresh);
+    }
+    if (after_) after_->give_added(*by_z, gradients.after);
+    if (!wants_y) return;
+    const size_t both = 2 * static_cast<size_t>(shape.in);
+    for (size_t i = both; i < sums.size(); ++i) sums[i % both] += sums[i];
+    before_->give_sums(training, by_x, inputs.before, x.count, sums.data(), sums.data() + shape.in,
+                       gradients.before, slope, offset);
+    if (!training || !dx.wanted()) return;
+    ChannelLine own;
+    (dx.line != nullptr ? *dx.line : own).add(by_x.mean, slope, offset, shape.in);
+    own.add_to(all_rows(*dx.tensor), x);
+  }
+
+  // All but what is added, if the convolution has a bias, whose number it takes otherwise.
+  bool backward_reads(size_t which) const override { return which < 7 + norm_inputs(); }
+  bool backward_reads_result() const override { return after_ && after_->backward_reads_result(); }
+  bool takes_columns(size_t which) const override { return before_ && which == 0; }
+  bool takes_moments() const override { return before_.has_value(); }
+  bool gives_moments() const override { return !after_; }
+
+  OpPtr followed_by(const Op& reader, size_t which) const override {
+    const auto* norm = dynamic_cast<const BatchNormOp*>(&reader);
+    if (!after_) return norm != nullptr ? with_after(*norm) : nullptr;
+    const OpPtr longer = after_->followed_by(reader, which);
+    const auto* still_norm = dynamic_cast<const BatchNormOp*>(longer.get());
+    return still_norm != nullptr ? with_after(*still_norm) : nullptr;
+  }
+
+  void ties(const Node&, std::span<const Shape>, Channels&) const override {
+    throw Error("conv2d with batch_norm: a step of a tape has no channels of its own");
+  }
+
+  int64_t macs(std::span<const Shape> in, const Shape& out) const override {
+    return conv_->macs(of_conv(in), out);
+  }
+
+  std::string kernel(Direction direction, std::span<const Shape> in,
+                     const Shape& out) const override {
+    const std::vector<Shape> shapes = of_conv(in);
+    if (direction == Direction::forward) return conv_->kernel(direction, shapes, out);
+    return conv_->kernel(Direction::backward_data, shapes, out) + ", " +
+           conv_->kernel(Direction::backward_weights, shapes, out);
+  }
+
+ private:
+  template <class Item>
+  struct Named {
+    Item x;
+    std::span<const Item> before;
+    Item w, b;
+    std::span<const Item> after;
+  };
+  using Inputs = Named<Tensor>;
+  using Gradients = Named<Gradient>;
+
+  template <class Item>
+  Named<Item> named(std::span<const Item> in) const {
+    const size_t w = 1 + norm_inputs(), behind = after_ ? after_->rest() : 0;
+    const bool has_bias = in.size() == w + 2 + behind;
+    return {.x = in[0],
+            .before = in.subspan(1, norm_inputs()),
+            .w = in[w],
+            .b = has_bias ? in[w + 1] : Item{},
+            .after = in.last(behind)};
+  }
+  Inputs named(std::span<const Tensor> in) const { return named<Tensor>(in); }
+  Gradients named(std::span<const Gradient> in) const { return named<Gradient>(in); }
+
+  size_t norm_inputs() const { return before_ ? before_->rest() : 0; }
+
+  std::vector<Shape> of_conv(std::span<const Shape> in) const {
+    std::vector<Shape> shapes{in[0]};
+    const size_t behind = after_ ? after_->rest() : 0;
+    shapes.insert(shapes.end(), in.begin() + 1 + static_cast<std::ptrdiff_t>(norm_inputs()),
+                  in.end() - static_cast<std::ptrdiff_t>(behind));
+    return shapes;
+  }
+
+  static BatchNormOp::Statistics statistics(const BatchNormOp& norm, bool training,
+                                            std::span<const Tensor> rest, const Tensor& memory) {
+    return training ? BatchNormOp::statistics(memory.data(), memory.dim(1))
+                    : norm.running(rest, memory.data());
+  }
+
+  ConvShape shape_of(const Inputs& in, const Tensor& out) const {
+    return conv_shape(options_, in.x.shape(), in.w.shape(), out.shape());
+  }
+
+  OpPtr with_after(const BatchNormOp& norm) const {
+    return std::make_shared<ConvWithNorms>(options_, before_, norm);
+  }
+
+  OpPtr conv_;
+  Conv2dOptions options_;
+  std::optional<BatchNormOp> before_, after_;
+};
+
+OpPtr make(const Op& conv, std::optional<BatchNormOp> before) {
+  const std::optional<Conv2dOptions> options = plain_conv2d(conv);
+  if (!options) return nullptr;
+  return std::make_shared<ConvWithNorms>(*options, std::move(before), std::nullopt);
+}
+
+}  // namespace
+
+OpPtr conv_alone(const Op& conv) { return make(conv, std::nullopt); }
+
+OpPtr conv_after_norm(const BatchNormOp& norm, const Op& conv) {
+  return norm.adds() ? nullptr : make(conv, norm);
+}
+
+}  // namespace bonsai

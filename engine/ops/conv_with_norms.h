@@ -1,0 +1,16 @@
+#pragma once
+
+#include "engine/op.h"
+#include "engine/ops/batch_norm.h"
+
+namespace bonsai {
+
+// A convolution and the batch norms around it, their additions and activations included, as one
+// step of a tape. Inputs: x, the other ones of the norm before, the convolution's w and perhaps b,
+// the other ones of the norm behind. Null for a `conv` that is not a conv2d alone.
+
+OpPtr conv_alone(
+    const Op& conv);  // as a step that gives the moments of its result, and takes norms
+OpPtr conv_after_norm(const BatchNormOp& norm, const Op& conv);  // norm: without an addition
+
+}  // namespace bonsai
