@@ -23,6 +23,12 @@ struct WinogradTiles {
   int64_t image(int64_t tile) const { return tile / (int64_t{high} * wide); }
   int top(int64_t tile) const { return static_cast<int>(tile / wide % high) * winograd_tile; }
   int left(int64_t tile) const { return static_cast<int>(tile % wide) * winograd_tile; }
+
+  // About how many pixels of images of this size lie before a tile's: exact where a line of tiles
+  // begins.
+  int64_t pixels_before(int64_t tile, int h, int w) const {
+    return tile * h * w / (int64_t{high} * wide);
+  }
 };
 
 // The square of `side` that starts at (top, left) of image n in images [n, h, w, channels].
