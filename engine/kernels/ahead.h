@@ -11,8 +11,9 @@ namespace bonsai {
 
 enum class Use { read, write };
 
+// Always inlined: the compiler drops calls of a function that does nothing but this.
 template <Use use>
-void fetch_line(const Scalar* at) {
+[[gnu::always_inline]] inline void fetch_line(const Scalar* at) {
   __builtin_prefetch(at, use == Use::write, 3);
 }
 
@@ -36,25 +37,26 @@ class Ahead {
   int64_t share_;
 };
 
-// The same of `rows` rows of n scalars, `pitch` apart; when all rows are fetched, nothing more.
+// The same of `rows` rows of n scalars, `pitch` apart; shares are numbered, so that threads may ask
+// for them in any order.
 template <Use use>
 class RowsAhead {
  public:
   RowsAhead(const Scalar* from, int64_t rows, int n, int pitch, int64_t shares)
-      : next_(from), left_(rows), share_((rows + shares - 1) / shares), n_(n), pitch_(pitch) {}
+      : from_(from), rows_(rows), share_((rows + shares - 1) / shares), n_(n), pitch_(pitch) {}
 
-  void fetch() {
-    const int64_t rows = std::min(share_, left_);
-    for (int64_t row = 0; row < rows; ++row, next_ += pitch_) {
-      for (int i = 0; i < n_; i += scalars_of_line) fetch_line<use>(next_ + i);
-      fetch_line<use>(next_ + n_ - 1);  // a row may start in the middle of a line
+  [[gnu::always_inline]] void fetch(int64_t share) const {
+    const int64_t end = std::min(rows_, (share + 1) * share_);
+    for (int64_t row = share * share_; row < end; ++row) {
+      const Scalar* at = from_ + row * pitch_;
+      for (int i = 0; i < n_; i += scalars_of_line) fetch_line<use>(at + i);
+      fetch_line<use>(at + n_ - 1);  // a row may start in the middle of a line
     }
-    left_ -= rows;
   }
 
  private:
-  const Scalar* next_;
-  int64_t left_, share_;
+  const Scalar* from_;
+  int64_t rows_, share_;
   int n_, pitch_;
 };
 

@@ -13,7 +13,6 @@
 
 #include "engine/kernels/ahead.h"
 #include "engine/kernels/finish.h"
-#include "engine/kernels/tile.h"
 #include "engine/parallel.h"
 
 namespace bonsai {
@@ -43,13 +42,6 @@ struct Chunk {
 struct Slice {
   int from, count;
 };
-
-int slice_channels(const ConvShape& s, const TileKernels& t) {
-  constexpr int wanted = 64;
-  if (s.out > 2 * t.lanes) return s.in;
-  const int slices = std::max(1, (s.in + wanted / 2) / wanted);
-  return rounded_up((s.in + slices - 1) / slices, t.lanes);
-}
 
 Slice slice_from(int from, int most_channels, const ConvShape& s) {
   return {from, std::min(most_channels, s.in - from)};
@@ -87,7 +79,7 @@ Next next_pixels(const ConvForward& c, const WinogradTiles& tiles, const Chunk& 
 // products [tile][plane][width] (+)= inputs [tile][plane][slice] times one block of the weights.
 void multiply(const ConvShape& s, const TileKernels& t, const Chunk& chunk, const Slice& slice,
               const Scalar* inputs, const Scalar* weights, int width, Scalar* products,
-              Next& next) {
+              int64_t block, const Next& next) {
   const auto kernel = width == t.lanes ? t.narrow : t.wide;
   const Scalar* rows[most_pixels];
   for (int64_t i = 0; i < chunk.rows; i += t.pixels) {
@@ -95,8 +87,9 @@ void multiply(const ConvShape& s, const TileKernels& t, const Chunk& chunk, cons
       rows[r] = inputs + std::min(i + r, chunk.count - 1) * tile_stride(slice.count);
     }
     for (int p = 0; p < winograd_planes; ++p) {
-      next.x.fetch();
-      next.y.fetch();
+      const int64_t share = (block * (chunk.rows / t.pixels) + i / t.pixels) * winograd_planes + p;
+      next.x.fetch(share);
+      next.y.fetch(share);
       kernel(rows, 1, slice.count, int64_t{p} * slice.count,
              weights + p * weights_stride(s, t) + int64_t{slice.from} * width,
              products + i * tile_stride(width) + p * width, tile_stride(width), width,
@@ -195,7 +188,8 @@ void conv_forward_winograd(const ConvForward& c) {
   const Scalar* packed = c.packed != nullptr ? c.packed : own.data();
   const WinogradTiles tiles(s);
   const int64_t rows = chunk_tiles(s, t, tiles.count);
-  const int most = slice_channels(s, t), wide = 2 * t.lanes, padded = rounded_up(s.out, t.lanes);
+  const int wide = 2 * t.lanes, padded = rounded_up(s.out, t.lanes);
+  const int most = padded <= wide ? slice_channels(s.in, t.lanes) : s.in;
   const int blocks = (padded + wide - 1) / wide;
   parallel_ranges(tiles.count, rows, [&](int64_t begin, int64_t end) {
     const Chunk chunk{begin, end - begin, rounded_up(static_cast<int>(end - begin), t.pixels)};
@@ -208,10 +202,11 @@ void conv_forward_winograd(const ConvForward& c) {
     for (int from = 0; from < s.in; from += most) {
       const Slice slice = slice_from(from, most, s);
       transform_inputs(c, tiles, chunk, slice, inputs);
-      Next next = next_pixels(c, tiles, chunk, slice, most, calls);
+      const Next next = next_pixels(c, tiles, chunk, slice, most, calls);
       for (int o = 0; o < padded;) {
         const int width = padded - o > t.lanes ? wide : t.lanes;
-        multiply(s, t, chunk, slice, inputs, packed + int64_t{o} * s.in, width, products, next);
+        multiply(s, t, chunk, slice, inputs, packed + int64_t{o} * s.in, width, products, o / wide,
+                 next);
         if (from + most >= s.in) transform_outputs(c, tiles, chunk, o, width, products);
         o += width;
       }

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "engine/kernels/conv.h"
+#include "engine/kernels/tile.h"
 #include "engine/kernels/winograd.h"
 
 namespace bonsai {
@@ -69,5 +70,13 @@ inline int64_t plane_stride(int64_t rows, int channels) {
 
 // From tile to tile of transformed pixels [tile][plane][channels].
 inline int64_t tile_stride(int channels) { return plane_stride(winograd_planes, channels); }
+
+// How many input channels are transformed and multiplied at a time where a round of tiles with all
+// of them would not stay in the second cache: slices of nearly equal size, in whole vectors.
+inline int slice_channels(int in, int lanes) {
+  constexpr int wanted = 64;
+  const int slices = std::max(1, (in + wanted / 2) / wanted);
+  return rounded_up((in + slices - 1) / slices, lanes);
+}
 
 }  // namespace bonsai
