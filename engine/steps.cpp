@@ -8,13 +8,19 @@ namespace bonsai {
 namespace {
 
 // Extends the step that makes input `which` of the node, and nothing else; false when it cannot.
-bool extend(TapeStep& step, const Node& node, size_t which) {
+bool extend(TapeStep& step, const Node& node, size_t which,
+            const std::function<const Shape&(int value)>& shape_of) {
   OpPtr both = step.op->followed_by(*node.op, which);
   if (both == nullptr) return false;
-  step.op = std::move(both);
+  std::vector<int> in = step.in;
   for (size_t i = 0; i < node.in.size(); ++i) {
-    if (i != which) step.in.push_back(node.in[i]);
+    if (i != which) in.push_back(node.in[i]);
   }
+  std::vector<Shape> shapes;
+  for (const int v : in) shapes.push_back(shape_of(v));
+  if (both->infer(shapes) != shape_of(node.out)) return false;
+  step.op = std::move(both);
+  step.in = std::move(in);
   step.out = node.out;
   return true;
 }
@@ -70,7 +76,8 @@ bool leave_to(TapeStep& step, const Node& node, const Readers& readers) {
 }  // namespace
 
 std::vector<TapeStep> plan_steps(std::span<const Node> nodes, size_t first,
-                                 const std::function<bool(int value)>& is_visible) {
+                                 const std::function<bool(int value)>& is_visible,
+                                 const std::function<const Shape&(int value)>& shape_of) {
   const Readers readers(nodes, first, is_visible);
   std::vector<TapeStep> steps;  // by node; one without an operation has become part of a later one
   std::map<int, size_t> maker;
@@ -81,7 +88,7 @@ std::vector<TapeStep> plan_steps(std::span<const Node> nodes, size_t first,
       const auto before = maker.find(node.in[i]);
       if (before == maker.end() || readers.only(node.in[i]) == nullptr) continue;
       TapeStep& earlier = steps[before->second];
-      if (leave_to(earlier, node, readers) || !extend(earlier, node, i)) continue;
+      if (leave_to(earlier, node, readers) || !extend(earlier, node, i, shape_of)) continue;
       step = std::exchange(earlier, {});
       break;
     }

@@ -22,9 +22,11 @@ struct TapeStep {
 };
 
 // The steps of the nodes from number `first` on, in order. `is_visible` says which values others
-// than those nodes may ask for; such a value is always the result of a step.
+// than those nodes may ask for; such a value is always the result of a step. By `shape_of` a value
+// an operation that would make something else of a step's inputs is not taken into it.
 std::vector<TapeStep> plan_steps(std::span<const Node> nodes, size_t first,
-                                 const std::function<bool(int value)>& is_visible);
+                                 const std::function<bool(int value)>& is_visible,
+                                 const std::function<const Shape&(int value)>& shape_of);
 
 // Which values are computed in the first columns of another value: the result of a concat that a
 // later one extends, as in DenseNets (Huang et al. 2017), when all that read it take columns. The

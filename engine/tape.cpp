@@ -115,8 +115,9 @@ Var Tape::apply(OpPtr op, std::vector<Var> in) {
 
 // Plans the nodes that are not computed yet, and notes which values backward will read.
 std::vector<TapeStep> Tape::plan() {
-  std::vector<TapeStep> steps =
-      plan_steps(nodes_, computed_, [this](int index) { return is_visible(index); });
+  std::vector<TapeStep> steps = plan_steps(
+      nodes_, computed_, [this](int index) { return is_visible(index); },
+      [this](int index) -> const Shape& { return value(index).shape; });
   for (const TapeStep& step : steps) {
     if (step.op->takes_moments()) value(step.in[0]).moments_wanted = true;
     if (!value(step.out).wants_grad) continue;

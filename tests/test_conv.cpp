@@ -234,6 +234,48 @@ TEST_CASE("convolution: tiles of whole pixels agree with the plain loop on odd w
   }
 }
 
+// The rows that run, since the others read the groups one after the other. Both kinds: tiles, and
+// copies where a vector does not hold whole rounds of the groups or the kernel is larger.
+TEST_CASE("convolution: groups that take turns agree with the plain loop") {
+  for (uint32_t trial = 0; trial < 30; ++trial) {
+    Random random(9, Purpose::test, trial);
+    ConvShape s = random_shape(random);
+    if (trial % 3 > 0) {
+      s.n = random.between(3, 5);
+      s.h = s.out_h = s.w = s.out_w = random.between(9, 11);
+      s.groups = trial % 3 == 1 ? 2 << random.between(0, 2) : random.between(2, 7);
+      s.in = s.groups * random.between(2, 26);
+      s.out = s.groups * random.between(2, 26);
+      s.kh = s.kw = s.stride = s.dilation = 1;
+      s.padding = 0;
+    }
+    s.interleaved = true;
+    const Operands o(s, random);
+    for (const bool add : {false, true}) {
+      const Activation activation{add ? Activation::none : Activation::relu, 0};
+      const Scalar* b = add ? nullptr : o.b.data();
+      const Tensor y = o.y.clone(), dx = o.dx.clone(), dw = o.dw.clone();
+      const Tensor plain_y = y.clone(), plain_dx = dx.clone(), plain_dw = dw.clone();
+      INFO(describe("interleaved", s) << (add ? ", add" : ""));
+      conv_forward_plain({s, o.x.data(), o.w.data(), b, plain_y.data(), add, activation});
+      conv_forward({s, o.x.data(), o.w.data(), b, y.data(), add, activation});
+      CHECK(max_abs_difference(y, plain_y) < tolerance(s.depth()));
+      conv_backward_data_plain({s, o.dy.data(), o.w.data(), plain_dx.data(), add});
+      conv_backward_data({s, o.dy.data(), o.w.data(), dx.data(), add});
+      CHECK(max_abs_difference(dx, plain_dx) < tolerance(int64_t{s.taps()} * s.group_out()));
+      conv_backward_weights_plain({s, o.x.data(), o.dy.data(), plain_dw.data(), add});
+      conv_backward_weights({s, o.x.data(), o.dy.data(), dw.data(), add});
+      CHECK(max_abs_difference(dw, plain_dw) < tolerance(s.pixels()));
+      // The same channels one group after the other are another convolution.
+      if (s.groups == 1 || s.groups == s.in || add) continue;
+      ConvShape in_order = s;
+      in_order.interleaved = false;
+      conv_forward({in_order, o.x.data(), o.w.data(), b, y.data(), add, activation});
+      CHECK(max_abs_difference(y, plain_y) > tolerance(s.depth()));
+    }
+  }
+}
+
 // What F(4x4, 3x3) costs in accuracy, measured against sums in double precision: the terms that
 // cancel in its transforms leave their rounding errors behind.
 TEST_CASE("convolution: Winograd's error stays below 1e-5 of the largest output") {

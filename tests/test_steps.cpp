@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <functional>
 #include <limits>
 #include <utility>
 #include <vector>
@@ -109,9 +110,44 @@ Var large_dense_network(Weights& w, Var x) {
   return relu(w.norm(x));
 }
 
+// Channel c of x = channel c / groups of group c % groups, all groups of one width.
+std::vector<int> in_turns(int channels, int groups) {
+  std::vector<int> index;
+  for (int c = 0; c < channels; ++c) index.push_back(c % groups * (channels / groups) + c / groups);
+  return index;
+}
+
+// Grouped convolutions between a permutation of channels and the one back: by tiles, with another
+// width and a bias, of three groups and larger kernels, without the way back, and with lists that
+// only look alike.
+Var interleaved_network(Weights& w, Var x) {
+  const auto grouped = [&](Var v, int out, int groups, int kernel = 1, bool bias = false) {
+    const Var weights = w.make({out, kernel, kernel, v.shape().back() / groups});
+    return conv2d(v, weights, bias ? w.make({out}) : Var(),
+                  {.padding = kernel / 2, .groups = groups});
+  };
+  x = select(relu(w.norm(w.conv(x, 24))), in_turns(24, 12));
+  x = relu(w.norm(select(grouped(x, 24, 2), in_turns(24, 2))));
+  x = select(grouped(select(x, in_turns(24, 6)), 32, 4, 1, true), in_turns(32, 4));
+  x = select(grouped(select(relu(x), in_turns(32, 4)), 24, 8, 1, true), in_turns(24, 8));
+  x = leaky_relu(w.norm(x));
+  x = select(grouped(select(x, in_turns(24, 8)), 18, 3, 3, true), in_turns(18, 3));
+  x = relu(w.norm(x));
+  x = relu(w.norm(grouped(select(x, in_turns(18, 9)), 18, 2, 1, true)));
+  x = select(grouped(select(x, in_turns(18, 9)), 18, 2), in_turns(18, 9));
+  std::vector<int> index = in_turns(18, 9);
+  std::swap(index[0], index[1]);
+  x = select(grouped(select(x, index), 18, 2), in_turns(18, 2));
+  index[0] = index[1];
+  x = select(grouped(select(x, index), 18, 2), in_turns(18, 2));
+  x = relu(w.norm(select(grouped(select(x, in_turns(12, 6)), 20, 2), in_turns(12, 2))));
+  x = relu(w.norm(select(grouped(select(x, in_turns(8, 4)), 8, 2), in_turns(8, 2))));
+  return w.norm(select(grouped(select(x, in_turns(8, 4)), 8, 2), {0, 2, 4, 1, 3}));
+}
+
 using Network = Var (*)(Weights&, Var);
-constexpr Network networks[] = {residual_network, dense_network, mixed_network,
-                                large_dense_network};
+constexpr Network networks[] = {residual_network, dense_network, mixed_network, large_dense_network,
+                                interleaved_network};
 
 std::vector<Tensor> train(Network network, bool together, Mode mode = Mode::training,
                           Scalar nudge = 0) {
@@ -133,6 +169,10 @@ std::vector<Tensor> train(Network network, bool together, Mode mode = Mode::trai
   results.push_back(x.grad());
   for (const Tensor& t : w.results()) results.push_back(t);
   return results;
+}
+
+std::function<const Shape&(int value)> shape_of(const Tape& tape) {
+  return [&tape](int v) -> const Shape& { return tape.values()[static_cast<size_t>(v)].shape; };
 }
 
 size_t computed_values(const Tape& tape) {
@@ -276,15 +316,39 @@ TEST_CASE("batch norm goes on with an addition and an activation") {
   check_reads(*all, c);
 }
 
+TEST_CASE("a permutation, a grouped convolution and the permutation back are one step") {
+  const auto follows = [](std::vector<int> before, int groups, std::vector<int> after) {
+    const auto list = [](std::vector<int>& index) {
+      return make_op("select", {{"index", std::move(index)}});
+    };
+    const OpPtr conv = make_op("conv2d", {{"stride", int64_t{1}},
+                                          {"padding", int64_t{0}},
+                                          {"dilation", int64_t{1}},
+                                          {"groups", int64_t{groups}}});
+    const OpPtr first = list(before)->followed_by(*conv, 0);
+    if (first == nullptr) return 1;
+    return first->followed_by(*list(after), 0) == nullptr ? 2 : 3;
+  };
+  CHECK(follows(in_turns(24, 12), 2, in_turns(24, 2)) == 3);
+  CHECK(follows(in_turns(24, 6), 4, in_turns(48, 4)) == 3);
+  CHECK(follows(in_turns(24, 6), 4, in_turns(24, 6)) == 2);
+  CHECK(follows(in_turns(24, 2), 2, in_turns(24, 2)) == 1);
+  CHECK(follows(in_turns(24, 24), 1, in_turns(24, 1)) == 1);
+  CHECK(follows({0, 2, 1, 2}, 2, {0, 2, 1, 3}) == 1);
+  CHECK(follows({0, 2, 1, 3}, 2, {0, 2, 1}) == 2);
+  CHECK(follows({0, 2, 1, 3}, 2, {0, 2, 1, 3}) == 3);
+}
+
 TEST_CASE("what somebody may ask for is the result of a step") {
   Tape tape(Mode::training);
   Weights w(tape);
   const Var x = tape.constant(random_tensor({2, 5, 5, 3}, 1));
   const Var a = w.norm(w.conv(x, 4)), b = relu(a), c = relu(w.norm(w.conv(x, 4)));
   const auto steps = [&](const std::vector<int>& visible) {
-    return plan_steps(tape.nodes(), 0, [&](int v) {
-      return std::find(visible.begin(), visible.end(), v) != visible.end();
-    });
+    return plan_steps(
+        tape.nodes(), 0,
+        [&](int v) { return std::find(visible.begin(), visible.end(), v) != visible.end(); },
+        shape_of(tape));
   };
   REQUIRE(tape.nodes().size() == 6);
   CHECK(steps({}).size() == 2);
@@ -303,7 +367,8 @@ TEST_CASE("a batch norm is computed by the convolution that reads it, unless oth
   const Var a = relu(w.norm(first)), b = w.norm(w.conv(a, 4)), c = relu(w.norm(w.conv(b, 4)));
   const auto lengths = [&](int visible) {
     std::vector<size_t> all;
-    for (const TapeStep& step : plan_steps(tape.nodes(), 0, [&](int v) { return v == visible; }))
+    const auto is_visible = [&](int v) { return v == visible; };
+    for (const TapeStep& step : plan_steps(tape.nodes(), 0, is_visible, shape_of(tape)))
       all.push_back(step.nodes.size());
     return all;
   };
@@ -326,7 +391,7 @@ TEST_CASE("the concats of a dense block share one tensor unless somebody else re
     x = concat({x, w.conv(relu(w.norm(x)), 2)});
     x = concat({x, w.conv(relu(w.norm(x)), 2)});
     const auto is_visible = [&](int v) { return visible && v == first; };
-    return plan_hosts(plan_steps(tape.nodes(), 0, is_visible), is_visible).size();
+    return plan_hosts(plan_steps(tape.nodes(), 0, is_visible, shape_of(tape)), is_visible).size();
   };
   CHECK(hosts(false, false) == 2);
   CHECK(hosts(true, false) == 1);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "engine/kernels/finish.h"
 #include "engine/kernels/tile.h"
 
 namespace bonsai {
@@ -28,7 +29,8 @@ const ConvKernel<Call>& first_fit(const std::array<ConvKernel<Call>, rows>& tabl
 // The order is measured (make bench). The direct row beats a product on every layer shape of the
 // zoo: nothing is copied, and few channels do not starve it. Winograd's needs fewer multiplications
 // still, and 1x1 layers have tiles of their own. Products serve processors without vector FMA.
-constexpr std::array<ConvKernel<ConvForward>, 9> forward_table = {{
+constexpr std::array<ConvKernel<ConvForward>, 10> forward_table = {{
+    {"interleaved", conv_is_interleaved, conv_forward_interleaved, conv_pack_interleaved},
     {"small-groups", conv_small_groups_fits, conv_forward_small_groups, conv_pack_small_groups},
     {"stem", conv_stem_fits, conv_forward_stem, conv_pack_stem},
     {"winograd", conv_winograd_fits, conv_forward_winograd, conv_pack_winograd,
@@ -43,7 +45,9 @@ constexpr std::array<ConvKernel<ConvForward>, 9> forward_table = {{
     {"plain", anything, conv_forward_plain},
 }};
 
-constexpr std::array<ConvKernel<ConvBackwardData>, 6> backward_data_table = {{
+constexpr std::array<ConvKernel<ConvBackwardData>, 7> backward_data_table = {{
+    {"interleaved", conv_is_interleaved, conv_backward_data_interleaved,
+     conv_pack_backward_data_interleaved},
     {"small-groups", conv_small_groups_fits, conv_backward_data_small_groups,
      conv_pack_backward_data_small_groups},
     {"flipped", flippable, conv_backward_data_flipped, conv_pack_flipped},
@@ -53,7 +57,8 @@ constexpr std::array<ConvKernel<ConvBackwardData>, 6> backward_data_table = {{
     {"plain", anything, conv_backward_data_plain},
 }};
 
-constexpr std::array<ConvKernel<ConvBackwardWeights>, 9> backward_weights_table = {{
+constexpr std::array<ConvKernel<ConvBackwardWeights>, 10> backward_weights_table = {{
+    {"interleaved", conv_is_interleaved, conv_backward_weights_interleaved},
     {"small-groups", conv_small_groups_fits, conv_backward_weights_small_groups},
     {"stem", conv_stem_fits, conv_backward_weights_stem},
     {"winograd", conv_winograd_fits, conv_backward_weights_winograd},
@@ -101,6 +106,16 @@ void conv_backward_data(const ConvBackwardData& call) {
 }
 void conv_backward_weights(const ConvBackwardWeights& call) {
   first_fit(backward_weights_table, call.shape).run(call);
+}
+
+void conv_backward_bias(const ConvShape& s, const Scalar* dy, Scalar* db, bool add) {
+  if (!s.interleaved) return sum_rows(dy, s.pixels(), s.out, db, add);
+  const Tensor sums = Tensor::uninitialized({s.out});
+  sum_rows(dy, s.pixels(), s.out, sums.data(), false);
+  for (int c = 0; c < s.out; ++c) {
+    Scalar& to = db[c % s.groups * s.group_out() + c / s.groups];
+    to = (add ? to : Scalar{0}) + sums.data()[c];
+  }
 }
 
 bool conv_backward_weights_in_blocks(const ConvShape& shape) {

@@ -18,6 +18,9 @@ struct ConvShape {
   int out_h, out_w, out;  // the output
   int kh, kw;
   int stride, padding, dilation, groups;
+  // The groups take turns in x and y: channel c belongs to group c % groups, and is number
+  // c / groups in it. In w and b they stand one after the other all the same.
+  bool interleaved = false;
 
   int group_in() const { return in / groups; }
   int group_out() const { return out / groups; }
@@ -95,6 +98,9 @@ void conv_backward_weights(const ConvBackwardWeights& call);
 ConvShape conv_sampled_part(const ConvShape& shape);
 void conv_forward_sampled(const ConvForward& call);
 
+// db = the derivative by b, or added to db.
+void conv_backward_bias(const ConvShape& shape, const Scalar* dy, Scalar* db, bool add);
+
 // Whether that row of the backward-weights table may as well be given a few images at a time,
 // adding up: Winograd's has work of its own to do for every call, which should be the lesser part.
 bool conv_backward_weights_in_blocks(const ConvShape& shape);
@@ -153,6 +159,14 @@ Tensor conv_pack_backward_data_small_groups(const ConvShape& shape, const Scalar
 void conv_forward_small_groups(const ConvForward& call);
 void conv_backward_data_small_groups(const ConvBackwardData& call);
 void conv_backward_weights_small_groups(const ConvBackwardWeights& call);
+// Groups that take turns: with the register tiles of pointwise convolutions where these fit, else
+// by a row for groups one after the other and copies in that order.
+bool conv_is_interleaved(const ConvShape& shape);
+Tensor conv_pack_interleaved(const ConvShape& shape, const Scalar* w);
+Tensor conv_pack_backward_data_interleaved(const ConvShape& shape, const Scalar* w);
+void conv_forward_interleaved(const ConvForward& call);
+void conv_backward_data_interleaved(const ConvBackwardData& call);
+void conv_backward_weights_interleaved(const ConvBackwardWeights& call);
 void conv_forward_plain(const ConvForward& call);
 void conv_backward_data_plain(const ConvBackwardData& call);
 void conv_backward_weights_plain(const ConvBackwardWeights& call);

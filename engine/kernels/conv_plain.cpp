@@ -1,7 +1,8 @@
 // Convolution as its definition: the algorithmic reference that every other row is held against.
 //   y[n, oh, ow, o] = b[o] + sum over kh, kw, i of w[o, kh, kw, i] x[n, ih, iw, g in/groups + i]
 // with ih = oh stride - padding + kh dilation, iw alike, and g the group of o; x is zero outside.
-// The two backward directions visit the same terms and add to the other two operands.
+// The two backward directions visit the same terms and add to the other two operands. Channels of
+// groups that take turns are found where those have put them.
 #include <algorithm>
 
 #include "engine/kernels/conv.h"
@@ -10,19 +11,24 @@
 namespace bonsai {
 namespace {
 
+// Where channel i of group g is, of `size` in each.
+int place(const ConvShape& s, int g, int i, int size) {
+  return s.interleaved ? i * s.groups + g : g * size + i;
+}
+
 // visit(x index, w index) for every term of output (n, oh, ow, o) that lies inside the image.
 template <class Visit>
 void for_each_term(const ConvShape& s, int n, int oh, int ow, int o, const Visit& visit) {
-  const int first = o / s.group_out() * s.group_in();
+  const int g = o / s.group_out();
   for (int kh = 0; kh < s.kh; ++kh) {
     const int ih = oh * s.stride - s.padding + kh * s.dilation;
     if (ih < 0 || ih >= s.h) continue;
     for (int kw = 0; kw < s.kw; ++kw) {
       const int iw = ow * s.stride - s.padding + kw * s.dilation;
       if (iw < 0 || iw >= s.w) continue;
-      const int64_t x = ((int64_t{n} * s.h + ih) * s.w + iw) * s.in + first;
+      const int64_t x = ((int64_t{n} * s.h + ih) * s.w + iw) * s.in;
       const int64_t w = ((int64_t{o} * s.kh + kh) * s.kw + kw) * s.group_in();
-      for (int i = 0; i < s.group_in(); ++i) visit(x + i, w + i);
+      for (int i = 0; i < s.group_in(); ++i) visit(x + place(s, g, i, s.group_in()), w + i);
     }
   }
 }
@@ -33,8 +39,8 @@ void for_each_output(const ConvShape& s, int n, int g, const Visit& visit) {
   for (int oh = 0; oh < s.out_h; ++oh) {
     for (int ow = 0; ow < s.out_w; ++ow) {
       const int64_t pixel = (int64_t{n} * s.out_h + oh) * s.out_w + ow;
-      for (int o = g * s.group_out(); o < (g + 1) * s.group_out(); ++o) {
-        visit(pixel * s.out + o, oh, ow, o);
+      for (int o = 0; o < s.group_out(); ++o) {
+        visit(pixel * s.out + place(s, g, o, s.group_out()), oh, ow, g * s.group_out() + o);
       }
     }
   }

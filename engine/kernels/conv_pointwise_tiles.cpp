@@ -3,6 +3,8 @@
 // memory in x and one in y. What limits such layers is not the arithmetic but the wait for lines of
 // cache: x is read and y is written in more streams than a processor foresees, so that each tile
 // asks for a share of the next one's lines. Groups of 20 channels take half the time this way.
+// Groups that take turns are to the tiles one group, of all outputs and of as many inputs as one of
+// them.
 #include <algorithm>
 
 #include "engine/kernels/ahead.h"
@@ -18,17 +20,22 @@ namespace {
 constexpr int64_t most_weights = 1 << 17, fewest_pixels = 192;
 constexpr int most_pixels = 12;
 
+const TileKernels* tiles_of(const ConvShape& s) {
+  return tile_kernels(s.interleaved ? s.groups : 1);
+}
+
 // y of all channels of `count` pixels from `first` on.
 void run_tile(const ConvForward& c, const TileKernels& t, const Scalar* packed, int64_t first,
               int count) {
   const ConvShape& s = c.shape;
-  const int gi = s.group_in(), go = s.group_out(), padded = rounded_up(go, t.lanes);
-  const int wide = 2 * t.lanes, blocks = s.groups * ((padded + wide - 1) / wide);
+  const int groups = s.interleaved ? 1 : s.groups;
+  const int gi = s.group_in(), go = s.out / groups, padded = rounded_up(go, t.lanes);
+  const int wide = 2 * t.lanes, blocks = groups * ((padded + wide - 1) / wide);
   Ahead<Use::read> x_ahead(c.x + (first + count) * s.in, int64_t{count} * s.in, blocks);
   Ahead<Use::write> y_ahead(c.y + (first + count) * s.out, int64_t{count} * s.out, blocks);
   const Scalar* pixels[most_pixels];
   for (int p = 0; p < t.pixels; ++p) pixels[p] = c.x + (first + std::min(p, count - 1)) * s.in;
-  for (int g = 0; g < s.groups; ++g) {
+  for (int g = 0; g < groups; ++g) {
     for (int o = 0; o < go; o += wide) {
       x_ahead.fetch();
       y_ahead.fetch();
@@ -43,16 +50,19 @@ void run_tile(const ConvForward& c, const TileKernels& t, const Scalar* packed, 
 }  // namespace
 
 bool conv_pointwise_tiles_fits(const ConvShape& s) {
-  return conv_is_pointwise(s) && conv_direct_fits(s) && s.pixels() >= fewest_pixels &&
-         int64_t{s.groups} * rounded_up(s.group_out(), tile_kernels()->lanes) * s.group_in() <=
-             most_weights;
+  const TileKernels* t = tiles_of(s);
+  if (t == nullptr || !conv_is_pointwise(s) || s.group_out() < 2) return false;
+  const int groups = s.interleaved ? 1 : s.groups;
+  return s.pixels() >= fewest_pixels &&
+         int64_t{groups} * rounded_up(s.out / groups, t->lanes) * s.group_in() <= most_weights;
 }
 
 void conv_forward_pointwise_tiles(const ConvForward& c) {
-  const TileKernels& t = *tile_kernels();
+  const TileKernels& t = *tiles_of(c.shape);
   const ConvShape& s = c.shape;
   Tensor own;
-  if (c.packed == nullptr) own = conv_pack_direct(s, c.w);
+  if (c.packed == nullptr)
+    own = s.interleaved ? conv_pack_interleaved(s, c.w) : conv_pack_direct(s, c.w);
   const Scalar* packed = c.packed != nullptr ? c.packed : own.data();
   // About a hundred pixels, or fewer where a single image must give every thread its share.
   const int64_t tiles = (s.pixels() + t.pixels - 1) / t.pixels;

@@ -2,6 +2,7 @@
 // few pixels the products of all groups, since the channels of a pixel are one run of memory in x
 // and one in dy. Vectors run over the inputs or the outputs of a group, whichever fill them better;
 // where they stick out of a group they read its neighbour, and that part of the sums is not used.
+// Groups that take turns are one group here, whose lanes are all channels of that side.
 #include <algorithm>
 
 #include "engine/kernels/ahead.h"
@@ -31,15 +32,17 @@ struct Side {
 // sums [group][row][padded] of the products of `rows` and `lanes`, one of which is x, the other dy.
 struct Sums {
   Side rows, lanes;
-  int groups, padded;
+  int groups, turns, padded;  // turns: channels that lie between those of one group, and itself
   bool rows_are_outputs;
 
-  Sums(const ConvBackwardWeights& c, int vector) : groups(c.shape.groups) {
+  Sums(const ConvBackwardWeights& c, int vector)
+      : groups(c.shape.interleaved ? 1 : c.shape.groups), turns(c.shape.groups / groups) {
     const Side x{c.x, c.shape.in, c.shape.group_in()}, dy{c.dy, c.shape.out, c.shape.group_out()};
-    const int in = rounded_up(x.group, vector), out = rounded_up(dy.group, vector);
+    const int in = rounded_up(turns * x.group, vector), out = rounded_up(turns * dy.group, vector);
     rows_are_outputs = int64_t{in} * dy.group <= int64_t{out} * x.group;
     rows = rows_are_outputs ? dy : x;
     lanes = rows_are_outputs ? x : dy;
+    lanes.group *= turns;
     padded = rows_are_outputs ? in : out;
   }
 
@@ -78,9 +81,9 @@ void add_block(const Sums& s, const TileKernels& t, int64_t first, int count, in
         const int r = s.rows.group * tile / tiles, end = s.rows.group * (tile + 1) / tiles;
         rows_ahead.fetch();
         lanes_ahead.fetch();
-        kernel(table, int64_t{g} * s.rows.group + r, end - r, from + int64_t{g} * s.lanes.group + l,
-               s.lanes.pitch, count, sums + (int64_t{g} * s.rows.group + r) * s.padded + l,
-               s.padded);
+        kernel(table, (int64_t{g} * s.rows.group + r) * s.turns, end - r,
+               from + int64_t{g} * s.lanes.group + l, s.lanes.pitch, count,
+               sums + (int64_t{g} * s.rows.group + r) * s.padded + l, s.padded);
       }
     }
   }
@@ -90,11 +93,12 @@ void add_block(const Sums& s, const TileKernels& t, int64_t first, int count, in
 void put(const ConvBackwardWeights& c, const Sums& s, const Scalar* sums) {
   const int in = c.shape.group_in(), out = c.shape.group_out();
   Scalar* dw = c.dw;
-  for (int g = 0; g < s.groups; ++g, sums += int64_t{s.rows.group} * s.padded) {
+  for (int g = 0; g < c.shape.groups; ++g) {
+    const Scalar* group = sums + int64_t{g / s.turns} * s.rows.group * s.padded + g % s.turns;
     for (int o = 0; o < out; ++o) {
       for (int i = 0; i < in; ++i, ++dw) {
         const int row = s.rows_are_outputs ? o : i, lane = s.rows_are_outputs ? i : o;
-        *dw = (c.add ? *dw : Scalar{0}) + sums[int64_t{row} * s.padded + lane];
+        *dw = (c.add ? *dw : Scalar{0}) + group[int64_t{row} * s.padded + lane * s.turns];
       }
     }
   }
@@ -103,7 +107,7 @@ void put(const ConvBackwardWeights& c, const Sums& s, const Scalar* sums) {
 }  // namespace
 
 void conv_backward_weights_pointwise_tiles(const ConvBackwardWeights& c) {
-  const TileKernels& t = *tile_kernels();
+  const TileKernels& t = *tile_kernels(c.shape.interleaved ? c.shape.groups : 1);
   const Sums s(c, t.lanes);
   const int64_t pixels = c.shape.pixels();
   const auto fewest = static_cast<int>(std::max<int64_t>(4 * most_pixels, (pixels + 15) / 16));

@@ -195,14 +195,14 @@ void collect_taps(const ConvShape& s, const SmallGroups& g, const Scalar* x, int
                   TapLine& line) {
   const int64_t channels = g.channels();
   line.clear();
-  for (int kh = 0; kh < s.kh; ++kh) {
-    const int ih = oh * s.stride - s.padding + kh * s.dilation;
-    if (ih < 0 || ih >= s.h) continue;
-    for (int kw = 0; kw < s.kw; ++kw) {
-      const int iw = kw * s.dilation - s.padding;  // of the first result
-      const int first = iw < 0 ? (-iw + s.stride - 1) / s.stride : 0;
-      const int last = iw < s.w ? std::min(s.out_w, (s.w - 1 - iw) / s.stride + 1) : 0;
-      if (first >= last) continue;
+  for (int kw = 0; kw < s.kw; ++kw) {
+    const int iw = kw * s.dilation - s.padding;  // of the first result
+    const int first = iw < 0 ? (-iw + s.stride - 1) / s.stride : 0;
+    const int last = iw < s.w ? std::min(s.out_w, (s.w - 1 - iw) / s.stride + 1) : 0;
+    if (first >= last) continue;
+    for (int kh = 0; kh < s.kh; ++kh) {
+      const int ih = oh * s.stride - s.padding + kh * s.dilation;
+      if (ih < 0 || ih >= s.h) continue;
       line.add({x + (int64_t{ih} * s.w + iw) * channels,
                 (int64_t{kh} * s.kw + kw) * g.size * channels, first, last});
     }

@@ -56,7 +56,8 @@ struct Inner {
   Inner(const TapLine& line, int pixels);
 };
 
-// The taps of line oh of y in an image x with room for `size` channels per group.
+// The taps of line oh of y in an image x with room for `size` channels per group, column by column
+// of the kernel.
 void collect_taps(const ConvShape& s, const SmallGroups& g, const Scalar* x, int oh, TapLine& line);
 
 }  // namespace bonsai

@@ -11,22 +11,43 @@
 namespace bonsai {
 namespace {
 
-// dw += what a line of dy gives: all taps at once for the pixels that they have in common, and each
-// by itself for others at the borders of the line.
+// Taps of one column of the kernel, which reach into the image for the same results.
+template <class Body>
+void for_each_column(const TapLine& line, const Body& body) {
+  for (const LaneTap* begin = line.begin(); begin != line.end();) {
+    const LaneTap* end = begin;
+    while (end != line.end() && end->first == begin->first && end->last == begin->last) ++end;
+    body(begin, static_cast<int>(end - begin));
+    begin = end;
+  }
+}
+
+// So many sums of a group stand in registers only for the taps of a column at a time.
+bool by_columns(const SmallGroups& g) { return g.size > 2; }
+
+// dw += what a line of dy gives: all taps at once for the pixels that they have in common, and a
+// column of them for others at the borders of the line, or everywhere.
 void add_line(const SmallGroups& g, const TapLine& line, int64_t x_step, int pixels,
               const Scalar* dy, Scalar* dw, Ahead<Use::read> next_x, Ahead<Use::read> next_dy) {
   const auto kernel = g.weights();
+  const auto add = [&](const LaneTap* taps, int count, int begin, int end) {
+    for (int q = begin; q < end; q += piece) {
+      next_x.fetch();
+      next_dy.fetch();
+      kernel(taps, count, x_step, q, std::min(end, q + piece), g.channels(), dy, dw);
+    }
+  };
+  if (by_columns(g)) {
+    return for_each_column(
+        line, [&](const LaneTap* taps, int count) { add(taps, count, taps->first, taps->last); });
+  }
   const Inner inner(line, pixels);
-  for (const LaneTap& tap : line) {
-    kernel(&tap, 1, x_step, tap.first, std::min(inner.begin, tap.last), g.channels(), dy, dw);
-    kernel(&tap, 1, x_step, std::max(inner.end, tap.first), tap.last, g.channels(), dy, dw);
-  }
-  for (int q = inner.begin; q < inner.end; q += piece) {
-    next_x.fetch();
-    next_dy.fetch();
-    kernel(line.begin(), line.count(), x_step, q, std::min(inner.end, q + piece), g.channels(), dy,
+  for_each_column(line, [&](const LaneTap* taps, int count) {
+    kernel(taps, count, x_step, taps->first, std::min(inner.begin, taps->last), g.channels(), dy,
            dw);
-  }
+    kernel(taps, count, x_step, std::max(inner.end, taps->first), taps->last, g.channels(), dy, dw);
+  });
+  add(line.begin(), line.count(), inner.begin, inner.end);
 }
 
 // The image with gaps where its groups need them.
@@ -63,6 +84,7 @@ void conv_backward_weights_small_groups(const ConvBackwardWeights& c) {
   const int parts = (s.n + share - 1) / share;
   const Tensor partial({parts, s.taps(), g.size, g.channels()});
   const int64_t size = int64_t{s.taps()} * g.size * channels;
+  const int shares = pieces(s.out_w) * (by_columns(g) ? s.kw : 1);
   parallel_chunks(parts, [&](int64_t part) {
     TapLine line(s, 2);
     for (int64_t n = part * share; n < std::min<int64_t>(s.n, (part + 1) * share); ++n) {
@@ -71,9 +93,9 @@ void conv_backward_weights_small_groups(const ConvBackwardWeights& c) {
       const Scalar* dy = spread(g, c.dy + n * pixels * s.out, pixels, s.group_out(), 1);
       for (int oh = 0; oh < s.out_h; ++oh) {
         Ahead<Use::read> next_x(c.x + ((n * s.h + (oh + 1) * s.stride + s.kh / 2) * s.w) * s.in,
-                                int64_t{s.stride} * s.w * s.in, pieces(s.out_w));
+                                int64_t{s.stride} * s.w * s.in, shares);
         Ahead<Use::read> next_dy(c.dy + (n * s.out_h + oh + 1) * s.out_w * s.out,
-                                 int64_t{s.out_w} * s.out, pieces(s.out_w));
+                                 int64_t{s.out_w} * s.out, shares);
         collect_taps(s, g, x, oh, line);
         add_line(g, line, s.stride * channels, s.out_w, dy + int64_t{oh} * s.out_w * channels,
                  partial.data() + part * size, next_x, next_dy);

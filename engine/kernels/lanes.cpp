@@ -99,6 +99,38 @@ template <int lanes, int size, int most>
   }
 }
 
+// All pixels of some channels in tiles of `most`, then of half as many.
+template <int lanes, int size, int most>
+[[gnu::always_inline]] inline void forward_pixels(const LaneTap* taps, int count, int64_t x_step,
+                                                  int begin, int end, int c, int channels,
+                                                  const Scalar* w, Scalar* y, int64_t y_step,
+                                                  bool add) {
+  if constexpr (most > 0) {
+    for (; end - begin >= most; begin += most) {
+      forward_tile<lanes, size, most>(taps, count, x_step, begin, c, channels, w, y, y_step, add);
+    }
+    forward_pixels<lanes, size, most / 2>(taps, count, x_step, begin, end, c, channels, w, y,
+                                          y_step, add);
+  }
+}
+
+// The same line with the pixels innermost, for groups so large that the weights of all channels are
+// more than the first cache holds: they are read once and not for every tile.
+template <int lanes, int size, int most>
+[[gnu::always_inline]] inline void forward_wide_line(const LaneTap* taps, int count, int64_t x_step,
+                                                     int begin, int end, int c, int channels,
+                                                     const Scalar* w, Scalar* y, int64_t y_step,
+                                                     bool add) {
+  if constexpr (lanes >= size) {
+    for (; channels - c >= lanes; c += lanes) {
+      forward_pixels<lanes, size, most>(taps, count, x_step, begin, end, c, channels, w, y, y_step,
+                                        add);
+    }
+    forward_wide_line<lanes / 2, size, most>(taps, count, x_step, begin, end, c, channels, w, y,
+                                             y_step, add);
+  }
+}
+
 template <int lanes, int size, int count>
 [[gnu::always_inline]] inline void weights_tile(const LaneTap* taps, int64_t x_step, int begin,
                                                 int end, int c, int channels, const Scalar* dy,
@@ -166,8 +198,14 @@ constexpr int lanes_of(int bytes, int size) {
   attribute void forward_##set##_##size(const LaneTap* taps, int count, int64_t x_step, int begin, \
                                         int end, int channels, const Scalar* w, Scalar* y,         \
                                         int64_t y_step, bool add) {                                \
-    forward_line<lanes_of(bytes, size), size, pixels>(taps, count, x_step, begin, end, channels,   \
-                                                      w, y, y_step, add);                          \
+    constexpr int lanes = lanes_of(bytes, size);                                                   \
+    if constexpr (size > 2) {                                                                      \
+      forward_wide_line<lanes, size, pixels>(taps, count, x_step, begin, end, 0, channels, w, y,   \
+                                             y_step, add);                                         \
+    } else {                                                                                       \
+      forward_line<lanes, size, pixels>(taps, count, x_step, begin, end, channels, w, y, y_step,   \
+                                        add);                                                      \
+    }                                                                                              \
   }                                                                                                \
   attribute void weights_##set##_##size(const LaneTap* taps, int count, int64_t x_step, int begin, \
                                         int end, int channels, const Scalar* dy, Scalar* dw) {     \

@@ -1,7 +1,10 @@
 // Per step of a forward tile: load one or two vectors of weights, broadcast one input of each
 // pixel, multiply and add. With 6 x 2 vectors of AVX2 that is 12 multiply-adds for 8 loads, which
 // keeps both arithmetic units of a core busy; AVX-512 has registers for 12 x 2, NEON for 8 x 2.
+// Of groups that take turns, one input of each is broadcast, which is one load as well.
 #include "engine/kernels/tile.h"
+
+#include <utility>
 
 #include "engine/kernels/processor.h"
 #include "engine/kernels/vector.h"
@@ -40,7 +43,36 @@ template <class Vector>
   copy_pieces<lanes / 2>(to, aside, n);
 }
 
-template <int bytes, int pixels, int vectors>
+template <class Half, class Vector, int... lane>
+[[gnu::always_inline]] inline void twice(const Half& half, Vector& v,
+                                         std::integer_sequence<int, lane...>) {
+  v = __builtin_shufflevector(half, half, lane...);
+}
+
+// v[c] = from[c % groups], as compilers know it: a number of 8 bytes, or a vector next to itself.
+template <int groups, int bytes>
+[[gnu::always_inline]] inline void broadcast(typename VectorOf<bytes>::Type& v,
+                                             const Scalar* from) {
+  constexpr int lanes = bytes / static_cast<int>(sizeof(Scalar));
+  if constexpr (groups == 1) {
+    const typename VectorOf<bytes>::Type all = *from - typename VectorOf<bytes>::Type{};
+    std::memcpy(&v, &all, bytes);  // assigned, it would be written number by number
+  } else if constexpr (groups >= lanes) {
+    load(v, from);
+  } else if constexpr (groups * sizeof(Scalar) == sizeof(int64_t)) {
+    typedef int64_t Numbers __attribute__((vector_size(bytes)));
+    int64_t number;
+    std::memcpy(&number, from, sizeof number);
+    const Numbers numbers = number - Numbers{};
+    std::memcpy(&v, &numbers, bytes);
+  } else {
+    typename VectorOf<bytes / 2>::Type half;
+    broadcast<groups, bytes / 2>(half, from);
+    twice(half, v, std::make_integer_sequence<int, lanes>());
+  }
+}
+
+template <int bytes, int pixels, int vectors, int groups>
 [[gnu::always_inline]] inline void forward_tile(const Scalar* const* x, int taps, int in,
                                                 int64_t offset, const Scalar* w, Scalar* y,
                                                 int64_t stride, int columns, bool add) {
@@ -64,7 +96,8 @@ template <int bytes, int pixels, int vectors>
       for (int v = 0; v < vectors; ++v) load(weight[v], w + v * lanes);
 #pragma GCC unroll 16
       for (int p = 0; p < pixels; ++p) {
-        const Vector value = from[p][i] - Vector{};
+        Vector value;
+        broadcast<groups, bytes>(value, from[p] + int64_t{i} * groups);
         for (int v = 0; v < vectors; ++v) sum[p][v] += value * weight[v];
       }
     }
@@ -76,7 +109,7 @@ template <int bytes, int pixels, int vectors>
   }
 }
 
-template <int bytes, int vectors, int inputs>
+template <int bytes, int vectors, int groups, int inputs>
 [[gnu::always_inline]] inline void weights_tile(const Scalar* const* x, int64_t offset,
                                                 const Scalar* dy, int64_t pitch, int count,
                                                 Scalar* dw, int64_t stride) {
@@ -89,7 +122,8 @@ template <int bytes, int vectors, int inputs>
     for (int v = 0; v < vectors; ++v) load(error[v], dy + v * lanes);
 #pragma GCC unroll 16
     for (int i = 0; i < inputs; ++i) {
-      const Vector value = from[i] - Vector{};
+      Vector value;
+      broadcast<groups, bytes>(value, from + int64_t{i} * groups);
       for (int v = 0; v < vectors; ++v) sum[i][v] += value * error[v];
     }
   }
@@ -106,65 +140,82 @@ template <int bytes, int vectors, int inputs>
 }
 
 // The last inputs of a layer may fill only part of a tile: one instance per number of inputs.
-template <int bytes, int vectors, int most>
+template <int bytes, int vectors, int groups, int most>
 [[gnu::always_inline]] inline void weights_tile_of(const Scalar* const* x, int64_t offset,
                                                    int inputs, const Scalar* dy, int64_t pitch,
                                                    int count, Scalar* dw, int64_t stride) {
   if constexpr (most > 0) {
     if (inputs == most) {
-      weights_tile<bytes, vectors, most>(x, offset, dy, pitch, count, dw, stride);
+      weights_tile<bytes, vectors, groups, most>(x, offset, dy, pitch, count, dw, stride);
     } else {
-      weights_tile_of<bytes, vectors, most - 1>(x, offset, inputs, dy, pitch, count, dw, stride);
+      weights_tile_of<bytes, vectors, groups, most - 1>(x, offset, inputs, dy, pitch, count, dw,
+                                                        stride);
     }
   }
 }
 
-// The same four functions for an instruction set that the attribute names; a macro, because an
-// attribute cannot be a template's parameter.
-#define BONSAI_TILE_KERNELS(set, attribute, bytes, rows)                                        \
-  attribute void forward_wide_##set(const Scalar* const* x, int taps, int in, int64_t offset,   \
-                                    const Scalar* w, Scalar* y, int64_t stride, int columns,    \
-                                    bool add) {                                                 \
-    forward_tile<bytes, rows, 2>(x, taps, in, offset, w, y, stride, columns, add);              \
-  }                                                                                             \
-  attribute void forward_narrow_##set(const Scalar* const* x, int taps, int in, int64_t offset, \
-                                      const Scalar* w, Scalar* y, int64_t stride, int columns,  \
-                                      bool add) {                                               \
-    forward_tile<bytes, rows, 1>(x, taps, in, offset, w, y, stride, columns, add);              \
-  }                                                                                             \
-  attribute void weights_wide_##set(const Scalar* const* x, int64_t offset, int inputs,         \
-                                    const Scalar* dy, int64_t pitch, int count, Scalar* dw,     \
-                                    int64_t stride) {                                           \
-    weights_tile_of<bytes, 2, rows>(x, offset, inputs, dy, pitch, count, dw, stride);           \
-  }                                                                                             \
-  attribute void weights_narrow_##set(const Scalar* const* x, int64_t offset, int inputs,       \
-                                      const Scalar* dy, int64_t pitch, int count, Scalar* dw,   \
-                                      int64_t stride) {                                         \
-    weights_tile_of<bytes, 1, rows>(x, offset, inputs, dy, pitch, count, dw, stride);           \
-  }                                                                                             \
-  constexpr TileKernels kernels_##set = {rows,                                                  \
-                                         bytes / static_cast<int>(sizeof(Scalar)),              \
-                                         forward_wide_##set,                                    \
-                                         forward_narrow_##set,                                  \
-                                         weights_wide_##set,                                    \
-                                         weights_narrow_##set};
+// The same four functions for a number of groups and an instruction set that the attribute names; a
+// macro, because an attribute cannot be a template's parameter.
+#define BONSAI_TILE_KERNELS(set, attribute, bytes, rows, groups)                                   \
+  attribute void forward_wide_##set##_##groups(const Scalar* const* x, int taps, int in,           \
+                                               int64_t offset, const Scalar* w, Scalar* y,         \
+                                               int64_t stride, int columns, bool add) {            \
+    forward_tile<bytes, rows, 2, groups>(x, taps, in, offset, w, y, stride, columns, add);         \
+  }                                                                                                \
+  attribute void forward_narrow_##set##_##groups(const Scalar* const* x, int taps, int in,         \
+                                                 int64_t offset, const Scalar* w, Scalar* y,       \
+                                                 int64_t stride, int columns, bool add) {          \
+    forward_tile<bytes, rows, 1, groups>(x, taps, in, offset, w, y, stride, columns, add);         \
+  }                                                                                                \
+  attribute void weights_wide_##set##_##groups(const Scalar* const* x, int64_t offset, int inputs, \
+                                               const Scalar* dy, int64_t pitch, int count,         \
+                                               Scalar* dw, int64_t stride) {                       \
+    weights_tile_of<bytes, 2, groups, rows>(x, offset, inputs, dy, pitch, count, dw, stride);      \
+  }                                                                                                \
+  attribute void weights_narrow_##set##_##groups(const Scalar* const* x, int64_t offset,           \
+                                                 int inputs, const Scalar* dy, int64_t pitch,      \
+                                                 int count, Scalar* dw, int64_t stride) {          \
+    weights_tile_of<bytes, 1, groups, rows>(x, offset, inputs, dy, pitch, count, dw, stride);      \
+  }                                                                                                \
+  constexpr TileKernels kernels_##set##_##groups = {rows,                                          \
+                                                    bytes / static_cast<int>(sizeof(Scalar)),      \
+                                                    forward_wide_##set##_##groups,                 \
+                                                    forward_narrow_##set##_##groups,               \
+                                                    weights_wide_##set##_##groups,                 \
+                                                    weights_narrow_##set##_##groups};
+
+#define BONSAI_TILE_SET(set, attribute, bytes, rows)                    \
+  BONSAI_TILE_KERNELS(set, attribute, bytes, rows, 1)                   \
+  BONSAI_TILE_KERNELS(set, attribute, bytes, rows, 2)                   \
+  BONSAI_TILE_KERNELS(set, attribute, bytes, rows, 4)                   \
+  BONSAI_TILE_KERNELS(set, attribute, bytes, rows, 8)                   \
+  const TileKernels* kernels_##set(int groups) {                        \
+    for (const auto& [of, kernels] : {std::pair{1, &kernels_##set##_1}, \
+                                      {2, &kernels_##set##_2},          \
+                                      {4, &kernels_##set##_4},          \
+                                      {8, &kernels_##set##_8}}) {       \
+      if (of == groups && of <= kernels->lanes) return kernels;         \
+    }                                                                   \
+    return nullptr;                                                     \
+  }
 
 #if defined(__x86_64__)
-BONSAI_TILE_KERNELS(avx2, __attribute__((target("avx2,fma"))), 32, 6)
-BONSAI_TILE_KERNELS(avx512, __attribute__((target("avx512f,avx2,fma"))), 64, 12)
+BONSAI_TILE_SET(avx2, __attribute__((target("avx2,fma"))), 32, 6)
+BONSAI_TILE_SET(avx512, __attribute__((target("avx512f,avx2,fma"))), 64, 12)
 #elif defined(__aarch64__)
-BONSAI_TILE_KERNELS(neon, , 16, 8)
+BONSAI_TILE_SET(neon, , 16, 8)
 #endif
+#undef BONSAI_TILE_SET
 #undef BONSAI_TILE_KERNELS
 
 }  // namespace
 
-const TileKernels* tile_kernels() {
+const TileKernels* tile_kernels(int groups) {
 #if defined(__x86_64__)
   if (widest_vectors() == Vectors::baseline) return nullptr;
-  return widest_vectors() == Vectors::avx512 ? &kernels_avx512 : &kernels_avx2;
+  return widest_vectors() == Vectors::avx512 ? kernels_avx512(groups) : kernels_avx2(groups);
 #elif defined(__aarch64__)
-  return &kernels_neon;
+  return kernels_neon(groups);
 #else
   return nullptr;
 #endif

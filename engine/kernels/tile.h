@@ -1,6 +1,7 @@
 // The register tile of the direct convolution: a few pixels times one or two vectors of output
 // channels, kept in registers over the whole sum. One set of functions per instruction set,
-// chosen once when the program starts.
+// chosen once when the program starts. The channels may belong to `groups` that take turns, c to
+// group c % groups; then all of them are one block, in which a channel meets its own group alone.
 #pragma once
 
 #include <cstdint>
@@ -13,15 +14,17 @@ struct TileKernels {
   int pixels;  // rows of a tile
   int lanes;   // scalars in a vector
 
-  // y[p * stride + c] (+)= sum over t < taps, i < in of x[t * pixels + p][offset + i] w[t][i][c]
+  // y[p * stride + c] (+)= sum over t < taps, i < in of
+  //   x[t * pixels + p][offset + i * groups + c % groups] w[t][i][c]
   // for p < pixels and c < columns, at most 2 lanes and more than one (wide) or at most one
   // (narrow). w: [taps][in][width].
   using Forward = void (*)(const Scalar* const* x, int taps, int in, int64_t offset,
                            const Scalar* w, Scalar* y, int64_t stride, int columns, bool add);
   Forward wide, narrow;
 
-  // dw[i * stride + c] += sum over p < count of x[p][offset + i] dy[p * pitch + c], for
-  // i < inputs <= pixels and c < 2 lanes (wide) or c < lanes (narrow).
+  // dw[i * stride + c] += sum over p < count of
+  //   x[p][offset + i * groups + c % groups] dy[p * pitch + c]
+  // for i < inputs <= pixels and c < 2 lanes (wide) or c < lanes (narrow).
   using Weights = void (*)(const Scalar* const* x, int64_t offset, int inputs, const Scalar* dy,
                            int64_t pitch, int count, Scalar* dw, int64_t stride);
   Weights weights_wide, weights_narrow;
@@ -36,7 +39,8 @@ void forward_pixels(const TileKernels& t, int count, int width, const Scalar* co
                     int in, int64_t offset, const Scalar* w, Scalar* y, int64_t stride, int columns,
                     bool add);
 
-// Null on processors without fused multiply-add on vectors: other rows serve them better.
-const TileKernels* tile_kernels();
+// Null on processors without fused multiply-add on vectors: other rows serve them better. Also null
+// for groups that do not divide a vector.
+const TileKernels* tile_kernels(int groups = 1);
 
 }  // namespace bonsai

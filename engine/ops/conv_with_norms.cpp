@@ -54,20 +54,25 @@ Tensor like(const Tensor& x, bool wanted) {
 
 class ConvWithNorms : public Op {
  public:
-  ConvWithNorms(Conv2dOptions options, std::optional<BatchNormOp> before,
+  ConvWithNorms(Conv2dOptions options, bool interleaved, std::optional<BatchNormOp> before,
                 std::optional<BatchNormOp> after)
       : conv_(make_conv2d(options)),
         options_(options),
+        interleaved_(interleaved),
         before_(std::move(before)),
         after_(std::move(after)) {}
 
   std::string_view name() const override { return "conv2d with batch_norm"; }
 
-  Shape infer(std::span<const Shape> in) const override { return conv_->infer(of_conv(in)); }
+  Shape infer(std::span<const Shape> in) const override {
+    const std::vector<Shape> shapes = of_conv(in);
+    if (interleaved_ && shapes[0].back() != shapes[1].back() * options_.groups) return {};
+    return conv_->infer(shapes);
+  }
 
   void forward(std::span<const Tensor> in, Tensor& out, const Pass& pass) const override {
     const Inputs inputs = named(in);
-    const ConvShape shape = shape_of(inputs, out);
+    const ConvShape shape = shape_of(inputs.x.shape(), inputs.w.shape(), out.shape());
     const ImageBlocks blocks(shape);
     const bool whole = blocks.count() == 1;
     std::vector<Tensor> saved;
@@ -130,7 +135,7 @@ class ConvWithNorms : public Op {
     const Inputs inputs = named(in);
     const Gradients gradients = named(grad);
     const Gradient &dx = gradients.x, &dw = gradients.w;
-    const ConvShape shape = shape_of(inputs, out);
+      const ConvShape shape = shape_of(inputs.x.shape(), inputs.w.shape(), out.shape());
     const ImageBlocks blocks(shape);
     const bool training = saved.size() > (after_ ? 1U : 0U), whole = blocks.count() == 1;
     const bool sums_blocks =
@@ -210,7 +215,7 @@ class ConvWithNorms : public Op {
                              .add = !dw.fresh});
     }
     if (gradients.b.wanted()) {
-      sum_rows(dz.data(), shape.pixels(), shape.out, gradients.b.data(), !gradients.b.fresh);
+      conv_backward_bias(shape, dz.data(), gradients.b.data(), !gradients.b.fresh);
     }
     if (after) after_->give_added(*after, gradients.after);
     if (wants_y) before->end_back(training, dx, gradients.before);
@@ -242,9 +247,9 @@ class ConvWithNorms : public Op {
   std::string kernel(Direction direction, std::span<const Shape> in,
                      const Shape& out) const override {
     const std::vector<Shape> shapes = of_conv(in);
-    if (direction == Direction::forward) return conv_->kernel(direction, shapes, out);
-    return conv_->kernel(Direction::backward_data, shapes, out) + ", " +
-           conv_->kernel(Direction::backward_weights, shapes, out);
+    const ConvShape shape = shape_of(shapes[0], shapes[1], out);
+    if (direction == Direction::forward) return conv_forward_row(shape);
+    return conv_backward_data_row(shape) + ", " + conv_backward_weights_row(shape);
   }
 
  private:
@@ -307,31 +312,34 @@ class ConvWithNorms : public Op {
                     : norm.running(rest, memory.data());
   }
 
-  ConvShape shape_of(const Inputs& in, const Tensor& out) const {
-    return conv_shape(options_, in.x.shape(), in.w.shape(), out.shape());
+  ConvShape shape_of(const Shape& x, const Shape& w, const Shape& z) const {
+    ConvShape shape = conv_shape(options_, x, w, z);
+    shape.interleaved = interleaved_;
+    return shape;
   }
 
   OpPtr with_after(const BatchNormOp& norm) const {
-    return std::make_shared<ConvWithNorms>(options_, before_, norm);
+    return std::make_shared<ConvWithNorms>(options_, interleaved_, before_, norm);
   }
 
   OpPtr conv_;
   Conv2dOptions options_;
+  bool interleaved_;
   std::optional<BatchNormOp> before_, after_;
 };
 
-OpPtr make(const Op& conv, std::optional<BatchNormOp> before) {
+OpPtr make(const Op& conv, bool interleaved, std::optional<BatchNormOp> before) {
   const std::optional<Conv2dOptions> options = plain_conv2d(conv);
   if (!options) return nullptr;
-  return std::make_shared<ConvWithNorms>(*options, std::move(before), std::nullopt);
+  return std::make_shared<ConvWithNorms>(*options, interleaved, std::move(before), std::nullopt);
 }
 
 }  // namespace
 
-OpPtr conv_alone(const Op& conv) { return make(conv, std::nullopt); }
+OpPtr conv_alone(const Op& conv, bool interleaved) { return make(conv, interleaved, std::nullopt); }
 
 OpPtr conv_after_norm(const BatchNormOp& norm, const Op& conv) {
-  return norm.adds() ? nullptr : make(conv, norm);
+  return norm.adds() ? nullptr : make(conv, false, norm);
 }
 
 }  // namespace bonsai

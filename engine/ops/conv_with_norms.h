@@ -9,8 +9,9 @@ namespace bonsai {
 // step of a tape. Inputs: x, the other ones of the norm before, the convolution's w and perhaps b,
 // the other ones of the norm behind. Null for a `conv` that is not a conv2d alone.
 
-OpPtr conv_alone(
-    const Op& conv);  // as a step that gives the moments of its result, and takes norms
+// As a step that gives the moments of its result, and takes norms. Its groups may be interleaved
+// (ConvShape), which leaves unread no channel of x: of another x the result has no shape.
+OpPtr conv_alone(const Op& conv, bool interleaved = false);
 OpPtr conv_after_norm(const BatchNormOp& norm, const Op& conv);  // norm: without an addition
 
 }  // namespace bonsai

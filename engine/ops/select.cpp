@@ -11,6 +11,7 @@
 #include "engine/ops.h"
 #include "engine/ops/operands.h"
 #include "engine/ops/registry.h"
+#include "engine/ops/select_conv.h"
 #include "engine/parallel.h"
 
 namespace bonsai {
@@ -96,6 +97,10 @@ class Select : public Op {
         scatter_add(dy, end - begin, c, index_, dx);
       }
     });
+  }
+
+  OpPtr followed_by(const Op& reader, size_t which) const override {
+    return which == 0 ? select_conv(std::make_shared<Select>(*this), index_, reader) : nullptr;
   }
 
   bool backward_reads(size_t) const override { return false; }
