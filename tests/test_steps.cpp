@@ -109,9 +109,19 @@ Var large_dense_network(Weights& w, Var x) {
   return relu(w.norm(x));
 }
 
+// A layer's norm on either side of its convolution.
+Var shared_norm(Weights& w, Var x) {
+  const Var gamma = w.make({6}), beta = w.make({6});
+  const auto norm = [&](Var v) {
+    Tape& tape = v.tape();
+    return batch_norm(v, gamma, beta, tape.constant(Tensor({6})), tape.constant(Tensor({6}, 1)));
+  };
+  return relu(norm(conv2d(relu(norm(w.conv(x, 6))), w.make({6, 3, 3, 6}), beta)));
+}
+
 using Network = Var (*)(Weights&, Var);
-constexpr Network networks[] = {residual_network, dense_network, mixed_network,
-                                large_dense_network};
+constexpr Network networks[] = {residual_network, dense_network, mixed_network, large_dense_network,
+                                shared_norm};
 
 std::vector<Tensor> train(Network network, bool together, Mode mode = Mode::training,
                           Scalar nudge = 0) {

@@ -200,6 +200,8 @@ class ConvWithNorms : public Op {
         if (before) before->back(i, block.in_row, block.in_rows(), by_y, dx);
       }
     });
+    // In the order of the inputs, some of which may be the same value.
+    if (wants_y) before->end_back(training, dx, gradients.before);
     if (sums_blocks) {
       add_parts(sums.data(), parts, size, dw.data(), !dw.fresh);
     } else if (sums_whole) {
@@ -212,8 +214,7 @@ class ConvWithNorms : public Op {
     if (gradients.b.wanted()) {
       sum_rows(dz.data(), shape.pixels(), shape.out, gradients.b.data(), !gradients.b.fresh);
     }
-    if (after) after_->give_added(*after, gradients.after);
-    if (wants_y) before->end_back(training, dx, gradients.before);
+    if (after) after_->give(*after, gradients.after);
   }
 
   // All but what is added, if the convolution has a bias, whose number it takes otherwise.
