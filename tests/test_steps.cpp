@@ -109,6 +109,12 @@ Var large_dense_network(Weights& w, Var x) {
   return relu(w.norm(x));
 }
 
+// Norms that read the result of a convolution's norm.
+Var norms_in_a_row(Weights& w, Var x) {
+  x = w.conv(w.norm(w.norm(w.conv(x, 6))), 6);
+  return w.conv(relu(w.norm(x)), 5);
+}
+
 // A layer's norm on either side of its convolution.
 Var shared_norm(Weights& w, Var x) {
   const Var gamma = w.make({6}), beta = w.make({6});
@@ -120,8 +126,8 @@ Var shared_norm(Weights& w, Var x) {
 }
 
 using Network = Var (*)(Weights&, Var);
-constexpr Network networks[] = {residual_network, dense_network, mixed_network, large_dense_network,
-                                shared_norm};
+constexpr Network networks[] = {residual_network,    dense_network,  mixed_network,
+                                large_dense_network, norms_in_a_row, shared_norm};
 
 std::vector<Tensor> train(Network network, bool together, Mode mode = Mode::training,
                           Scalar nudge = 0) {

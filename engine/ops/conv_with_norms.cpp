@@ -123,7 +123,7 @@ class ConvWithNorms : public Op {
     backward_with_line(in, out, saved, grad_out, {}, grad);
   }
 
-  bool takes_line() const override { return true; }
+  bool takes_line() const override { return !after_; }
   void backward_with_line(std::span<const Tensor> in, const Tensor& out,
                           std::span<const Tensor> saved, const Tensor& grad_out,
                           const ChannelLine& line, std::span<const Gradient> grad) const override {
