@@ -239,9 +239,12 @@ Gradient Tape::gradient_of(const TapeStep& step, size_t which) {
   const bool fresh = !target.defined();
   if (fresh && which == 0 && input.in_columns && step.op->extends_input()) {
     Value& wider = value(step.out);
-    target = wider.grad.columns(0, input.shape.back());  // it stands there already
-    input.line = wider.line.first(input.shape.back());
-    settle(wider, wider.grad, input.shape.back());
+    const int width = input.shape.back();
+    target = wider.grad.columns(0, width);  // it stands there already
+    if (wider.line.empty()) return {};
+    input.line = wider.line.first(width);
+    input.data = wider.data.columns(0, width);  // may have been given back
+    settle(wider, wider.grad, width);
     return {};
   }
   if (fresh) target = Tensor::uninitialized(input.shape);

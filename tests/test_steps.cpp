@@ -145,8 +145,25 @@ Var interleaved_network(Weights& w, Var x) {
   return w.norm(select(grouped(select(x, in_turns(8, 4)), 8, 2), {0, 2, 4, 1, 3}));
 }
 
+// Norms that read the result of a convolution's norm, and columns that nobody else reads.
+Var norms_in_a_row(Weights& w, Var x) {
+  x = w.conv(w.norm(w.norm(w.conv(x, 6))), 6);
+  return w.conv(relu(w.norm(concat({concat({x, x}), x}))), 5);
+}
+
+// A layer's norm on either side of its convolution.
+Var shared_norm(Weights& w, Var x) {
+  const Var gamma = w.make({6}), beta = w.make({6});
+  const auto norm = [&](Var v) {
+    Tape& tape = v.tape();
+    return batch_norm(v, gamma, beta, tape.constant(Tensor({6})), tape.constant(Tensor({6}, 1)));
+  };
+  return relu(norm(conv2d(relu(norm(w.conv(x, 6))), w.make({6, 3, 3, 6}), beta)));
+}
+
 using Network = Var (*)(Weights&, Var);
-constexpr Network networks[] = {residual_network, dense_network, mixed_network, large_dense_network,
+constexpr Network networks[] = {residual_network,    dense_network,  mixed_network,
+                                large_dense_network, norms_in_a_row, shared_norm,
                                 interleaved_network};
 
 std::vector<Tensor> train(Network network, bool together, Mode mode = Mode::training,

@@ -30,7 +30,7 @@ void move(Scalar& running, double keep, double batch) {
   running = static_cast<Scalar>(keep * running + (1 - keep) * batch);
 }
 
-void give(const Gradient& gradient, int i, double sum) {
+void give_number(const Gradient& gradient, int i, double sum) {
   if (!gradient.wanted()) return;
   Scalar& d = gradient.data()[i];
   d = static_cast<Scalar>(gradient.fresh ? sum : double{d} + sum);
@@ -80,7 +80,7 @@ void BatchNormOp::backward(std::span<const Tensor> in, const Tensor& out,
   const Slopes by_x = slopes(training, statistics(memory.data(), x.channels), x, rest, out,
                              grad_out, grad.subspan(1));
   if (grad[0].wanted()) by_x.apply(x, 0, all_rows(*grad[0].tensor), !grad[0].fresh);
-  give_added(by_x, grad.subspan(1));
+  give(by_x, grad.subspan(1));
 }
 
 // With something added, the mask of the activation is taken from the result.
@@ -158,6 +158,7 @@ BatchNormOp::Slopes BatchNormOp::slopes(bool training, const Statistics& statist
                                         std::span<const Gradient> grad) const {
   const int c = x.channels;
   Slopes slopes;
+  slopes.statistics_ = statistics;
   slopes.vectors_ = Tensor::uninitialized({3, c});
   Scalar *scale = slopes.vectors_.data(), *b = scale + c;
   slopes.f_ = normalisation(statistics, rest, scale);
@@ -166,31 +167,39 @@ BatchNormOp::Slopes BatchNormOp::slopes(bool training, const Statistics& statist
     slopes.dz_ = before_activation(out, grad_out, grad[added]);
     slopes.f_.activation = {};
   }
-  std::vector<double> sums(static_cast<size_t>(c) * 2);
-  double *plain = sums.data(), *centred = plain + c;
+  slopes.sums_.resize(static_cast<size_t>(c) * 2);
+  double *plain = slopes.sums_.data(), *centred = plain + c;
   if (training || grad[gamma].wanted() || grad[beta].wanted()) {
     gradient_sums(x, slopes.f_, slopes.dz_.data(), plain, centred);
   }
-  give_sums(training, statistics, rest, x.count, plain, centred, grad, b, b + c);
+  line(training, statistics, rest, x.count, plain, centred, b, b + c);
   return slopes;
 }
 
-void BatchNormOp::give_sums(bool training, const Statistics& statistics,
-                            std::span<const Tensor> rest, int64_t count, const double* plain,
-                            const double* centred, std::span<const Gradient> grad, Scalar* slope,
-                            Scalar* offset) const {
+void BatchNormOp::line(bool training, const Statistics& statistics, std::span<const Tensor> rest,
+                       int64_t count, const double* plain, const double* centred, Scalar* slope,
+                       Scalar* offset) {
   const double share = training ? 1.0 / static_cast<double>(count) : 0.0;
   for (int i = 0; i < channels(rest[gamma].shape()); ++i) {
     const double inverse = statistics.inverse[i];
     const double scale = inverse * double{rest[gamma].data()[i]};
     slope[i] = static_cast<Scalar>(-scale * inverse * inverse * centred[i] * share);
     offset[i] = static_cast<Scalar>(-scale * plain[i] * share);
-    give(grad[gamma], i, centred[i] * inverse);
-    give(grad[beta], i, plain[i]);
   }
 }
 
-void BatchNormOp::give_added(const Slopes& slopes, std::span<const Gradient> grad) const {
+void BatchNormOp::give_sums(const Statistics& statistics, int channels, const double* plain,
+                            const double* centred, std::span<const Gradient> grad) {
+  for (int i = 0; i < channels; ++i) {
+    give_number(grad[gamma], i, centred[i] * double{statistics.inverse[i]});
+    give_number(grad[beta], i, plain[i]);
+  }
+}
+
+void BatchNormOp::give(const Slopes& slopes, std::span<const Gradient> grad) const {
+  const double* plain = slopes.sums_.data();
+  const int c = static_cast<int>(slopes.sums_.size() / 2);
+  give_sums(slopes.statistics_, c, plain, plain + c, grad);
   if (!adds_ || !grad[added].wanted() || grad[added].data() == slopes.dz_.data()) return;
   parallel_ranges(static_cast<int64_t>(slopes.dz_.size()), grain, [&](int64_t begin, int64_t end) {
     const Scalar* share = slopes.dz_.data() + begin;

@@ -54,11 +54,14 @@ class BatchNormOp : public Op {
   Normalisation normalisation(const Statistics& statistics, std::span<const Tensor> rest,
                               Scalar* scale) const;
 
-  // Of the sums over a batch of `count` rows (gradient_sums()): gives the derivatives by gamma and
-  // beta, and writes the part of the derivative by x that is linear in it (ChannelLine).
-  void give_sums(bool training, const Statistics& statistics, std::span<const Tensor> rest,
-                 int64_t count, const double* plain, const double* centred,
-                 std::span<const Gradient> grad, Scalar* slope, Scalar* offset) const;
+  // Of the sums over a batch of `count` rows (gradient_sums()): the part of the derivative by x
+  // that is linear in it (ChannelLine); zero by the running statistics.
+  static void line(bool training, const Statistics& statistics, std::span<const Tensor> rest,
+                   int64_t count, const double* plain, const double* centred, Scalar* slope,
+                   Scalar* offset);
+  // Of the same sums: gives the derivatives by gamma and beta.
+  static void give_sums(const Statistics& statistics, int channels, const double* plain,
+                        const double* centred, std::span<const Gradient> grad);
 
   // The derivative by x, of any rows once the sums over all are known. Reads the statistics.
   class Slopes {
@@ -68,17 +71,21 @@ class BatchNormOp : public Op {
 
    private:
     friend class BatchNormOp;
-    Tensor vectors_;  // [3, C]: scale, and b and c of normalize_rows_back(), whose a is scale too
+    Statistics statistics_{};
+    std::vector<double> sums_{};  // [2, C]: plain and centred
+    Tensor vectors_{};  // [3, C]: scale, and b and c of normalize_rows_back(), whose a is scale too
     Normalisation f_{};
-    Tensor dz_;  // the derivative by what the activation took, where it is at hand, else by y
+    Tensor dz_{};  // the derivative by what the activation took, where it is at hand, else by y
   };
 
-  // Gives the derivatives by gamma and beta. Of a batch, or by the running statistics.
+  // Of a batch, or by the running statistics. `grad` says what give() will be asked for; memory
+  // that is unwritten may hold what is needed until then.
   Slopes slopes(bool training, const Statistics& statistics, const Rows& x,
                 std::span<const Tensor> rest, const Tensor& out, const Tensor& grad_out,
                 std::span<const Gradient> grad) const;
-  // Gives the derivative by what is added; after x's, whose value it may be.
-  void give_added(const Slopes& slopes, std::span<const Gradient> grad) const;
+  // Gives the derivatives by gamma, beta and what is added; after those by all inputs that come
+  // before them, which may be the same values.
+  void give(const Slopes& slopes, std::span<const Gradient> grad) const;
 
  private:
   Tensor before_activation(const Tensor& out, const Tensor& grad_out, const Gradient& added) const;

@@ -4,8 +4,7 @@ namespace bonsai {
 
 BlockwiseNorm::BlockwiseNorm(const BatchNormOp& norm, const Tensor& x, std::span<const Tensor> rest,
                              const BatchNormOp::Statistics& statistics)
-    : norm_(norm),
-      x_(all_rows(x)),
+    : x_(all_rows(x)),
       rest_(rest),
       statistics_(statistics),
       scale_(Tensor::uninitialized({x_.channels})),
@@ -37,11 +36,12 @@ void BlockwiseNorm::end_back(bool training, const Gradient& dx, std::span<const 
   const int channels = x_.channels;
   const size_t both = 2 * static_cast<size_t>(channels);
   for (size_t i = both; i < sums_.size(); ++i) sums_[i % both] += sums_[i];
+  const double *plain = sums_.data(), *centred = plain + channels;
+  BatchNormOp::give_sums(statistics_, channels, plain, centred, rest);
+  if (!training || !dx.wanted()) return;
   const Tensor vectors = Tensor::uninitialized({2, channels});
   Scalar *slope = vectors.data(), *offset = slope + channels;
-  norm_.give_sums(training, statistics_, rest_, x_.count, sums_.data(), sums_.data() + channels,
-                  rest, slope, offset);
-  if (!training || !dx.wanted()) return;
+  BatchNormOp::line(training, statistics_, rest_, x_.count, plain, centred, slope, offset);
   ChannelLine own;
   (dx.line != nullptr ? *dx.line : own).add(statistics_.mean, slope, offset, channels);
   own.add_to(all_rows(*dx.tensor), x_);

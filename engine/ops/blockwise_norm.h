@@ -26,7 +26,6 @@ class BlockwiseNorm {
   void end_back(bool training, const Gradient& dx, std::span<const Gradient> rest);
 
  private:
-  const BatchNormOp& norm_;
   Rows x_;
   std::span<const Tensor> rest_;
   BatchNormOp::Statistics statistics_;

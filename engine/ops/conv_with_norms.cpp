@@ -128,7 +128,7 @@ class ConvWithNorms : public Op {
     backward_with_line(in, out, saved, grad_out, {}, grad);
   }
 
-  bool takes_line() const override { return true; }
+  bool takes_line() const override { return !after_; }
   void backward_with_line(std::span<const Tensor> in, const Tensor& out,
                           std::span<const Tensor> saved, const Tensor& grad_out,
                           const ChannelLine& line, std::span<const Gradient> grad) const override {
@@ -205,6 +205,8 @@ class ConvWithNorms : public Op {
         if (before) before->back(i, block.in_row, block.in_rows(), by_y, dx);
       }
     });
+    // In the order of the inputs, some of which may be the same value.
+    if (wants_y) before->end_back(training, dx, gradients.before);
     if (sums_blocks) {
       add_parts(sums.data(), parts, size, dw.data(), !dw.fresh);
     } else if (sums_whole) {
@@ -217,8 +219,7 @@ class ConvWithNorms : public Op {
     if (gradients.b.wanted()) {
       conv_backward_bias(shape, dz.data(), gradients.b.data(), !gradients.b.fresh);
     }
-    if (after) after_->give_added(*after, gradients.after);
-    if (wants_y) before->end_back(training, dx, gradients.before);
+    if (after) after_->give(*after, gradients.after);
   }
 
   // All but what is added, if the convolution has a bias, whose number it takes otherwise.
