@@ -1,7 +1,8 @@
 // Steps: how recorded nodes are computed. An operation that can go on with its only reader (Op::
 // followed_by: batch norm, then an addition, then an activation) is one step with it, so that what
-// lies between is neither written nor kept; every other node is a step of its own. The nodes
-// themselves stay as they were recorded, which is what graphs, files and pruning see.
+// lies between is neither written nor kept; every other node is a step of its own. A batch norm goes
+// with the convolution behind it rather than with the one before. The nodes themselves stay as they
+// were recorded, which is what graphs, files and pruning see.
 #pragma once
 
 #include <functional>

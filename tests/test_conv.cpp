@@ -170,11 +170,12 @@ TEST_CASE("convolution: Winograd's rows agree with the plain loop on odd widths 
   for (uint32_t trial = 0; trial < 24; ++trial) {
     Random random(6, Purpose::test, trial);
     ConvShape s{};
+    const bool slices = trial % 8 == 0;  // many inputs, one block of outputs
     s.n = random.between(4, 5);
     s.h = random.between(13, 18);
     s.w = random.between(13, 18);
-    s.in = random.between(8, 40);
-    s.out = random.between(8, 72);
+    s.in = slices ? random.between(100, 150) : random.between(8, 40);
+    s.out = slices ? random.between(8, 16) : random.between(8, 72);
     s.kh = s.kw = 3;
     s.stride = s.dilation = s.groups = 1;
     s.padding = random.between(0, 2);
@@ -183,6 +184,35 @@ TEST_CASE("convolution: Winograd's rows agree with the plain loop on odd widths 
     if (tile_kernels() != nullptr) REQUIRE(conv_winograd_fits(s));
     check_all(s, random);
   }
+}
+
+TEST_CASE("convolution: small maps agree with the plain loop where taps meet padding") {
+  const int lanes = tile_kernels() != nullptr ? tile_kernels()->lanes : 1;
+  int fitting = 0, weights_fitting = 0;
+  for (uint32_t trial = 0; trial < 60; ++trial) {
+    Random random(9, Purpose::test, trial);
+    ConvShape s{};
+    s.n = trial % 20 == 0 ? random.between(129, 150) : random.between(24, 40);
+    s.h = random.between(1, 3);
+    s.w = random.between(1, 3);
+    s.in = random.chance(0.6F) ? lanes * random.between(1, 3) : random.between(2, 40);
+    s.out = random.between(2, 60);
+    s.kh = random.between(2, 5);
+    s.kw = random.chance(0.7F) ? s.kh : random.between(2, 5);
+    s.stride = random.between(1, 2);
+    s.dilation = random.between(1, 2);
+    s.groups = 1;
+    s.padding = random.between(1, 4);
+    s.out_h = (s.h + 2 * s.padding - s.dilation * (s.kh - 1) - 1) / s.stride + 1;
+    s.out_w = (s.w + 2 * s.padding - s.dilation * (s.kw - 1) - 1) / s.stride + 1;
+    if (s.out_h < 1 || s.out_w < 1 || !conv_small_maps_fits(s)) continue;
+    ++fitting;
+    weights_fitting += conv_backward_weights_small_maps_fits(s) ? 1 : 0;
+    check_all(s, random);
+  }
+  if (tile_kernels() == nullptr) return skip("this processor has no row for small maps");
+  CHECK(fitting > 20);
+  CHECK(weights_fitting > 10);
 }
 
 TEST_CASE("convolution: tiles of whole pixels agree with the plain loop on odd widths and groups") {

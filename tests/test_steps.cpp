@@ -359,6 +359,27 @@ TEST_CASE("what somebody may ask for is the result of a step") {
   CHECK(steps({}).back().nodes.back() == 6);
 }
 
+TEST_CASE("a batch norm is computed by the convolution that reads it, unless others do") {
+  Tape tape(Mode::training);
+  Weights w(tape);
+  const Var x = tape.constant(random_tensor({2, 5, 5, 3}, 1));
+  const Var first = w.conv(x, 4);
+  const Var a = relu(w.norm(first)), b = w.norm(w.conv(a, 4)), c = relu(w.norm(w.conv(b, 4)));
+  const auto lengths = [&](int visible) {
+    std::vector<size_t> all;
+    for (const TapeStep& step : plan_steps(
+             tape.nodes(), 0, [&](int v) { return v == visible; }, shape_of(tape)))
+      all.push_back(step.nodes.size());
+    return all;
+  };
+  using Lengths = std::vector<size_t>;
+  CHECK(lengths(c.index()) == Lengths{1, 3, 4});
+  CHECK(lengths(a.index()) == Lengths{3, 1, 4});
+  CHECK(lengths(first.index()) == Lengths{1, 3, 4});
+  add(first, w.norm(first));  // a second reader, a norm that none follows
+  CHECK(lengths(-1) == Lengths{1, 3, 4, 2});
+}
+
 TEST_CASE("the concats of a dense block share one tensor unless somebody else reads them") {
   const auto hosts = [](bool other_reader, bool visible) {
     Tape tape(Mode::training);

@@ -2,6 +2,7 @@
 // stand in the way of what is needed now.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 
 #include "engine/tensor.h"
@@ -10,23 +11,53 @@ namespace bonsai {
 
 enum class Use { read, write };
 
+// Always inlined: the compiler drops calls of a function that does nothing but this.
+template <Use use>
+[[gnu::always_inline]] inline void fetch_line(const Scalar* at) {
+  __builtin_prefetch(at, use == Use::write, 3);
+}
+
+constexpr int scalars_of_line = 64 / sizeof(Scalar);
+
 // The n scalars from `from` on, of which each fetch() asks for one of `shares`. That the last
 // lines lie behind the end of a tensor does no harm.
 template <Use use>
 class Ahead {
  public:
   Ahead(const Scalar* from, int64_t n, int shares)
-      : next_(from), share_((n / line + shares) / shares * line) {}
+      : next_(from), share_((n / scalars_of_line + shares) / shares * scalars_of_line) {}
 
   void fetch() {
-    for (int64_t i = 0; i < share_; i += line) __builtin_prefetch(next_ + i, use == Use::write, 3);
+    for (int64_t i = 0; i < share_; i += scalars_of_line) fetch_line<use>(next_ + i);
     next_ += share_;
   }
 
  private:
-  static constexpr int64_t line = 64 / sizeof(Scalar);
   const Scalar* next_;
   int64_t share_;
+};
+
+// The same of `rows` rows of n scalars, `pitch` apart; shares are numbered, so that threads may ask
+// for them in any order.
+template <Use use>
+class RowsAhead {
+ public:
+  RowsAhead(const Scalar* from, int64_t rows, int n, int pitch, int64_t shares)
+      : from_(from), rows_(rows), share_((rows + shares - 1) / shares), n_(n), pitch_(pitch) {}
+
+  [[gnu::always_inline]] void fetch(int64_t share) const {
+    const int64_t end = std::min(rows_, (share + 1) * share_);
+    for (int64_t row = share * share_; row < end; ++row) {
+      const Scalar* at = from_ + row * pitch_;
+      for (int i = 0; i < n_; i += scalars_of_line) fetch_line<use>(at + i);
+      fetch_line<use>(at + n_ - 1);  // a row may start in the middle of a line
+    }
+  }
+
+ private:
+  const Scalar* from_;
+  int64_t rows_, share_;
+  int n_, pitch_;
 };
 
 }  // namespace bonsai

@@ -29,13 +29,15 @@ const ConvKernel<Call>& first_fit(const std::array<ConvKernel<Call>, rows>& tabl
 // The order is measured (make bench). The direct row beats a product on every layer shape of the
 // zoo: nothing is copied, and few channels do not starve it. Winograd's needs fewer multiplications
 // still, and 1x1 layers have tiles of their own. Products serve processors without vector FMA.
-constexpr std::array<ConvKernel<ConvForward>, 9> forward_table = {{
+constexpr std::array<ConvKernel<ConvForward>, 10> forward_table = {{
     {"interleaved", conv_is_interleaved, conv_forward_interleaved, conv_pack_interleaved},
     {"small-groups", conv_small_groups_fits, conv_forward_small_groups, conv_pack_small_groups},
     {"stem", conv_stem_fits, conv_forward_stem, conv_pack_stem},
     {"winograd", conv_winograd_fits, conv_forward_winograd, conv_pack_winograd,
      conv_pack_flipped_winograd},
     {"pointwise-tiles", conv_pointwise_tiles_fits, conv_forward_pointwise_tiles, conv_pack_direct,
+     conv_pack_flipped_direct},
+    {"small-maps", conv_small_maps_fits, conv_forward_small_maps, conv_pack_direct,
      conv_pack_flipped_direct},
     {"direct", conv_direct_fits, conv_forward_direct, conv_pack_direct, conv_pack_flipped_direct},
     {"pointwise", conv_is_pointwise, conv_forward_pointwise},
@@ -55,12 +57,13 @@ constexpr std::array<ConvKernel<ConvBackwardData>, 7> backward_data_table = {{
     {"plain", anything, conv_backward_data_plain},
 }};
 
-constexpr std::array<ConvKernel<ConvBackwardWeights>, 9> backward_weights_table = {{
+constexpr std::array<ConvKernel<ConvBackwardWeights>, 10> backward_weights_table = {{
     {"interleaved", conv_is_interleaved, conv_backward_weights_interleaved},
     {"small-groups", conv_small_groups_fits, conv_backward_weights_small_groups},
     {"stem", conv_stem_fits, conv_backward_weights_stem},
     {"winograd", conv_winograd_fits, conv_backward_weights_winograd},
     {"pointwise-tiles", conv_pointwise_tiles_fits, conv_backward_weights_pointwise_tiles},
+    {"small-maps", conv_backward_weights_small_maps_fits, conv_backward_weights_small_maps},
     {"direct", conv_direct_fits, conv_backward_weights_direct},
     {"pointwise", conv_is_pointwise, conv_backward_weights_pointwise},
     {"im2col", anything, conv_backward_weights_im2col},

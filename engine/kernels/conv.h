@@ -132,6 +132,10 @@ Tensor conv_pack_flipped_winograd(const ConvShape& shape, const Scalar* w);
 void conv_forward_winograd(const ConvForward& call);
 void conv_backward_weights_winograd(const ConvBackwardWeights& call);
 bool conv_backward_weights_winograd_in_blocks(const ConvShape& shape);
+bool conv_small_maps_fits(const ConvShape& shape);
+void conv_forward_small_maps(const ConvForward& call);
+bool conv_backward_weights_small_maps_fits(const ConvShape& shape);
+void conv_backward_weights_small_maps(const ConvBackwardWeights& call);
 // 1x1, stride 1, no padding: a product of matrices.
 bool conv_is_pointwise(const ConvShape& shape);
 bool conv_pointwise_tiles_fits(const ConvShape& shape);

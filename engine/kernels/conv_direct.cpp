@@ -15,8 +15,6 @@
 namespace bonsai {
 namespace {
 
-constexpr int most_lanes = 16, most_pixels = 12;
-
 // Packed, a group's weights take this many scalars per tap and input.
 int padded_out(const ConvShape& s, const TileKernels& t) {
   return rounded_up(s.group_out(), t.lanes);
@@ -48,26 +46,12 @@ struct Block {
   int group, o, width;  // `width` of the packed block, `o` within the group
 };
 
-// One tile times one block. Where it sticks out of y it is computed aside.
 void run_block(const ConvForward& c, const TileKernels& t, const Scalar* w, const Block& b) {
   const ConvShape& s = c.shape;
-  const bool wide = b.width == 2 * t.lanes;
-  const auto kernel = wide ? t.wide : t.narrow;
-  const int64_t offset = int64_t{b.group} * s.group_in();
-  const int columns = std::min(b.width, s.group_out() - b.o);
-  Scalar* y = c.y + b.first_pixel * s.out + int64_t{b.group} * s.group_out() + b.o;
-  if (b.pixel_count == t.pixels) {
-    kernel(b.pixels, s.taps(), s.group_in(), offset, w, y, s.out, columns, c.add);
-    return;
-  }
-  Scalar aside[most_pixels * 2 * most_lanes];
-  kernel(b.pixels, s.taps(), s.group_in(), offset, w, aside, b.width, b.width, false);
-  for (int64_t p = 0; p < b.pixel_count; ++p) {
-    for (int i = 0; i < columns; ++i) {
-      Scalar& to = y[p * s.out + i];
-      to = (c.add ? to : Scalar{0}) + aside[p * b.width + i];
-    }
-  }
+  const int64_t column = int64_t{b.group} * s.group_out() + b.o;
+  forward_pixels(t, static_cast<int>(b.pixel_count), b.width, b.pixels, s.taps(), s.group_in(),
+                 int64_t{b.group} * s.group_in(), w, c.y + b.first_pixel * s.out + column, s.out,
+                 std::min(b.width, s.group_out() - b.o), c.add);
 }
 
 void run_chunk(const ConvForward& c, int pitch, const TileKernels& t, const Cut& cut,

@@ -18,7 +18,7 @@ namespace {
 
 // Of fewer pixels, the direct row cuts finer.
 constexpr int64_t most_weights = 1 << 17, fewest_pixels = 192;
-constexpr int most_pixels = 12, most_width = 32;
+constexpr int most_pixels = 12;
 
 const TileKernels* tiles_of(const ConvShape& s) {
   return tile_kernels(s.interleaved ? s.groups : 1);
@@ -40,20 +40,9 @@ void run_tile(const ConvForward& c, const TileKernels& t, const Scalar* packed, 
       x_ahead.fetch();
       y_ahead.fetch();
       const int width = std::min(wide, padded - o), columns = std::min(width, go - o);
-      const auto kernel = width == wide ? t.wide : t.narrow;
-      const Scalar* w = packed + (int64_t{g} * padded + o) * gi;
-      Scalar* y = c.y + first * s.out + int64_t{g} * go + o;
-      if (count == t.pixels) {
-        kernel(pixels, 1, gi, int64_t{g} * gi, w, y, s.out, columns, c.add);
-        continue;
-      }
-      Scalar aside[most_pixels * most_width];
-      kernel(pixels, 1, gi, int64_t{g} * gi, w, aside, width, width, false);
-      for (int p = 0; p < count; ++p) {
-        for (int i = 0; i < columns; ++i) {
-          y[p * s.out + i] = (c.add ? y[p * s.out + i] : Scalar{0}) + aside[p * width + i];
-        }
-      }
+      forward_pixels(t, count, width, pixels, 1, gi, int64_t{g} * gi,
+                     packed + (int64_t{g} * padded + o) * gi,
+                     c.y + first * s.out + int64_t{g} * go + o, s.out, columns, c.add);
     }
   }
 }

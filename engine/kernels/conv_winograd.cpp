@@ -3,13 +3,16 @@
 // its plane of the weights with the register tile of the direct row, one block of output channels
 // at a time, and the block's products [tile][plane][block] are transformed back while they are in
 // cache. A tile's planes lie side by side, so that it is written in one run. Weights are packed
-// [plane][out block][in][block], four times their size: they are read once per chunk.
+// [plane][out block][in][block], four times their size: they are read once per chunk. While one
+// chunk is multiplied, the pixels of x and y that the next one touches are asked for. Where all
+// outputs are one block, the inputs are taken a slice at a time, since no other block wants them
+// again: a chunk of many input channels would not stay in the second cache.
 #include "engine/kernels/conv_winograd.h"
 
 #include <algorithm>
 
+#include "engine/kernels/ahead.h"
 #include "engine/kernels/finish.h"
-#include "engine/kernels/tile.h"
 #include "engine/parallel.h"
 
 namespace bonsai {
@@ -35,27 +38,62 @@ struct Chunk {
   int64_t first, count, rows;  // tiles; rows: with the tail of the last register tile
 };
 
+// Input channels that are transformed and multiplied at a time.
+struct Slice {
+  int from, count;
+};
+
+Slice slice_from(int from, int most_channels, const ConvShape& s) {
+  return {from, std::min(most_channels, s.in - from)};
+}
+
 void transform_inputs(const ConvForward& c, const WinogradTiles& tiles, const Chunk& chunk,
-                      Scalar* inputs) {
-  const ConvShape& s = c.shape;
+                      const Slice& slice, Scalar* inputs) {
   for (int64_t i = 0; i < chunk.count; ++i) {
-    const auto to = whole_square(inputs + i * tile_stride(s.in), winograd_reach, s.in);
-    winograd_kernels()->input(input_square(s, tiles, chunk.first + i, c.x), to, s.in, false);
+    const auto from = input_square(c.shape, tiles, chunk.first + i, c.x + slice.from);
+    const auto to =
+        whole_square(inputs + i * tile_stride(slice.count), winograd_reach, slice.count);
+    winograd_kernels()->input(from, to, slice.count, false);
   }
 }
 
-// products [tile][plane][width] = inputs [tile][plane][in] times one block of the weights.
-void multiply(const ConvShape& s, const TileKernels& t, const Chunk& chunk, const Scalar* inputs,
-              const Scalar* weights, int width, Scalar* products) {
+// What the next slice or chunk reads and writes.
+struct Next {
+  RowsAhead<Use::read> x;
+  RowsAhead<Use::write> y;
+};
+
+Next next_pixels(const ConvForward& c, const WinogradTiles& tiles, const Chunk& chunk,
+                 const Slice& slice, int most_channels, int64_t shares) {
+  const ConvShape& s = c.shape;
+  const int64_t end = chunk.first + chunk.count, after = std::min(tiles.count, end + chunk.count);
+  const bool last = slice.from + slice.count == s.in;
+  const Slice next = slice_from(last ? 0 : slice.from + slice.count, most_channels, s);
+  auto x_before = [&](int64_t tile) { return tiles.pixels_before(tile, s.h, s.w); };
+  auto y_before = [&](int64_t tile) { return tiles.pixels_before(tile, s.out_h, s.out_w); };
+  const int64_t x = x_before(last ? end : chunk.first), y = y_before(end);
+  return {{c.x + x * s.in + next.from, x_before(last ? after : end) - x, next.count, s.in, shares},
+          {c.y + y * s.out, last ? y_before(after) - y : 0, s.out, s.out, shares}};
+}
+
+// products [tile][plane][width] (+)= inputs [tile][plane][slice] times one block of the weights.
+void multiply(const ConvShape& s, const TileKernels& t, const Chunk& chunk, const Slice& slice,
+              const Scalar* inputs, const Scalar* weights, int width, Scalar* products,
+              int64_t block, const Next& next) {
   const auto kernel = width == t.lanes ? t.narrow : t.wide;
   const Scalar* rows[most_pixels];
   for (int64_t i = 0; i < chunk.rows; i += t.pixels) {
     for (int r = 0; r < t.pixels; ++r) {
-      rows[r] = inputs + std::min(i + r, chunk.count - 1) * tile_stride(s.in);
+      rows[r] = inputs + std::min(i + r, chunk.count - 1) * tile_stride(slice.count);
     }
     for (int p = 0; p < winograd_planes; ++p) {
-      kernel(rows, 1, s.in, int64_t{p} * s.in, weights + p * weights_stride(s, t),
-             products + i * tile_stride(width) + p * width, tile_stride(width), width, false);
+      const int64_t share = (block * (chunk.rows / t.pixels) + i / t.pixels) * winograd_planes + p;
+      next.x.fetch(share);
+      next.y.fetch(share);
+      kernel(rows, 1, slice.count, int64_t{p} * slice.count,
+             weights + p * weights_stride(s, t) + int64_t{slice.from} * width,
+             products + i * tile_stride(width) + p * width, tile_stride(width), width,
+             slice.from > 0);
     }
   }
 }
@@ -151,19 +189,27 @@ void conv_forward_winograd(const ConvForward& c) {
   const WinogradTiles tiles(s);
   const int64_t rows = chunk_tiles(s, t, tiles.count);
   const int wide = 2 * t.lanes, padded = rounded_up(s.out, t.lanes);
+  const int most = padded <= wide ? slice_channels(s.in, t.lanes) : s.in;
+  const int blocks = (padded + wide - 1) / wide;
   parallel_ranges(tiles.count, rows, [&](int64_t begin, int64_t end) {
     const Chunk chunk{begin, end - begin, rounded_up(static_cast<int>(end - begin), t.pixels)};
+    const int64_t calls = chunk.rows / t.pixels * blocks * winograd_planes;
     auto scratch = [&](int slot, int channels) {
       return thread_scratch<Scalar>(slot, static_cast<size_t>(chunk.rows * tile_stride(channels)));
     };
-    auto* inputs = scratch(0, s.in);
+    auto* inputs = scratch(0, std::min(most, s.in));
     auto* products = scratch(1, wide);
-    transform_inputs(c, tiles, chunk, inputs);
-    for (int o = 0; o < padded;) {
-      const int width = padded - o > t.lanes ? wide : t.lanes;
-      multiply(s, t, chunk, inputs, packed + int64_t{o} * s.in, width, products);
-      transform_outputs(c, tiles, chunk, o, width, products);
-      o += width;
+    for (int from = 0; from < s.in; from += most) {
+      const Slice slice = slice_from(from, most, s);
+      transform_inputs(c, tiles, chunk, slice, inputs);
+      const Next next = next_pixels(c, tiles, chunk, slice, most, calls);
+      for (int o = 0; o < padded;) {
+        const int width = padded - o > t.lanes ? wide : t.lanes;
+        multiply(s, t, chunk, slice, inputs, packed + int64_t{o} * s.in, width, products, o / wide,
+                 next);
+        if (from + most >= s.in) transform_outputs(c, tiles, chunk, o, width, products);
+        o += width;
+      }
     }
     finish_tiles(c, tiles, chunk);
   });

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "engine/kernels/conv.h"
+#include "engine/kernels/tile.h"
 #include "engine/kernels/winograd.h"
 
 namespace bonsai {
@@ -23,6 +24,12 @@ struct WinogradTiles {
   int64_t image(int64_t tile) const { return tile / (int64_t{high} * wide); }
   int top(int64_t tile) const { return static_cast<int>(tile / wide % high) * winograd_tile; }
   int left(int64_t tile) const { return static_cast<int>(tile % wide) * winograd_tile; }
+
+  // About how many pixels of images of this size lie before a tile's: exact where a line of tiles
+  // begins.
+  int64_t pixels_before(int64_t tile, int h, int w) const {
+    return tile * h * w / (int64_t{high} * wide);
+  }
 };
 
 // The square of `side` that starts at (top, left) of image n in images [n, h, w, channels].
@@ -63,5 +70,13 @@ inline int64_t plane_stride(int64_t rows, int channels) {
 
 // From tile to tile of transformed pixels [tile][plane][channels].
 inline int64_t tile_stride(int channels) { return plane_stride(winograd_planes, channels); }
+
+// How many input channels are transformed and multiplied at a time where a round of tiles with all
+// of them would not stay in the second cache: slices of nearly equal size, in whole vectors.
+inline int slice_channels(int in, int lanes) {
+  constexpr int wanted = 64;
+  const int slices = std::max(1, (in + wanted / 2) / wanted);
+  return rounded_up((in + slices - 1) / slices, lanes);
+}
 
 }  // namespace bonsai

@@ -1,30 +1,35 @@
-// Backward-weights by Winograd's F(3x3, 4x4). In rounds of a few tiles the inputs and the errors
-// are transformed, then each plane adds its products, inputs^T errors, to its own sums [in][out].
-// Threads share a round plane by plane, so that large sums are held once. The sums are transformed
-// at the end.
+// Backward-weights by Winograd's F(3x3, 4x4). In rounds of a few tiles the errors and the inputs
+// are transformed, the latter a slice of channels at a time, then each plane adds its products,
+// errors^T inputs, to its own sums [out][in]: vectors hold inputs, which are many also where
+// outputs are few (DenseNets), and the gradient comes out in the order of the weights. Meanwhile
+// the pixels of the next slice or round are asked for. Threads share a round plane by plane, so
+// that large sums are held once. The sums are transformed at the end.
 #include <algorithm>
+#include <bit>
+#include <vector>
 
+#include "engine/kernels/ahead.h"
 #include "engine/kernels/conv_winograd.h"
 #include "engine/kernels/finish.h"
-#include "engine/kernels/tile.h"
 #include "engine/parallel.h"
 
 namespace bonsai {
 namespace {
 
-constexpr int64_t round_tiles = 96;  // at most
+// Input channels that are transformed and multiplied at a time, in blocks of two vectors but
+// perhaps the last, which may have one.
+struct Slice {
+  int from, count, padded, lanes;
 
-// Blocks of output channels: all of two vectors but perhaps the last, which may have one.
-struct Blocks {
-  int lanes, padded, count;
+  Slice(const ConvShape& s, int first, int most, const TileKernels& t)
+      : from(first),
+        count(std::min(most, s.in - first)),
+        padded(rounded_up(count, t.lanes)),
+        lanes(t.lanes) {}
 
-  Blocks(const ConvShape& s, const TileKernels& t)
-      : lanes(t.lanes),
-        padded(rounded_up(s.out, t.lanes)),
-        count((padded + 2 * t.lanes - 1) / (2 * t.lanes)) {}
-
+  int blocks() const { return (padded + 2 * lanes - 1) / (2 * lanes); }
   int first(int block) const { return block * 2 * lanes; }
-  int width(int block) const { return std::min(2 * lanes, padded - first(block)); }
+  bool wide(int block) const { return padded - first(block) > lanes; }
 };
 
 struct Round {
@@ -32,89 +37,127 @@ struct Round {
   int count;
 };
 
-// inputs [tile][plane][in], errors [tile][plane][out padded]. A thread takes a few tiles.
-void transform_tiles(const ConvBackwardWeights& c, const WinogradTiles& tiles, const Blocks& blocks,
-                     const Round& round, Scalar* inputs, Scalar* errors) {
-  const ConvShape& s = c.shape;
+// A share of the transformed tiles for every thread.
+template <class Body>
+void each_tile(const Round& round, const Body& body) {
   parallel_ranges(round.count, 8, [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i) {
-      const int64_t tile = round.first + i;
-      Scalar* base = errors + i * tile_stride(blocks.padded);
-      winograd_kernels()->input(input_square(s, tiles, tile, c.x),
-                                whole_square(inputs + i * tile_stride(s.in), winograd_reach, s.in),
-                                s.in, false);
-      winograd_kernels()->error(output_square(s, tiles, tile, c.dy),
-                                whole_square(base, winograd_reach, blocks.padded), s.out, false);
-      if (s.out == blocks.padded) continue;
-      for (int p = 0; p < winograd_planes; ++p, base += blocks.padded) {
-        std::fill(base + s.out, base + blocks.padded, Scalar{0});
-      }
+    for (int64_t i = begin; i < end; ++i) body(i, round.first + i);
+  });
+}
+
+// errors [tile][plane][out].
+void transform_errors(const ConvBackwardWeights& c, const WinogradTiles& tiles, const Round& round,
+                      Scalar* errors) {
+  const int out = c.shape.out;
+  each_tile(round, [&](int64_t i, int64_t tile) {
+    winograd_kernels()->error(output_square(c.shape, tiles, tile, c.dy),
+                              whole_square(errors + i * tile_stride(out), winograd_reach, out), out,
+                              false);
+  });
+}
+
+// The pixels of x that the next slice or round reads, and those of dy where it is a round: a share
+// for each transform of a tile and each plane's block of products.
+struct Next {
+  RowsAhead<Use::read> x, dy;
+
+  [[gnu::always_inline]] void fetch(int64_t share) const {
+    x.fetch(share);
+    dy.fetch(share);
+  }
+};
+
+Next next_pixels(const ConvBackwardWeights& c, const WinogradTiles& tiles, const Slice& slice,
+                 const Slice& next, const Round& round, int64_t last) {
+  const ConvShape& s = c.shape;
+  const int64_t shares = round.count + int64_t{winograd_planes} * slice.blocks();
+  const bool other_round = next.from == 0;
+  const int64_t end = round.first + round.count, after = std::min(last, end + round.count);
+  auto x_before = [&](int64_t tile) { return tiles.pixels_before(tile, s.h, s.w); };
+  auto dy_before = [&](int64_t tile) { return tiles.pixels_before(tile, s.out_h, s.out_w); };
+  const int64_t x = x_before(other_round ? end : round.first), dy = dy_before(end);
+  return {{c.x + x * s.in + next.from, x_before(other_round ? after : end) - x, next.count, s.in,
+           shares},
+          {c.dy + dy * s.out, other_round ? dy_before(after) - dy : 0, s.out, s.out, shares}};
+}
+
+// inputs [tile][plane][slice padded].
+void transform_inputs(const ConvBackwardWeights& c, const WinogradTiles& tiles, const Slice& slice,
+                      const Round& round, const Next& next, Scalar* inputs) {
+  each_tile(round, [&](int64_t i, int64_t tile) {
+    next.fetch(i);
+    Scalar* to = inputs + i * tile_stride(slice.padded);
+    winograd_kernels()->input(input_square(c.shape, tiles, tile, c.x + slice.from),
+                              whole_square(to, winograd_reach, slice.padded), slice.count, false);
+    if (slice.count == slice.padded) return;
+    for (int p = 0; p < winograd_planes; ++p, to += slice.padded) {
+      std::fill(to + slice.count, to + slice.padded, Scalar{0});
     }
   });
 }
 
-// sums [plane][in][out padded] += inputs^T errors.
-void add_products(const ConvShape& s, const Blocks& blocks, const Round& round,
-                  const Scalar* inputs, const Scalar* errors, Scalar* sums) {
+// sums [plane][out][in padded] += errors^T inputs; rows: each tile's errors.
+void add_products(const ConvShape& s, const Slice& slice, const Round& round,
+                  const Scalar* const* rows, const Scalar* inputs, const Next& next, Scalar* sums,
+                  int pitch) {
   const TileKernels& t = *tile_kernels();
   // Register tiles of equal height: a last one of few rows would wait for its own sums.
-  const int heights = (s.in + t.pixels - 1) / t.pixels, height = (s.in + heights - 1) / heights;
-  parallel_chunks(int64_t{winograd_planes} * blocks.count, [&](int64_t chunk) {
-    const int64_t plane = chunk / blocks.count;
-    const int block = static_cast<int>(chunk % blocks.count), o = blocks.first(block);
-    const bool wide = blocks.width(block) == 2 * t.lanes;
-    const auto kernel = wide ? t.weights_wide : t.weights_narrow;
-    const auto** rows = thread_scratch<const Scalar*>(0, static_cast<size_t>(round.count));
-    for (int i = 0; i < round.count; ++i) {
-      rows[i] = inputs + int64_t{i} * tile_stride(s.in) + plane * s.in;
-    }
-    const Scalar* dy = errors + plane * blocks.padded + o;
-    Scalar* dw = sums + plane * plane_stride(s.in, blocks.padded) + o;
-    for (int i = 0; i < s.in; i += height) {
-      kernel(rows, i, std::min(height, s.in - i), dy, tile_stride(blocks.padded), round.count,
-             dw + int64_t{i} * blocks.padded, blocks.padded);
+  const int heights = (s.out + t.pixels - 1) / t.pixels, height = (s.out + heights - 1) / heights;
+  parallel_chunks(int64_t{winograd_planes} * slice.blocks(), [&](int64_t chunk) {
+    next.fetch(round.count + chunk);
+    const int64_t plane = chunk / slice.blocks();
+    const int block = static_cast<int>(chunk % slice.blocks()), first = slice.first(block);
+    const auto kernel = slice.wide(block) ? t.weights_wide : t.weights_narrow;
+    Scalar* dw = sums + plane * plane_stride(s.out, pitch) + slice.from + first;
+    for (int o = 0; o < s.out; o += height) {
+      kernel(rows, plane * s.out + o, std::min(height, s.out - o),
+             inputs + plane * slice.padded + first, tile_stride(slice.padded), round.count,
+             dw + int64_t{o} * pitch, pitch);
     }
   });
 }
 
-// dw (+)= the transform of the sums. A few inputs at a time, so that dw is written in runs.
-void transform_sums(const ConvBackwardWeights& c, const Blocks& blocks, const Scalar* sums) {
-  constexpr int run = 16, taps = 9;
+// dw (+)= the transform of the sums.
+void transform_sums(const ConvBackwardWeights& c, const Scalar* sums, int pitch) {
+  constexpr int taps = 9;
   const ConvShape& s = c.shape;
-  parallel_ranges(s.in, run, [&](int64_t begin, int64_t end) {
-    auto* gradients = thread_scratch<Scalar>(0, static_cast<size_t>(run * taps) * s.out);
-    for (int64_t i = begin; i < end; ++i) {
+  parallel_ranges(s.out, 4, [&](int64_t begin, int64_t end) {
+    for (int64_t o = begin; o < end; ++o) {
       winograd_kernels()->gradient(
-          whole_square(sums + i * blocks.padded, winograd_reach, plane_stride(s.in, blocks.padded)),
-          whole_square(gradients + (i - begin) * taps * s.out, 3, s.out), s.out, false);
-    }
-    for (int o = 0; o < s.out; ++o) {
-      for (int tap = 0; tap < taps; ++tap) {
-        Scalar* dw = c.dw + (int64_t{o} * taps + tap) * s.in;
-        for (int64_t i = begin; i < end; ++i) {
-          const Scalar value = gradients[((i - begin) * taps + tap) * s.out + o];
-          dw[i] = c.add ? dw[i] + value : value;
-        }
-      }
+          whole_square(sums + o * pitch, winograd_reach, plane_stride(s.out, pitch)),
+          whole_square(c.dw + o * taps * s.in, 3, s.in), s.in, c.add);
     }
   });
 }
 
-// sums = those of the tiles [first, last).
-void sum_tiles(const ConvBackwardWeights& c, const WinogradTiles& tiles, const Blocks& blocks,
-               int64_t first, int64_t last, Scalar* sums) {
+// sums = those of the tiles [first, last), `most` of them a round.
+void sum_tiles(const ConvBackwardWeights& c, const WinogradTiles& tiles, int64_t first,
+               int64_t last, int64_t most, Scalar* sums) {
   const ConvShape& s = c.shape;
-  const int64_t rounds = (last - first + round_tiles - 1) / round_tiles;
+  const TileKernels& t = *tile_kernels();
+  const int pitch = rounded_up(s.in, t.lanes), channels = slice_channels(s.in, t.lanes);
+  const int64_t rounds = (last - first + most - 1) / most;
   const int64_t per_round = (last - first + rounds - 1) / rounds;
-  const Tensor inputs =
-      Tensor::uninitialized({static_cast<int>(per_round), static_cast<int>(tile_stride(s.in))});
-  const Tensor errors = Tensor::uninitialized(
-      {static_cast<int>(per_round), static_cast<int>(tile_stride(blocks.padded))});
-  std::fill_n(sums, winograd_planes * plane_stride(s.in, blocks.padded), Scalar{0});
+  auto buffer = [&](int width) {
+    return Tensor::uninitialized(
+        {static_cast<int>(per_round), static_cast<int>(tile_stride(width))});
+  };
+  const Tensor inputs = buffer(channels), errors = buffer(s.out);
+  std::vector<const Scalar*> rows(static_cast<size_t>(per_round));
+  for (int64_t i = 0; i < per_round; ++i) {
+    rows[static_cast<size_t>(i)] = errors.data() + i * tile_stride(s.out);
+  }
+  std::fill_n(sums, winograd_planes * plane_stride(s.out, pitch), Scalar{0});
   for (int64_t begin = first; begin < last; begin += per_round) {
     const Round round{begin, static_cast<int>(std::min(per_round, last - begin))};
-    transform_tiles(c, tiles, blocks, round, inputs.data(), errors.data());
-    add_products(s, blocks, round, inputs.data(), errors.data(), sums);
+    transform_errors(c, tiles, round, errors.data());
+    for (int from = 0; from < s.in; from += channels) {
+      const int then = from + channels < s.in ? from + channels : 0;
+      const Slice slice(s, from, channels, t), next_slice(s, then, channels, t);
+      const Next next = next_pixels(c, tiles, slice, next_slice, round, last);
+      transform_inputs(c, tiles, slice, round, next, inputs.data());
+      add_products(s, slice, round, rows.data(), inputs.data(), next, sums, pitch);
+    }
   }
 }
 
@@ -128,25 +171,29 @@ bool conv_backward_weights_winograd_in_blocks(const ConvShape& s) {
 void conv_backward_weights_winograd(const ConvBackwardWeights& c) {
   const ConvShape& s = c.shape;
   const WinogradTiles tiles(s);
-  const Blocks blocks(s, *tile_kernels());
+  const int lanes = tile_kernels()->lanes, pitch = rounded_up(s.in, lanes);
   // Where the sums are small, a round is too short to be shared: each part of the tiles has sums of
-  // its own, which are added in order. Inside a part nothing is shared any more. A call of few
-  // tiles has few parts, since each costs a pass over its sums.
+  // its own, which are added in order. Inside a part nothing is shared any more, and a round is
+  // short enough for the second cache. A call of few tiles has few parts, since each costs a pass
+  // over its sums; a power of two leaves no thread without its share. Sums that no cache holds are
+  // worth longer rounds, each of which reads and writes them.
   constexpr int64_t most_scalars = int64_t{1} << 22, most_parts = 16, fewest_parts = 4;
-  const int64_t size = winograd_planes * plane_stride(s.in, blocks.padded);
+  constexpr int64_t part_tiles = 96, round_channels = 3072;
+  const int64_t size = winograd_planes * plane_stride(s.out, pitch);
   const int64_t affordable = std::min(most_parts, most_scalars / size);
-  const int64_t wanted =
-      affordable < fewest_parts ? 1 : std::clamp<int64_t>(tiles.count / round_tiles, 1, affordable);
-  const int64_t share = (tiles.count + wanted - 1) / wanted;
-  const int parts = static_cast<int>((tiles.count + share - 1) / share);
+  const bool alone = affordable >= fewest_parts;
+  const int64_t wanted = alone ? std::clamp<int64_t>(tiles.count / part_tiles, 1, affordable) : 1;
+  const auto parts = static_cast<int>(std::bit_floor(static_cast<uint64_t>(wanted)));
+  int64_t round = std::clamp<int64_t>(round_channels / slice_channels(s.in, lanes), 32, part_tiles);
+  if (!alone) round = size < 2 * most_scalars ? 64 : 128;
   const Tensor sums =
       Tensor::uninitialized({parts, winograd_planes, static_cast<int>(size / winograd_planes)});
   parallel_chunks(parts, [&](int64_t part) {
-    sum_tiles(c, tiles, blocks, part * share, std::min(tiles.count, (part + 1) * share),
+    sum_tiles(c, tiles, part * tiles.count / parts, (part + 1) * tiles.count / parts, round,
               sums.data() + part * size);
   });
   add_parts(sums.data() + size, parts - 1, size, sums.data(), true);
-  transform_sums(c, blocks, sums.data());
+  transform_sums(c, sums.data(), pitch);
 }
 
 }  // namespace bonsai

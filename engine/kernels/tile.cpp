@@ -221,4 +221,20 @@ const TileKernels* tile_kernels(int groups) {
 #endif
 }
 
+void forward_pixels(const TileKernels& t, int count, int width, const Scalar* const* x, int taps,
+                    int in, int64_t offset, const Scalar* w, Scalar* y, int64_t stride, int columns,
+                    bool add) {
+  constexpr int most_pixels = 12, most_width = 32;
+  const auto kernel = width > t.lanes ? t.wide : t.narrow;
+  if (count == t.pixels) return kernel(x, taps, in, offset, w, y, stride, columns, add);
+  Scalar aside[most_pixels * most_width];
+  kernel(x, taps, in, offset, w, aside, width, width, false);
+  for (int p = 0; p < count; ++p) {
+    for (int i = 0; i < columns; ++i) {
+      Scalar& to = y[p * stride + i];
+      to = (add ? to : Scalar{0}) + aside[p * width + i];
+    }
+  }
+}
+
 }  // namespace bonsai

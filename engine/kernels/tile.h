@@ -33,6 +33,12 @@ struct TileKernels {
 // The next multiple of `to`.
 inline int rounded_up(int n, int to) { return (n + to - 1) / to * to; }
 
+// y of `count` pixels, at most a tile's, and of one or two vectors of columns: `width` of them in
+// w. A tile that sticks out of y is computed aside.
+void forward_pixels(const TileKernels& t, int count, int width, const Scalar* const* x, int taps,
+                    int in, int64_t offset, const Scalar* w, Scalar* y, int64_t stride, int columns,
+                    bool add);
+
 // Null on processors without fused multiply-add on vectors: other rows serve them better. Also null
 // for groups that do not divide a vector.
 const TileKernels* tile_kernels(int groups = 1);

@@ -23,6 +23,7 @@
 #include "engine/error.h"
 #include "engine/kernels/conv.h"
 #include "engine/kernels/finish.h"
+#include "engine/ops/blockwise_norm.h"
 #include "engine/ops/conv2d.h"
 #include "engine/ops/conv_operands.h"
 #include "engine/ops/image_blocks.h"
@@ -73,31 +74,21 @@ class ConvWithNorms : public Op {
     const Inputs inputs = named(in);
     const ConvShape shape = shape_of(inputs.x.shape(), inputs.w.shape(), out.shape());
     const ImageBlocks blocks(shape);
-    const Rows x = all_rows(inputs.x);
+    const bool whole = blocks.count() == 1;
     std::vector<Tensor> saved;
-    BatchNormOp::Statistics by_x{}, by_z{};
+    std::optional<BlockwiseNorm> before;
     if (before_) {
       saved.push_back(Tensor::uninitialized({2, shape.in}));
-      by_x = pass.training ? before_->of_batch(
-                                 inputs.x.shape(), inputs.before,
-                                 pass.moments != nullptr ? *pass.moments : channel_moments(x, {}),
-                                 saved[0].data())
-                           : before_->running(inputs.before, saved[0].data());
+      before.emplace(*before_, inputs.x, inputs.before, statistics(inputs, pass, saved[0]));
     }
-    const bool whole = blocks.count() == 1;
-    const Tensor y = like(inputs.x, before_ && whole);
+    const Tensor y = like(inputs.x, before && whole);
     const Tensor z = after_ ? like(out, pass.training || pass.save != nullptr || whole) : out;
     const Tensor packed = conv_pack(blocks[0].shape, inputs.w.data());
-    const auto convolve = [&](const ImageBlock& block) {
-      const Rows from = rows_from(x, block.in_row, block.in_rows());
-      Scalar* normal = from.data;
-      if (before_) {
-        normal = place_y(y, block);
-        before_->normalize(by_x, inputs.before, from, block.in_row, normal);
-      }
+    const auto convolve = [&](int64_t i) {
+      const ImageBlock block = blocks[static_cast<int>(i)];
       Scalar* to = place_z(z, block);
       conv_forward({.shape = block.shape,
-                    .x = normal,
+                    .x = what_is_read(before, inputs, y, block),
                     .w = inputs.w.data(),
                     .b = inputs.b.data(),
                     .y = to,
@@ -106,24 +97,24 @@ class ConvWithNorms : public Op {
     };
     const Tensor memory = Tensor::uninitialized({2, shape.out});
     if (after_ && !pass.training) {
-      by_z = after_->running(inputs.after, memory.data());
+      const auto running = after_->running(inputs.after, memory.data());
       parallel_chunks(blocks.count(), [&](int64_t i) {
-        const ImageBlock block = blocks[static_cast<int>(i)];
-        after_->normalize(by_z, inputs.after, convolve(block), block.out_row,
-                          out.data() + block.out_row * shape.out);
+        const int64_t first = blocks[static_cast<int>(i)].out_row;
+        after_->normalize(running, inputs.after, convolve(i), first,
+                          out.data() + first * shape.out);
       });
     } else if (after_ || pass.result_moments != nullptr) {
       ChannelMoments moments(blocks.out_rows(), shape.out);
-      parallel_chunks(blocks.count(), [&](int64_t i) {
-        moments.take(static_cast<int>(i), convolve(blocks[static_cast<int>(i)]));
-      });
-      if (pass.result_moments != nullptr) *pass.result_moments = moments.merged();
+      parallel_chunks(blocks.count(),
+                      [&](int64_t i) { moments.take(static_cast<int>(i), convolve(i)); });
+      const Tensor merged = moments.merged();
+      if (pass.result_moments != nullptr) *pass.result_moments = merged;
       if (after_) {
-        by_z = after_->of_batch(out.shape(), inputs.after, moments.merged(), memory.data());
-        after_->normalize(by_z, inputs.after, all_rows(z), 0, out.data());
+        const auto of_z = after_->of_batch(out.shape(), inputs.after, merged, memory.data());
+        after_->normalize(of_z, inputs.after, all_rows(z), 0, out.data());
       }
     } else {
-      parallel_chunks(blocks.count(), [&](int64_t i) { convolve(blocks[static_cast<int>(i)]); });
+      parallel_chunks(blocks.count(), convolve);
     }
     if (pass.save == nullptr) return;
     if (!pass.training) saved.clear();
@@ -143,104 +134,82 @@ class ConvWithNorms : public Op {
                           const ChannelLine& line, std::span<const Gradient> grad) const override {
     const Inputs inputs = named(in);
     const Gradients gradients = named(grad);
+    const Gradient &dx = gradients.x, &dw = gradients.w;
     const ConvShape shape = shape_of(inputs.x.shape(), inputs.w.shape(), out.shape());
     const ImageBlocks blocks(shape);
-    const Rows x = all_rows(inputs.x);
     const bool training = saved.size() > (after_ ? 1U : 0U), whole = blocks.count() == 1;
-    const Gradient &dx = gradients.x, &dw = gradients.w;
-
-    const auto size = static_cast<int64_t>(inputs.w.size());
     const bool sums_blocks =
         dw.wanted() && !whole && conv_backward_weights_in_blocks(blocks[0].shape);
     const bool sums_whole = dw.wanted() && !sums_blocks;
 
-    // The norm behind: of the derivative by z a block at a time, or all of it in z's place, where
-    // nobody reads z any more.
-    Tensor z = out, dz = grad_out, z_memory;
-    std::optional<BatchNormOp::Slopes> by_z;
-    if (after_) {
-      z = saved[before_ && training ? 1 : 0];
-      z_memory = training ? saved.back() : Tensor::uninitialized({2, shape.out});
-      by_z = after_->slopes(training, statistics(*after_, training, inputs.after, z_memory),
-                            all_rows(z), inputs.after, out, grad_out, gradients.after);
-      dz = whole || sums_whole || gradients.b.wanted() ? z : Tensor();
-    } else if (!line.empty()) {
-      z = out;
-    }
-    // The norm before.
-    BatchNormOp::Statistics by_x{};
-    Normalisation f{};
     const Tensor x_memory = before_ && training ? saved[0] : Tensor::uninitialized({2, shape.in});
-    const Tensor vectors = Tensor::uninitialized({3, shape.in});
-    Scalar *scale = vectors.data(), *slope = scale + shape.in, *offset = slope + shape.in;
+    std::optional<BlockwiseNorm> before;
     if (before_) {
-      by_x = statistics(*before_, training, inputs.before, x_memory);
-      f = before_->normalisation(by_x, inputs.before, scale);
+      before.emplace(*before_, inputs.x, inputs.before,
+                     kept(*before_, training, inputs.before, x_memory));
     }
     const bool wants_y =
-        before_ && (dx.wanted() || gradients.before[0].wanted() || gradients.before[1].wanted());
-    const Tensor y = like(inputs.x, before_ && sums_whole), dy = like(inputs.x, wants_y && whole);
-    std::vector<double> sums(
-        wants_y ? static_cast<size_t>(blocks.count()) * 2 * static_cast<size_t>(shape.in) : 0);
+        before && (dx.wanted() || gradients.before[0].wanted() || gradients.before[1].wanted());
+    if (wants_y) before->begin_back(blocks.count());
+    const Tensor y = like(inputs.x, before && sums_whole), dy = like(inputs.x, wants_y && whole);
 
+    // The derivative by z: where it was given, or a block of it at a time, or all in z's place,
+    // where nobody reads z any more.
+    const Tensor z = after_ ? saved[before_ && training ? 1 : 0] : out;
+    const Tensor z_memory =
+        after_ && training ? saved.back() : Tensor::uninitialized({2, shape.out});
+    std::optional<BatchNormOp::Slopes> after;
+    if (after_) {
+      after = after_->slopes(training, kept(*after_, training, inputs.after, z_memory), all_rows(z),
+                             inputs.after, out, grad_out, gradients.after);
+    }
+    const bool dz_whole = whole || sums_whole || gradients.b.wanted();
+    const Tensor dz = !after ? grad_out : dz_whole ? z : Tensor();
+    const auto error = [&](const ImageBlock& block) {
+      const Rows from = rows_from(all_rows(z), block.out_row, block.out_rows());
+      Rows to = from;
+      to.data = place_z(dz, block);
+      after ? after->apply(from, block.out_row, to, false) : line.add_to(to, from);
+      return to.data;
+    };
+
+    const auto size = static_cast<int64_t>(inputs.w.size());
     const int parts = sums_blocks ? blocks.sums(size) : blocks.count();
-    const Tensor partial =
+    const Tensor sums =
         sums_blocks ? Tensor::uninitialized({parts, static_cast<int>(size)}) : Tensor();
-    const Tensor packed = dx.wanted() || wants_y
-                              ? conv_pack_backward_data(blocks[0].shape, inputs.w.data())
-                              : Tensor();
+    const bool wants_data = dx.wanted() || wants_y;
+    const Tensor packed =
+        wants_data ? conv_pack_backward_data(blocks[0].shape, inputs.w.data()) : Tensor();
     parallel_chunks(parts, [&](int64_t part) {
       const auto first = static_cast<int>(part * blocks.count() / parts);
       const auto last = static_cast<int>((part + 1) * blocks.count() / parts);
       for (int i = first; i < last; ++i) {
         const ImageBlock block = blocks[i];
-        const Rows some_x = rows_from(x, block.in_row, block.in_rows());
-        const Rows some_z = rows_from(all_rows(z), block.out_row, block.out_rows());
-        Rows error = some_z;
-        error.data = place_z(dz, block);
-        if (by_z) {
-          by_z->apply(some_z, block.out_row, error, false);
-        } else {
-          line.add_to(error, some_z);
+        const Scalar* by_z = error(block);
+        const Scalar* read = dw.wanted() ? what_is_read(before, inputs, y, block) : nullptr;
+        if (sums_blocks) {
+          conv_backward_weights({.shape = block.shape,
+                                 .x = read,
+                                 .dy = by_z,
+                                 .dw = sums.data() + part * size,
+                                 .add = i > first});
         }
-        if (dw.wanted()) {
-          Scalar* normal = some_x.data;
-          if (before_) {
-            normal = place_y(y, block);
-            normalize_rows(some_x, f, nullptr, normal);
-          }
-          if (sums_blocks) {
-            conv_backward_weights({.shape = block.shape,
-                                   .x = normal,
-                                   .dy = error.data,
-                                   .dw = partial.data() + part * size,
-                                   .add = i > first});
-          }
-        }
-        if (!dx.wanted() && !wants_y) continue;
-        Scalar* to = wants_y ? place_y(dy, block) : dx.data() + block.in_row * shape.in;
+        if (!wants_data) continue;
+        Scalar* by_y = before ? place_y(dy, block) : dx.data() + block.in_row * shape.in;
         conv_backward_data({.shape = block.shape,
-                            .dy = error.data,
+                            .dy = by_z,
                             .w = inputs.w.data(),
-                            .dx = to,
-                            .add = !wants_y && !dx.fresh,
+                            .dx = by_y,
+                            .add = !before && !dx.fresh,
                             .packed = packed.data()});
-        if (!wants_y) continue;
-        double* plain = sums.data() + int64_t{i} * 2 * shape.in;
-        double* centred = plain + shape.in;
-        if (dx.wanted()) {
-          const Rows some_dx = rows_from(all_rows(*dx.tensor), block.in_row, block.in_rows());
-          scaled_gradient_sums(some_x, f, to, plain, centred, some_dx, !dx.fresh);
-        } else {
-          gradient_sums(some_x, f, to, plain, centred);
-        }
+        if (before) before->back(i, block.in_row, block.in_rows(), by_y, dx);
       }
     });
     if (sums_blocks) {
-      add_parts(partial.data(), parts, size, dw.data(), !dw.fresh);
-    } else if (dw.wanted()) {
+      add_parts(sums.data(), parts, size, dw.data(), !dw.fresh);
+    } else if (sums_whole) {
       conv_backward_weights({.shape = shape,
-                             .x = before_ ? y.data() : x.data,
+                             .x = before ? y.data() : inputs.x.data(),
                              .dy = dz.data(),
                              .dw = dw.data(),
                              .add = !dw.fresh});
@@ -248,16 +217,8 @@ class ConvWithNorms : public Op {
     if (gradients.b.wanted()) {
       conv_backward_bias(shape, dz.data(), gradients.b.data(), !gradients.b.fresh);
     }
-    if (after_) after_->give_added(*by_z, gradients.after);
-    if (!wants_y) return;
-    const size_t both = 2 * static_cast<size_t>(shape.in);
-    for (size_t i = both; i < sums.size(); ++i) sums[i % both] += sums[i];
-    before_->give_sums(training, by_x, inputs.before, x.count, sums.data(), sums.data() + shape.in,
-                       gradients.before, slope, offset);
-    if (!training || !dx.wanted()) return;
-    ChannelLine own;
-    (dx.line != nullptr ? *dx.line : own).add(by_x.mean, slope, offset, shape.in);
-    own.add_to(all_rows(*dx.tensor), x);
+    if (after) after_->give_added(*after, gradients.after);
+    if (wants_y) before->end_back(training, dx, gradients.before);
   }
 
   // All but what is added, if the convolution has a bias, whose number it takes otherwise.
@@ -325,8 +286,28 @@ class ConvWithNorms : public Op {
     return shapes;
   }
 
-  static BatchNormOp::Statistics statistics(const BatchNormOp& norm, bool training,
-                                            std::span<const Tensor> rest, const Tensor& memory) {
+  // What the convolution reads of a block: of x, or of y, which is computed for it.
+  static const Scalar* what_is_read(const std::optional<BlockwiseNorm>& before,
+                                    const Inputs& inputs, const Tensor& y,
+                                    const ImageBlock& block) {
+    if (!before) return inputs.x.data() + block.in_row * block.shape.in;
+    Scalar* to = place_y(y, block);
+    before->normalize(block.in_row, block.in_rows(), to);
+    return to;
+  }
+
+  // Those of x forward; `memory` [2, C] is written.
+  BatchNormOp::Statistics statistics(const Inputs& inputs, const Pass& pass,
+                                     const Tensor& memory) const {
+    if (!pass.training) return before_->running(inputs.before, memory.data());
+    const Tensor moments =
+        pass.moments != nullptr ? *pass.moments : channel_moments(all_rows(inputs.x), {});
+    return before_->of_batch(inputs.x.shape(), inputs.before, moments, memory.data());
+  }
+
+  // Those that forward put aside, or the running ones.
+  static BatchNormOp::Statistics kept(const BatchNormOp& norm, bool training,
+                                      std::span<const Tensor> rest, const Tensor& memory) {
     return training ? BatchNormOp::statistics(memory.data(), memory.dim(1))
                     : norm.running(rest, memory.data());
   }
