@@ -184,6 +184,9 @@ TEST_CASE("convolution: Winograd's rows agree with the plain loop on odd widths 
     if (tile_kernels() != nullptr) REQUIRE(conv_winograd_fits(s));
     check_all(s, random);
   }
+  // Sums so large that threads share them.
+  Random random(6, Purpose::test, 24);
+  check_backward_weights({9, 7, 7, 180, 7, 7, 170, 3, 3, 1, 1, 1, 1}, random);
 }
 
 TEST_CASE("convolution: small maps agree with the plain loop where taps meet padding") {

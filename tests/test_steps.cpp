@@ -367,8 +367,8 @@ TEST_CASE("a batch norm is computed by the convolution that reads it, unless oth
   const Var a = relu(w.norm(first)), b = w.norm(w.conv(a, 4)), c = relu(w.norm(w.conv(b, 4)));
   const auto lengths = [&](int visible) {
     std::vector<size_t> all;
-    for (const TapeStep& step : plan_steps(
-             tape.nodes(), 0, [&](int v) { return v == visible; }, shape_of(tape)))
+    const auto is_visible = [&](int v) { return v == visible; };
+    for (const TapeStep& step : plan_steps(tape.nodes(), 0, is_visible, shape_of(tape)))
       all.push_back(step.nodes.size());
     return all;
   };

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "engine/kernels/ahead.h"
 #include "engine/kernels/conv.h"
 #include "engine/kernels/conv_pixels.h"
 #include "engine/kernels/finish.h"
@@ -115,6 +116,7 @@ Tensor conv_pack_direct(const ConvShape& s, const Scalar* w) {
       for (int j = 0; j < width; ++j) {
         const bool inside = o + j < s.group_out();
         const Scalar* from = w + (int64_t{g} * s.group_out() + o + j) * depth;
+        fetch_line<Use::read>(from + last);
         for (int k = first; k < last; ++k)
           to[int64_t{k} * width + j] = inside ? from[k] : Scalar{0};
       }

@@ -152,6 +152,7 @@ Tensor conv_pack_winograd(const ConvShape& s, const Scalar* w) {
       for (int j = 0; j < width; ++j) {
         const Scalar* from = w + int64_t{o + j} * taps * s.in + first;
         for (int tap = 0; tap < taps; ++tap, from += s.in) {
+          fetch_line<Use::read>(from + run);
           for (int i = 0; i < count; ++i) {
             turned[(tap * run + i) * width + j] = o + j < s.out ? from[i] : Scalar{0};
           }

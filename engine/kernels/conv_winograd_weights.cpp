@@ -130,13 +130,19 @@ void transform_sums(const ConvBackwardWeights& c, const Scalar* sums, int pitch)
   });
 }
 
-// sums = those of the tiles [first, last), `most` of them a round.
-void sum_tiles(const ConvBackwardWeights& c, const WinogradTiles& tiles, int64_t first,
-               int64_t last, int64_t most, Scalar* sums) {
+// What is transformed at a time, at most.
+struct Cut {
+  int64_t tiles;
+  int channels;
+};
+
+// sums = those of the tiles [first, last).
+void sum_tiles(const ConvBackwardWeights& c, const WinogradTiles& tiles, const Cut& cut,
+               int64_t first, int64_t last, Scalar* sums) {
   const ConvShape& s = c.shape;
   const TileKernels& t = *tile_kernels();
-  const int pitch = rounded_up(s.in, t.lanes), channels = slice_channels(s.in, t.lanes);
-  const int64_t rounds = (last - first + most - 1) / most;
+  const int pitch = rounded_up(s.in, t.lanes), channels = cut.channels;
+  const int64_t rounds = (last - first + cut.tiles - 1) / cut.tiles;
   const int64_t per_round = (last - first + rounds - 1) / rounds;
   auto buffer = [&](int width) {
     return Tensor::uninitialized(
@@ -173,23 +179,25 @@ void conv_backward_weights_winograd(const ConvBackwardWeights& c) {
   const WinogradTiles tiles(s);
   const int lanes = tile_kernels()->lanes, pitch = rounded_up(s.in, lanes);
   // Where the sums are small, a round is too short to be shared: each part of the tiles has sums of
-  // its own, which are added in order. Inside a part nothing is shared any more, and a round is
-  // short enough for the second cache. A call of few tiles has few parts, since each costs a pass
-  // over its sums; a power of two leaves no thread without its share. Sums that no cache holds are
-  // worth longer rounds, each of which reads and writes them.
+  // its own, which are added in order. Inside a part nothing is shared any more, and what is
+  // transformed at a time stays in the second cache. A call of few tiles has few parts, since each
+  // costs a pass over its sums; a power of two leaves no thread without its share. Large sums are
+  // worth long rounds of all channels, each of which reads and writes them.
   constexpr int64_t most_scalars = int64_t{1} << 22, most_parts = 16, fewest_parts = 4;
-  constexpr int64_t part_tiles = 96, round_channels = 3072;
+  constexpr int64_t part_tiles = 96, most_tiles = 128, near_channels = 3072;
   const int64_t size = winograd_planes * plane_stride(s.out, pitch);
   const int64_t affordable = std::min(most_parts, most_scalars / size);
   const bool alone = affordable >= fewest_parts;
   const int64_t wanted = alone ? std::clamp<int64_t>(tiles.count / part_tiles, 1, affordable) : 1;
   const auto parts = static_cast<int>(std::bit_floor(static_cast<uint64_t>(wanted)));
-  int64_t round = std::clamp<int64_t>(round_channels / slice_channels(s.in, lanes), 32, part_tiles);
-  if (!alone) round = size < 2 * most_scalars ? 64 : 128;
+  const int channels = slice_channels(s.in, lanes);
+  const Cut cut = alone
+                      ? Cut{std::clamp<int64_t>(near_channels / channels, 32, part_tiles), channels}
+                      : Cut{most_tiles, pitch};
   const Tensor sums =
       Tensor::uninitialized({parts, winograd_planes, static_cast<int>(size / winograd_planes)});
   parallel_chunks(parts, [&](int64_t part) {
-    sum_tiles(c, tiles, part * tiles.count / parts, (part + 1) * tiles.count / parts, round,
+    sum_tiles(c, tiles, cut, part * tiles.count / parts, (part + 1) * tiles.count / parts,
               sums.data() + part * size);
   });
   add_parts(sums.data() + size, parts - 1, size, sums.data(), true);
