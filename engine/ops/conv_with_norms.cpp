@@ -135,7 +135,7 @@ class ConvWithNorms : public Op {
     const Inputs inputs = named(in);
     const Gradients gradients = named(grad);
     const Gradient &dx = gradients.x, &dw = gradients.w;
-      const ConvShape shape = shape_of(inputs.x.shape(), inputs.w.shape(), out.shape());
+    const ConvShape shape = shape_of(inputs.x.shape(), inputs.w.shape(), out.shape());
     const ImageBlocks blocks(shape);
     const bool training = saved.size() > (after_ ? 1U : 0U), whole = blocks.count() == 1;
     const bool sums_blocks =

@@ -36,6 +36,37 @@ TEST_CASE("backward agrees with differences") {
   }
 }
 
+// Two groups of channels that take turns, by tiles of whole pixels, and three by copies; then a
+// list that is not undone.
+TEST_CASE("a grouped convolution between permutations agrees with differences") {
+  const auto list = [](int channels, int groups) {
+    std::vector<int> index;
+    for (int c = 0; c < channels; ++c) {
+      index.push_back(c % groups * (channels / groups) + c / groups);
+    }
+    return make_op("select", {{"index", index}});
+  };
+  Random random(6, Purpose::test);
+  for (const int groups : {2, 3}) {
+    const int in = 4 * groups, out = 3 * groups;
+    const OpPtr conv = make_op("conv2d", {{"stride", int64_t{1}},
+                                          {"padding", int64_t{0}},
+                                          {"dilation", int64_t{1}},
+                                          {"groups", int64_t{groups}}});
+    const OpPtr first = list(in, 4)->followed_by(*conv, 0);
+    REQUIRE(first);
+    const OpPtr whole = first->followed_by(*list(out, groups), 0);
+    REQUIRE(whole);
+    const std::vector<Tensor> inputs = {op_table_detail::normal({2, 10, 10, in}, random),
+                                        op_table_detail::normal({out, 1, 1, 4}, random),
+                                        op_table_detail::normal({out}, random)};
+    for (const OpPtr& op : {first, whole}) {
+      INFO(op->name() << ", " << groups << " groups");
+      CHECK_NOTHROW(gradcheck(*op, inputs, {true, true, true}, {.training = true}));
+    }
+  }
+}
+
 TEST_CASE("batch norm with what follows it agrees with differences") {
   for (int i = 0; i < op_cases; ++i) {
     OpCase c = draw_case({"batch_norm", op_table_detail::batch_norm}, i);
