@@ -1,0 +1,141 @@
+// Graphs drawn at random from what a tape computes together: steps of several operations, blocks
+// of images, columns and shared values give what every operation gives on its own.
+#include <deque>
+#include <utility>
+#include <vector>
+
+#include "engine/ops.h"
+#include "engine/random.h"
+#include "engine/steps.h"
+#include "tests/catch.h"
+
+using namespace bonsai;
+
+namespace {
+
+class RandomGraph {
+ public:
+  RandomGraph(Tape& tape, uint32_t which) : tape_(tape), random_(12, Purpose::test, which) {
+    const bool blocks = random_.chance(0.2F);  // eight of them, of an image each
+    const int n = blocks ? 8 : random_.between(1, 30), size = blocks ? 28 : random_.between(2, 8);
+    const Tensor pictures = normal({n, size, size, random_.between(1, 6)});
+    values_.push_back(random_.chance(0.7F) ? tape.variable(pictures) : tape.constant(pictures));
+    for (int i = random_.between(4, 16); i > 0; --i) values_.push_back(next());
+    const Var last = values_.back();
+    loss_ = mean_squared_error(last, tape.constant(normal(last.shape())));
+    values_.clear();
+  }
+
+  Var loss() const { return loss_; }
+
+  // Gradients, and the values of buffers.
+  std::vector<Tensor> results() const {
+    std::vector<Tensor> all;
+    for (const Parameter& p : parameters_) {
+      if (p.grad.defined() || !p.trainable) all.push_back(p.trainable ? p.grad : p.value);
+    }
+    return all;
+  }
+
+ private:
+  Tensor normal(Shape shape) {
+    Tensor t = Tensor::uninitialized(std::move(shape));
+    for (size_t i = 0; i < t.size(); ++i) t[i] = random_.normal();
+    return t;
+  }
+
+  Var use(Tensor value, bool trainable) {
+    parameters_.push_back({.value = std::move(value), .trainable = trainable});
+    return tape_.use(parameters_.back());
+  }
+
+  // Of gamma, beta or a bias, perhaps one that another operation has too.
+  Var vector(int channels) {
+    for (Parameter& p : parameters_) {
+      if (p.trainable && p.value.shape() == Shape{channels} && random_.chance(0.15F))
+        return tape_.use(p);
+    }
+    return use(normal({channels}), random_.chance(0.85F));
+  }
+
+  Var norm(Var x) {
+    const int c = x.shape().back();
+    const Var gamma = vector(c), beta = vector(c), mean = use(normal({c}), false);
+    return batch_norm(x, gamma, beta, mean, use(Tensor({c}, 0.7F), false));
+  }
+
+  Var conv(Var x) {
+    const int c = x.shape().back(), k = random_.chance(0.5F) ? 3 : 1;
+    const int groups = random_.chance(0.2F) ? c : 1, stride = random_.chance(0.1F) ? 2 : 1;
+    const int out = groups > 1 || random_.chance(0.5F) ? c : random_.between(1, 9);
+    const Var w = use(normal({out, k, k, c / groups}), random_.chance(0.85F));
+    return conv2d(x, w, random_.chance(0.3F) ? vector(out) : Var(),
+                  {.stride = stride, .padding = k / 2, .groups = groups});
+  }
+
+  Var any() { return values_[random_.below(static_cast<uint32_t>(values_.size()))]; }
+
+  // Another value as large as x, or x.
+  Var beside(Var x, bool same_channels) {
+    const Var other = any();
+    Shape shape = other.shape();
+    if (!same_channels) shape.back() = x.shape().back();
+    return shape == x.shape() ? other : x;
+  }
+
+  Var next() {
+    const Var x = random_.chance(0.7F) ? values_.back() : any();
+    switch (random_.below(8)) {
+      case 0:
+      case 1:
+        return conv(x);
+      case 2:
+      case 3:
+        return norm(x);
+      case 4:
+        return random_.chance(0.5F) ? relu(x) : hard_swish(x);
+      case 5:
+        return add(beside(x, true), x);
+      case 6:
+        return x.shape().back() < 16 ? concat({x, beside(x, false)}) : scale(x, 0.5F);
+      default:
+        return conv(relu(norm(x)));
+    }
+  }
+
+  Tape& tape_;
+  Random random_;
+  std::deque<Parameter> parameters_;
+  std::vector<Var> values_;
+  Var loss_;
+};
+
+std::vector<Tensor> train(uint32_t which, bool together, size_t& steps_saved) {
+  Tape tape(which % 3 == 0 ? Mode::frozen : Mode::training);
+  if (!together) tape.keep_all();
+  const RandomGraph graph(tape, which);
+  const auto visible = [&](int v) { return v == graph.loss().index(); };
+  steps_saved += tape.nodes().size() - plan_steps(tape.nodes(), 0, visible).size();
+  std::vector<Tensor> results{graph.loss().value().clone()};
+  if (tape.values()[static_cast<size_t>(graph.loss().index())].wants_grad)
+    tape.backward(graph.loss());
+  for (const Tensor& t : graph.results()) results.push_back(t);
+  return results;
+}
+
+}  // namespace
+
+TEST_CASE("random graphs give the same computed together and operation by operation") {
+  size_t steps_saved = 0;
+  for (uint32_t which = 0; which < 400; ++which) {
+    INFO("graph " << which);
+    const auto together = train(which, true, steps_saved), apart = train(which, false, steps_saved);
+    REQUIRE(together.size() == apart.size());
+    for (size_t i = 0; i < apart.size(); ++i) {
+      REQUIRE(together[i].shape() == apart[i].shape());
+      const double largest = max_abs_difference(apart[i], Tensor(apart[i].shape()));
+      CHECK(max_abs_difference(together[i], apart[i]) <= 1e-9 * (largest + 1));
+    }
+  }
+  CHECK(steps_saved > 1000);
+}
