@@ -89,7 +89,9 @@ class Op {
   // out: uninitialised memory of the inferred shape.
   virtual void forward(std::span<const Tensor> in, Tensor& out, const Pass& pass) const = 0;
 
-  // grad_out has the shape of out; grad[i] that of in[i]. `saved` is what forward put aside.
+  // grad_out has the shape of out; grad[i] that of in[i]. `saved` is what forward put aside. The
+  // gradients are given in the order of the inputs: two inputs may be one value, whose gradient the
+  // first of them stores and the second adds to.
   virtual void backward(std::span<const Tensor> in, const Tensor& out,
                         std::span<const Tensor> saved, const Tensor& grad_out,
                         std::span<const Gradient> grad) const = 0;
@@ -122,9 +124,9 @@ class Op {
   // channel the mean and the sum of squared deviations. They are computed once for all that ask.
   virtual bool takes_moments() const;
 
-  // Whether forward gives the moments of its result, and the same operation as one that does, if
-  // there is one; null otherwise.
+  // Whether forward gives the moments of its result.
   virtual bool gives_moments() const;
+  // The same operation as one that does; null if there is none.
   virtual OpPtr giving_moments() const;
 
   // Whether the result begins with the columns of input 0 as they are (concat). Such an operation

@@ -90,8 +90,9 @@ void run_block(const ConvForward& c, const TileKernels& t, const ByPixel& x, int
 }  // namespace
 
 bool conv_small_maps_fits(const ConvShape& s) {
-  constexpr int fewest_images = 24;
-  if (s.n < fewest_images || s.groups != 1 || !conv_direct_fits(s)) return false;
+  constexpr int fewest_images = 24, most_pixels_of_map = 64;
+  if (s.n < fewest_images || s.h * s.w > most_pixels_of_map) return false;
+  if (s.groups != 1 || !conv_direct_fits(s)) return false;
   const int64_t met = int64_t{taps_met(s.out_h, s.kh, s.h, s)} * taps_met(s.out_w, s.kw, s.w, s);
   return 4 * met <= int64_t{3} * s.out_h * s.out_w * s.taps();
 }

@@ -1,13 +1,11 @@
 // A convolution, the batch norm that it reads and the batch norm that reads it. Each takes the
 // passes over the batch that it needs, but a few images at a time, so that one finds in the cache
 // what the other has just written. With y the norm's result before the convolution and z the
-// convolution's:
-//   forward   y, if there is a norm before; z; its moments. Behind a norm that comes next, z is
-//   read
-//             once more when all of it is known.
-//   backward  the derivative by z; y once more; the derivative by the weights; that by y, and from
-//             it the sums of the norm before and what of the derivative by x does not depend on
-//             them.
+// convolution's own:
+// - forward: y, if there is a norm before; z; its moments. For a norm behind, z is read once more
+//   when all of it is known.
+// - backward: the derivative by z; y once more; the derivative by the weights; that by y, and from
+//   it the sums of the norm before and what of the derivative by x does not depend on them.
 // Of y and the derivatives by y and z only blocks exist. The rest of the derivative by x is linear
 // in it and goes to Gradient::line; that by z, where the next norm left one, is added block by
 // block.
@@ -231,7 +229,7 @@ class ConvWithNorms : public Op {
 
   OpPtr followed_by(const Op& reader, size_t which) const override {
     const auto* norm = dynamic_cast<const BatchNormOp*>(&reader);
-    if (!after_) return norm != nullptr ? with_after(*norm) : nullptr;
+    if (!after_) return norm != nullptr && which == 0 ? with_after(*norm) : nullptr;
     const OpPtr longer = after_->followed_by(reader, which);
     const auto* still_norm = dynamic_cast<const BatchNormOp*>(longer.get());
     return still_norm != nullptr ? with_after(*still_norm) : nullptr;

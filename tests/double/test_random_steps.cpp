@@ -115,7 +115,10 @@ std::vector<Tensor> train(uint32_t which, bool together, size_t& steps_saved) {
   if (!together) tape.keep_all();
   const RandomGraph graph(tape, which);
   const auto visible = [&](int v) { return v == graph.loss().index(); };
-  steps_saved += tape.nodes().size() - plan_steps(tape.nodes(), 0, visible).size();
+  const auto shape_of = [&](int v) -> const Shape& {
+    return tape.values()[static_cast<size_t>(v)].shape;
+  };
+  steps_saved += tape.nodes().size() - plan_steps(tape.nodes(), 0, visible, shape_of).size();
   std::vector<Tensor> results{graph.loss().value().clone()};
   if (tape.values()[static_cast<size_t>(graph.loss().index())].wants_grad)
     tape.backward(graph.loss());
