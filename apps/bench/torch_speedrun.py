@@ -2,9 +2,9 @@
 
 `python3 torch_speedrun.py DATA --net airbench93 --out FILE.json` trains by Jordan's recipe (2024,
 arXiv:2404.00498), as published: DATA holds {train,test}/<class>/*.jpg, whose decoded arrays go to
---cache. fp32, channels_last (the quickest layout here). Seconds are those of whitening,
-augmentation and steps; tests are not counted. Accuracies: plain, with the mirror image (`flip`), and
-with the two shifted pictures as well (`tta`).
+--cache. fp32, channels_last (the quickest layout here). Seconds are those of whitening, augmentation
+and steps; tests are not counted. Accuracies: plain, with the mirror image (`flip`), and with the two
+shifted pictures as well (`tta`). Needs PyTorch, NumPy and Pillow.
 """
 import argparse
 import copy
