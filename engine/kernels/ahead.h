@@ -19,6 +19,16 @@ template <Use use>
 
 constexpr int scalars_of_line = 64 / sizeof(Scalar);
 
+// Rows of n scalars, `pitch` apart, are no stream that a processor foresees unless they touch: with
+// each one, another is asked for that comes some 8 KiB later.
+template <Use use>
+[[gnu::always_inline]] inline void fetch_later_row(const Scalar* row, int n, int64_t pitch) {
+  constexpr int later = 2048;
+  if (pitch == n) return;
+  const Scalar* at = row + std::max(1, later / n) * pitch;
+  for (int i = 0; i < n; i += scalars_of_line) fetch_line<use>(at + i);
+}
+
 // The n scalars from `from` on, of which each fetch() asks for one of `shares`. That the last
 // lines lie behind the end of a tensor does no harm.
 template <Use use>

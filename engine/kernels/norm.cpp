@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "engine/kernels/ahead.h"
 #include "engine/kernels/columns.h"
 #include "engine/kernels/norm_loops.h"
 #include "engine/kernels/per_channel.h"
@@ -232,8 +233,11 @@ void add_line(const Rows& x, const Scalar* mean, const Scalar* slope, const Scal
               const Rows& dx) {
   parallel_ranges(x.count, piece_rows(x.channels), [&](int64_t begin, int64_t end) {
     for (int64_t row = begin; row < end; ++row) {
-      add_line_to_row(x.data + row * x.step, x.channels, mean, slope, offset,
-                      dx.data + row * dx.step);
+      const Scalar* from = x.data + row * x.step;
+      Scalar* to = dx.data + row * dx.step;
+      fetch_later_row<Use::read>(from, x.channels, x.step);
+      fetch_later_row<Use::read>(to, x.channels, dx.step);
+      add_line_to_row(from, x.channels, mean, slope, offset, to);
     }
   });
 }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "engine/kernels/ahead.h"
 #include "engine/kernels/pointwise.h"
 #include "engine/simd.h"
 
@@ -95,6 +96,7 @@ BONSAI_SIMD void normalize(const Scalar* x, int64_t n, const NormVectors& v, con
   with_function(
       f, [&](auto function) __attribute__((always_inline)) {
         for (Place p; p.i < n; p.advance(v)) {
+          fetch_later_row<Use::read>(x + p.x, v.run, v.step);
           normalize_run(x + p.x, std::min<int64_t>(v.run, n - p.i), v.mean + p.vector,
                         v.scale + p.vector, v.shift + p.vector,
                         added != nullptr ? added + p.i : nullptr, y + p.i, function);
@@ -107,6 +109,7 @@ BONSAI_SIMD void sum_gradients(const Scalar* x, const Scalar* dy, int64_t n, con
   with_function(
       f, [&](auto function) __attribute__((always_inline)) {
         for (Place p; p.i < n; p.advance(v)) {
+          fetch_later_row<Use::read>(x + p.x, v.run, v.step);
           sum_run(x + p.x, dy + p.i, std::min<int64_t>(v.run, n - p.i), v.mean + p.vector,
                   v.scale + p.vector, v.shift + p.vector, plain + p.vector, centred + p.vector,
                   function);
@@ -120,6 +123,8 @@ BONSAI_SIMD void sum_and_scale_gradients(const Scalar* x, const Scalar* dy, int6
   with_function(
       f, [&](auto function) __attribute__((always_inline)) {
         for (Place p; p.i < n; p.advance(v), dx += dx_step) {
+          fetch_later_row<Use::read>(x + p.x, v.run, v.step);
+          fetch_later_row<Use::read>(dx, v.run, dx_step);
           sum_and_scale_run(x + p.x, dy + p.i, std::min<int64_t>(v.run, n - p.i), v.mean + p.vector,
                             v.scale + p.vector, v.shift + p.vector, plain + p.vector,
                             centred + p.vector, dx, add, function);
@@ -138,6 +143,8 @@ BONSAI_SIMD void normalize_back(const Scalar* x, const Scalar* dy, int64_t n, co
   with_function(
       f, [&](auto function) __attribute__((always_inline)) {
         for (Place p; p.i < n; p.advance(v), dx += dx_step) {
+          fetch_later_row<Use::read>(x + p.x, v.run, v.step);
+          fetch_later_row<Use::read>(dx, v.run, dx_step);
           back_run(x + p.x, dy + p.i, std::min<int64_t>(v.run, n - p.i), v.mean + p.vector,
                    v.scale + p.vector, v.shift + p.vector, w.a + p.vector, w.b + p.vector,
                    w.c + p.vector, dx, add, function);
