@@ -26,7 +26,7 @@ void Op::backward_with_line(std::span<const Tensor> in, const Tensor& out,
   backward(in, out, saved, grad_out, grad);
 }
 
-bool Op::extends_input() const { return false; }
+bool Op::joins_columns() const { return false; }
 
 OpPtr Op::shrunk(const Node&, std::span<const Shape>, const Keep&) const { return nullptr; }
 

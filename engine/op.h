@@ -129,10 +129,10 @@ class Op {
   // The same operation as one that does; null if there is none.
   virtual OpPtr giving_moments() const;
 
-  // Whether the result begins with the columns of input 0 as they are (concat). Such an operation
-  // writes its result, and reads the gradient of it, also as a block of columns, and leaves alone
-  // what stands in its place already.
-  virtual bool extends_input() const;
+  // Whether the result is the columns of the inputs as they are, one after the other (concat). Such
+  // an operation writes its result, and reads the gradient of it, also as a block of columns, and
+  // leaves alone what stands in its place already: input 0.
+  virtual bool joins_columns() const;
 
   // shapes[v] is the shape of value v of the graph in which the node stands. An operation that
   // mixes channels within an axis in an unknown way must not inherit this: it throws by name.

@@ -105,10 +105,10 @@ std::map<int, int> plan_hosts(std::span<const TapeStep> steps,
   std::set<int> movable;  // results of concats, as long as nothing speaks against it
   std::map<int, int> hosts;
   for (const TapeStep& step : steps) {
-    if (step.op->extends_input() && !is_visible(step.out)) movable.insert(step.out);
+    if (step.op->joins_columns() && !is_visible(step.out)) movable.insert(step.out);
     for (size_t i = 0; i < step.in.size(); ++i) {
       const int v = step.in[i];
-      const bool extends = i == 0 && step.op->extends_input();
+      const bool extends = i == 0 && step.op->joins_columns();
       if (!step.op->takes_columns(i) || (extends && hosts.count(v) > 0)) movable.erase(v);
       if (extends && movable.count(v) > 0) hosts.emplace(v, step.out);
     }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <ranges>
 #include <utility>
 
 #include "engine/error.h"
@@ -118,8 +119,11 @@ std::vector<TapeStep> Tape::plan() {
   std::vector<TapeStep> steps = plan_steps(
       nodes_, computed_, [this](int index) { return is_visible(index); },
       [this](int index) -> const Shape& { return value(index).shape; });
-  for (const TapeStep& step : steps) {
+  for (const TapeStep& step : std::views::reverse(steps)) {  // readers before what they read
     if (step.op->takes_moments()) value(step.in[0]).moments_wanted = true;
+    if (joins_moments(step)) {
+      for (const int v : step.in) value(v).moments_wanted = true;
+    }
     if (!value(step.out).wants_grad) continue;
     if (step.op->backward_reads_result()) value(step.out).read_by_backward = true;
     for (size_t i = 0; i < step.in.size(); ++i) {
@@ -141,10 +145,7 @@ void Tape::compute() {
   std::vector<std::vector<int>> ends(steps.size());
   for (const auto& [v, s] : last_use) ends[s].push_back(v);
   std::map<int, int> hosts = plan_hosts(steps, [this](int index) { return is_visible(index); });
-  for (const auto& [v, host] : hosts) {
-    value(v).in_columns = true;
-    value(host).begins_with = v;
-  }
+  for (const auto& [v, host] : hosts) value(v).in_columns = true;
   Places places(values_, std::move(hosts));
   for (size_t s = 0; s < steps.size(); ++s) {
     Tensor place = places.take(steps[s].out);
@@ -171,20 +172,26 @@ void Tape::run(TapeStep step, Tensor place) {
        .seed = seed_,
        .step = step_,
        .node = step.nodes.back()});
+  if (training && joins_moments(step)) {
+    std::vector<Tensor> parts;
+    for (const int v : step.in) parts.push_back(moments(v));
+    out.moments = joined_moments(parts);
+  }
   if (observer_ != nullptr) tell(step, in, out.data, Direction::forward, {}, watch.seconds());
   if (!out.wants_grad) return;
   done.step = std::move(step);
   done_.push_back(std::move(done));
 }
 
-// Those of the columns that it begins with are known, if a norm has read these before.
 const Tensor& Tape::moments(int index) {
   Value& held = value(index);
-  if (!held.moments.defined()) {
-    const Tensor known = held.begins_with < 0 ? Tensor() : value(held.begins_with).moments;
-    held.moments = channel_moments(all_rows(held.data), known);
-  }
+  if (!held.moments.defined()) held.moments = channel_moments(all_rows(held.data));
   return held.moments;
+}
+
+// Whether the moments of the result are those of the inputs, one after the other.
+bool Tape::joins_moments(const TapeStep& step) {
+  return step.op->joins_columns() && value(step.out).moments_wanted;
 }
 
 // A value's memory, or its shape alone when it was given back.
@@ -237,7 +244,7 @@ Gradient Tape::gradient_of(const TapeStep& step, size_t which) {
   Tensor& target = input.parameter != nullptr ? input.parameter->grad : input.grad;
   // When an op reads one value twice (x + x), its second share is added to its first.
   const bool fresh = !target.defined();
-  if (fresh && which == 0 && input.in_columns && step.op->extends_input()) {
+  if (fresh && which == 0 && input.in_columns && step.op->joins_columns()) {
     Value& wider = value(step.out);
     const int width = input.shape.back();
     target = wider.grad.columns(0, width);  // it stands there already

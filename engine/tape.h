@@ -106,8 +106,7 @@ class Tape {
     bool wants_grad = false;
     bool read_by_backward = false;
     bool in_columns = false;      // the first columns of a wider value, as is its gradient
-    int begins_with = -1;         // the widest value that is in this one's first columns; -1: none
-    bool moments_wanted = false;  // by a step (Op::takes_moments)
+    bool moments_wanted = false;  // by a step (Op::takes_moments), or for those of the whole
     Tensor moments{};             // over the batch, once they are known
     ChannelLine line{};           // of its derivative, still to be added to grad
     std::weak_ptr<const Var::Place> place{};  // of the Vars that name it
@@ -132,6 +131,7 @@ class Tape {
   void run(TapeStep step, Tensor place);
   void release(int index);
   const Tensor& moments(int index);
+  bool joins_moments(const TapeStep& step);
   static void settle(Value& value, const Tensor& grad, int begin);
   Gradient gradient_of(const TapeStep& step, size_t which);
   void step_back(Done& done);

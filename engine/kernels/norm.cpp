@@ -165,20 +165,23 @@ Tensor ChannelMoments::merged() const {
   return merged;
 }
 
-Tensor channel_moments(const Rows& x, const Tensor& known_first) {
-  const int known = known_first.defined() ? known_first.dim(1) : 0, fresh = x.channels - known;
-  const Rows rest{.data = x.data + known, .count = x.count, .channels = fresh, .step = x.step};
-  ChannelMoments moments({x.count}, fresh);
-  moments.take(0, rest);
-  const Tensor computed = moments.merged();
-  if (known == 0) return computed;
-  const Tensor all = Tensor::uninitialized({2, x.channels});
+Tensor channel_moments(const Rows& x) {
+  ChannelMoments moments({x.count}, x.channels);
+  moments.take(0, x);
+  return moments.merged();
+}
+
+Tensor joined_moments(std::span<const Tensor> parts) {
+  int channels = 0;
+  for (const Tensor& part : parts) channels += part.dim(1);
+  const Tensor joined = Tensor::uninitialized({2, channels});
+  Scalar* to = joined.data();
   for (int row = 0; row < 2; ++row) {
-    Scalar* to =
-        std::copy_n(known_first.data() + row * known, known, all.data() + row * x.channels);
-    std::copy_n(computed.data() + row * fresh, fresh, to);
+    for (const Tensor& part : parts) {
+      to = std::copy_n(part.data() + row * part.dim(1), part.dim(1), to);
+    }
   }
-  return all;
+  return joined;
 }
 
 void normalize_rows(const Rows& x, const Normalisation& f, const Scalar* added, Scalar* y) {

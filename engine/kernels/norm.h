@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "engine/kernels/activation.h"
@@ -42,8 +43,11 @@ class ChannelMoments {
   Tensor parts_;                // [chunks, 2, C]
 };
 
-// The moments of x, as merged() returns them; those of its first channels may be known already.
-Tensor channel_moments(const Rows& x, const Tensor& known_first);
+// The moments of x, as merged() returns them.
+Tensor channel_moments(const Rows& x);
+
+// Those of a matrix whose columns are the parts' [2, C], one part after the other.
+Tensor joined_moments(std::span<const Tensor> parts);
 
 // y = f((x - mean) * scale + shift + added), with vectors of C
 struct Normalisation {

@@ -60,7 +60,7 @@ void BatchNormOp::forward(std::span<const Tensor> in, Tensor& out, const Pass& p
   const auto rest = in.subspan(1);
   Scalar* memory = thread_scratch<Scalar>(1, static_cast<size_t>(x.channels) * 2);
   if (pass.training) {
-    of_batch(in[0].shape(), rest, pass.moments != nullptr ? *pass.moments : channel_moments(x, {}),
+    of_batch(in[0].shape(), rest, pass.moments != nullptr ? *pass.moments : channel_moments(x),
              memory);
     if (pass.save != nullptr) *pass.save = {Tensor::view(memory, {2, x.channels}).clone()};
   } else {

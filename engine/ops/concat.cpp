@@ -68,7 +68,7 @@ class Concat : public Op {
   }
 
   bool takes_columns(size_t) const override { return true; }
-  bool extends_input() const override { return true; }
+  bool joins_columns() const override { return true; }
 
   bool backward_reads(size_t) const override { return false; }
   bool backward_reads_result() const override { return false; }

@@ -300,7 +300,7 @@ class ConvWithNorms : public Op {
                                      const Tensor& memory) const {
     if (!pass.training) return before_->running(inputs.before, memory.data());
     const Tensor moments =
-        pass.moments != nullptr ? *pass.moments : channel_moments(all_rows(inputs.x), {});
+        pass.moments != nullptr ? *pass.moments : channel_moments(all_rows(inputs.x));
     return before_->of_batch(inputs.x.shape(), inputs.before, moments, memory.data());
   }
 
