@@ -119,8 +119,10 @@ void conv_backward_bias(const ConvShape& s, const Scalar* dy, Scalar* db, bool a
 }
 
 bool conv_backward_weights_in_blocks(const ConvShape& shape) {
-  return first_fit(backward_weights_table, shape).run != conv_backward_weights_winograd ||
-         conv_backward_weights_winograd_in_blocks(shape);
+  constexpr int64_t weights_per_pixel = 128;
+  return first_fit(backward_weights_table, shape).run == conv_backward_weights_winograd
+             ? conv_backward_weights_winograd_in_blocks(shape)
+             : int64_t{shape.depth()} * shape.out <= weights_per_pixel * shape.pixels();
 }
 
 std::string conv_forward_row(const ConvShape& shape) { return conv_forward_kernel(shape).name; }

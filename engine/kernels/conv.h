@@ -102,7 +102,8 @@ void conv_forward_sampled(const ConvForward& call);
 void conv_backward_bias(const ConvShape& shape, const Scalar* dy, Scalar* db, bool add);
 
 // Whether that row of the backward-weights table may as well be given a few images at a time,
-// adding up: Winograd's has work of its own to do for every call, which should be the lesser part.
+// adding up: each call passes over the derivative, and Winograd's over its sums, which should be
+// the lesser part.
 bool conv_backward_weights_in_blocks(const ConvShape& shape);
 
 // That row of the forward table.

@@ -113,12 +113,14 @@ void conv_backward_weights_pointwise_tiles(const ConvBackwardWeights& c) {
   const auto fewest = static_cast<int>(std::max<int64_t>(4 * most_pixels, (pixels + 15) / 16));
   const int64_t share = rounded_up(fewest, most_pixels), block = block_pixels(c.shape);
   const int parts = static_cast<int>((pixels + share - 1) / share);
-  const Tensor sums({parts, static_cast<int>(s.size())});
+  const Tensor sums = Tensor::uninitialized({parts, static_cast<int>(s.size())});
   parallel_chunks(parts, [&](int64_t part) {
     const int64_t end = std::min(pixels, (part + 1) * share);
+    Scalar* own = sums.data() + part * s.size();
+    std::fill_n(own, s.size(), Scalar{0});
     for (int64_t first = part * share; first < end; first += block) {
       const auto count = static_cast<int>(std::min<int64_t>(block, end - first));
-      add_block(s, t, first, count, pixels - first - count, sums.data() + part * s.size());
+      add_block(s, t, first, count, pixels - first - count, own);
     }
   });
   add_parts(sums.data() + s.size(), parts - 1, s.size(), sums.data(), true);

@@ -6,10 +6,12 @@ namespace bonsai {
 namespace {
 
 // As many images as half a megabyte of inputs or of outputs, but pixels enough on either side for
-// the tiles of a kernel, so that all blocks end in the row that the weights are packed for. All
-// where that would be more than the caches hold, or too few blocks for some threads.
+// the tiles of a kernel, so that all blocks end in the row that the weights are packed for, and for
+// the weights, which each block reads anew. All where that would be more than the caches hold, or
+// too few blocks for some threads.
 int images_of_block(const ConvShape& s) {
-  constexpr int64_t numbers = 1 << 17, most_numbers = 1 << 19, least_pixels = 768, least_blocks = 8;
+  constexpr int64_t numbers = 1 << 17, most_numbers = 1 << 19, least_blocks = 8;
+  const int64_t least_pixels = s.taps() == 1 || s.groups > 1 ? 192 : 768;
   const int64_t in_pixels = int64_t{s.h} * s.w, out_pixels = int64_t{s.out_h} * s.out_w;
   const int64_t image = std::max(in_pixels * s.in, out_pixels * s.out);
   const int64_t fewer_pixels = std::min(in_pixels, out_pixels);
