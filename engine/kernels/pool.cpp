@@ -26,22 +26,48 @@ Range windows_of(int i, int count, const PoolShape& s) {
           std::min((i + s.padding) / s.stride + 1, count)};
 }
 
-BONSAI_SIMD void take_larger(const Scalar* x, int n, Scalar* __restrict y) {
-  for (int c = 0; c < n; ++c) y[c] = (x[c] > y[c]) | (x[c] != x[c]) ? x[c] : y[c];
+// Pixels of a window, and their places in it. Fewer than four: the last one again.
+struct Four {
+  const Scalar* pixel[4];
+  Scalar place[4];
+  int count = 0;
+
+  void add(const Scalar* x, int at) {
+    for (int i = count; i < 4; ++i) {
+      pixel[i] = x;
+      place[i] = static_cast<Scalar>(at);
+    }
+    ++count;
+  }
+};
+
+[[gnu::always_inline]] inline void take_larger(Scalar x, Scalar here, Scalar& y, Scalar& at) {
+  const bool larger = (x > y) | (x != x);
+  y = larger ? x : y;
+  at = larger ? here : at;
 }
 
-BONSAI_SIMD void take_larger_at(const Scalar* x, int n, Scalar here, Scalar* __restrict y,
-                                Scalar* __restrict position) {
+// y [n] and position [n] = the largest of four and its place, or of them and what is there.
+BONSAI_SIMD void largest_of(const Four& f, int n, bool fresh, Scalar* __restrict y,
+                            Scalar* __restrict position) {
+  const Scalar *x0 = f.pixel[0], *x1 = f.pixel[1], *x2 = f.pixel[2], *x3 = f.pixel[3];
+  const Scalar p0 = f.place[0], p1 = f.place[1], p2 = f.place[2], p3 = f.place[3];
   for (int c = 0; c < n; ++c) {
-    const bool larger = (x[c] > y[c]) | (x[c] != x[c]);
-    y[c] = larger ? x[c] : y[c];
-    position[c] = larger ? here : position[c];
+    Scalar most = fresh ? x0[c] : y[c], at = fresh ? p0 : position[c];
+    take_larger(x0[c], p0, most, at);
+    take_larger(x1[c], p1, most, at);
+    take_larger(x2[c], p2, most, at);
+    take_larger(x3[c], p3, most, at);
+    y[c] = most;
+    position[c] = at;
   }
 }
 
-BONSAI_SIMD void collect_at(const Scalar* dy, const Scalar* position, int n, Scalar here,
+BONSAI_SIMD void collect_at(const Scalar* dy, const Scalar* position, int n, Scalar here, bool add,
                             Scalar* __restrict dx) {
-  for (int c = 0; c < n; ++c) dx[c] += position[c] == here ? dy[c] : 0;
+  for (int c = 0; c < n; ++c) {
+    dx[c] = (add ? dx[c] : Scalar{0}) + (position[c] == here ? dy[c] : Scalar{0});
+  }
 }
 
 BONSAI_SIMD void multiply(Scalar* y, int n, Scalar scale) {
@@ -83,25 +109,26 @@ void each_output(const PoolShape& s, const Scalar* x, const Body& body) {
       });
 }
 
-// visit(dx of an input pixel, offset of an output pixel, the input's place in that window) over
-// all pairs, in parallel over inputs; dx starts from zero unless `add`.
+// visit(dx of an input pixel, offset of an output pixel, the input's place in that window, whether
+// to add) over all pairs, in parallel over inputs.
 template <class Visit>
 void each_pair_back(const PoolShape& s, Scalar* dx, bool add, const Visit& visit) {
   parallel_ranges(int64_t{s.n} * s.h, piece_rows(s.w, s.channels), [&](int64_t begin, int64_t end) {
-    Scalar* first = dx + begin * s.w * s.channels;
-    if (!add) std::fill(first, dx + end * s.w * s.channels, Scalar{0});
     for (int64_t row = begin; row < end; ++row) {
       const int iy = static_cast<int>(row % s.h);
       const Range oys = windows_of(iy, s.out_h, s);
       for (int ix = 0; ix < s.w; ++ix) {
         Scalar* target = dx + (row * s.w + ix) * s.channels;
         const Range oxs = windows_of(ix, s.out_w, s);
+        bool adds = add;
         for (int oy = oys.begin; oy < oys.end; ++oy) {
           for (int ox = oxs.begin; ox < oxs.end; ++ox) {
             visit(target, ((row / s.h * s.out_h + oy) * s.out_w + ox) * s.channels,
-                  place_in_window(s, iy, ix, oy, ox));
+                  place_in_window(s, iy, ix, oy, ox), adds);
+            adds = true;
           }
         }
+        if (!adds) std::fill_n(target, s.channels, Scalar{0});
       }
     }
   });
@@ -111,25 +138,28 @@ void each_pair_back(const PoolShape& s, Scalar* dx, bool add, const Visit& visit
 
 void max_pool_forward(const PoolShape& s, const Scalar* x, Scalar* y, Scalar* position) {
   each_output(s, x, [&](const Scalar* image, int oy, int ox, int64_t out) {
-    bool first = true;
+    Scalar* places = position != nullptr
+                         ? position + out
+                         : thread_scratch<Scalar>(2, static_cast<size_t>(s.channels));
+    bool fresh = true;
+    Four four;
+    const auto take = [&] {
+      if (four.count > 0) largest_of(four, s.channels, fresh, y + out, places);
+      fresh = false;
+      four = {};
+    };
     each_in_window(s, image, oy, ox, [&](const Scalar* pixel, int place) {
-      if (first) {
-        std::copy_n(pixel, s.channels, y + out);
-        if (position) std::fill_n(position + out, s.channels, static_cast<Scalar>(place));
-      } else if (position) {
-        take_larger_at(pixel, s.channels, static_cast<Scalar>(place), y + out, position + out);
-      } else {
-        take_larger(pixel, s.channels, y + out);
-      }
-      first = false;
+      four.add(pixel, place);
+      if (four.count == 4) take();
     });
+    take();
   });
 }
 
 void max_pool_backward(const PoolShape& s, const Scalar* dy, const Scalar* position, Scalar* dx,
                        bool add) {
-  each_pair_back(s, dx, add, [&](Scalar* target, int64_t out, int place) {
-    collect_at(dy + out, position + out, s.channels, static_cast<Scalar>(place), target);
+  each_pair_back(s, dx, add, [&](Scalar* target, int64_t out, int place, bool adds) {
+    collect_at(dy + out, position + out, s.channels, static_cast<Scalar>(place), adds, target);
   });
 }
 
@@ -146,8 +176,8 @@ void average_pool_forward(const PoolShape& s, const Scalar* x, Scalar* y) {
 
 void average_pool_backward(const PoolShape& s, const Scalar* dy, Scalar* dx, bool add) {
   const Scalar scale = Scalar{1} / static_cast<Scalar>(s.kernel * s.kernel);
-  each_pair_back(s, dx, add, [&](Scalar* target, int64_t out, int) {
-    scale_all(dy + out, s.channels, scale, target, true);
+  each_pair_back(s, dx, add, [&](Scalar* target, int64_t out, int, bool adds) {
+    scale_all(dy + out, s.channels, scale, target, adds);
   });
 }
 
