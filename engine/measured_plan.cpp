@@ -11,6 +11,7 @@
 #include "engine/ops/image_blocks.h"
 #include "engine/parallel.h"
 #include "engine/stopwatch.h"
+#include "engine/storage.h"
 
 namespace bonsai {
 namespace {
@@ -55,16 +56,36 @@ std::vector<Question> questions(const Graph& graph, const PlanOptions& options) 
   return all;
 }
 
-// A convolution of ones, to be run by the plan of the process.
+// Memory for all trials, as large as the largest needs: ones to read, and room for results.
+struct Operands {
+  Tensor x, w, y, result;
+
+  explicit Operands(const std::vector<Question>& all) {
+    int64_t most_x = 0, most_w = 0, most_y = 0;
+    for (const auto& [table, s] : all) {
+      most_x = std::max(most_x, int64_t{s.n} * s.h * s.w * s.in);
+      most_w = std::max(most_w, weights(s));
+      most_y = std::max(most_y, s.pixels() * s.out);
+    }
+    x = ones(most_x), w = ones(most_w), y = ones(most_y);
+    result = ones(std::max({most_x, most_w, most_y}));
+  }
+
+  static int64_t weights(const ConvShape& s) { return int64_t{s.out} * s.depth(); }
+  static Tensor ones(int64_t count) {
+    constexpr int columns = 1 << 10;
+    return Tensor({static_cast<int>(count / columns) + 1, columns}, 1);
+  }
+};
+
+// A convolution, to be run by the plan of the process.
 class Trial {
  public:
-  Trial(const Question& question, bool training)
+  Trial(const Question& question, const Operands& operands, bool training)
       : table_(question.table),
         shape_(question.shape),
+        operands_(operands),
         training_(training),
-        x_({shape_.n, shape_.h, shape_.w, shape_.in}, 1),
-        w_({shape_.out, shape_.kh, shape_.kw, shape_.group_in()}, 1),
-        y_({shape_.n, shape_.out_h, shape_.out_w, shape_.out}, 1),
         cut_(shape_) {}
 
   // Weights of a session are packed once, which is not a part of what is timed.
@@ -86,12 +107,18 @@ class Trial {
   ImageBlock block(int64_t i) const {
     return training_ ? cut_[static_cast<int>(i)] : ImageBlock{shape_, 0, 0};
   }
-  Scalar* x(const ImageBlock& block) const { return x_.data() + block.in_row * shape_.in; }
-  Scalar* y(const ImageBlock& block) const { return y_.data() + block.out_row * shape_.out; }
+  const Scalar* x(const ImageBlock& block) const {
+    return operands_.x.data() + block.in_row * shape_.in;
+  }
+  const Scalar* y(const ImageBlock& block) const {
+    return operands_.y.data() + block.out_row * shape_.out;
+  }
+  const Scalar* w() const { return operands_.w.data(); }
+  Scalar* result(int64_t first) const { return operands_.result.data() + first; }
 
   Tensor packed() const {
-    return table_ == ConvTable::backward_data ? conv_pack_backward_data(block(0).shape, w_.data())
-                                              : conv_pack(block(0).shape, w_.data());
+    return table_ == ConvTable::backward_data ? conv_pack_backward_data(block(0).shape, w())
+                                              : conv_pack(block(0).shape, w());
   }
 
   void forward(const Tensor& packed) const {
@@ -99,9 +126,9 @@ class Trial {
       const ImageBlock b = block(i);
       conv_forward({.shape = b.shape,
                     .x = x(b),
-                    .w = w_.data(),
+                    .w = w(),
                     .b = nullptr,
-                    .y = y(b),
+                    .y = result(b.out_row * shape_.out),
                     .packed = packed.data()});
     });
   }
@@ -109,20 +136,24 @@ class Trial {
   void backward_data(const Tensor& packed) const {
     parallel_chunks(blocks(), [&](int64_t i) {
       const ImageBlock b = block(i);
-      conv_backward_data(
-          {.shape = b.shape, .dy = y(b), .w = w_.data(), .dx = x(b), .packed = packed.data()});
+      conv_backward_data({.shape = b.shape,
+                          .dy = y(b),
+                          .w = w(),
+                          .dx = result(b.in_row * shape_.in),
+                          .packed = packed.data()});
     });
   }
 
   void backward_weights() const {
     const bool whole = blocks() == 1 || !conv_backward_weights_in_blocks(block(0).shape);
-    const auto size = static_cast<int64_t>(w_.size());
-    const int parts = whole ? 1 : cut_.sums(size);
-    const Tensor sums = Tensor::uninitialized({parts, static_cast<int>(size)});
     if (whole) {
-      conv_backward_weights({.shape = shape_, .x = x_.data(), .dy = y_.data(), .dw = sums.data()});
+      conv_backward_weights(
+          {.shape = shape_, .x = operands_.x.data(), .dy = operands_.y.data(), .dw = result(0)});
       return;
     }
+    const int64_t size = Operands::weights(shape_);
+    const int parts = cut_.sums(size);
+    const Tensor sums = Tensor::uninitialized({parts, static_cast<int>(size)});
     parallel_chunks(parts, [&](int64_t part) {
       const int64_t first = part * blocks() / parts, last = (part + 1) * blocks() / parts;
       for (int64_t i = first; i < last; ++i) {
@@ -138,8 +169,8 @@ class Trial {
 
   ConvTable table_;
   ConvShape shape_;
+  const Operands& operands_;
   bool training_;
-  Tensor x_, w_, y_;
   ImageBlocks cut_;
 };
 
@@ -152,7 +183,8 @@ bool is_quicker(const Row& a, const Row& b) { return a.seconds < b.seconds; }
 
 class Measuring {
  public:
-  explicit Measuring(const PlanOptions& options) : options_(options) {
+  Measuring(const std::vector<Question>& all, const PlanOptions& options)
+      : operands_(all), options_(options) {
     if (options_.clock) return;
     options_.clock = [](const std::function<void()>& run) {
       const Stopwatch watch;
@@ -199,7 +231,7 @@ class Measuring {
     constexpr double hopeless = 2;
     question.shape.n = std::max(1, question.shape.n / part);
     const std::vector<std::string> names = conv_rows(question.table, question.shape);
-    const Trial trial(question, options_.training);
+    const Trial trial(question, operands_, options_.training);
     time(question, trial, names.front());  // brings the memory near
     std::vector<Row> timed;
     for (const std::string& name : names)
@@ -216,7 +248,7 @@ class Measuring {
   // The least of several runs of each, in turns.
   void compare(const Question& question, std::vector<Row>& rows, double share) {
     constexpr int least_rounds = 3, most_rounds = 20;
-    const Trial trial(question, options_.training);
+    const Trial trial(question, operands_, options_.training);
     const double end = spent_ + share;
     for (int round = 0; round < most_rounds && (round < least_rounds || spent_ < end); ++round)
       for (Row& row : rows) row.seconds = std::min(row.seconds, time(question, trial, row.name));
@@ -231,6 +263,7 @@ class Measuring {
     return seconds;
   }
 
+  Operands operands_;
   PlanOptions options_;
   std::shared_ptr<const ConvPlan> before_ = conv_plan();
   double spent_ = 0;
@@ -241,9 +274,14 @@ class Measuring {
 
 MeasuredPlan measure_plan(const Graph& graph, const PlanOptions& options) {
   const std::vector<Question> all = questions(graph, options);
-  Measuring measuring(options);
-  for (size_t i = 0; i < all.size(); ++i) measuring.answer(all[i], all.size() - i);
-  return measuring.measured();
+  MeasuredPlan measured;
+  {
+    Measuring measuring(all, options);
+    for (size_t i = 0; i < all.size(); ++i) measuring.answer(all[i], all.size() - i);
+    measured = measuring.measured();
+  }
+  release_cached_storage();  // sizes that a step has no use for
+  return measured;
 }
 
 }  // namespace bonsai

@@ -93,11 +93,13 @@ std::string row_of(ConvTable table, const ConvShape& s) {
 constexpr ConvTable tables[] = {ConvTable::forward, ConvTable::backward_data,
                                 ConvTable::backward_weights};
 
+const zoo::Options small{.classes = 10, .seed = 1, .width = 0.5F, .input = {16, 16, 3}};
+
 // A training of a few steps: its weights afterwards.
 std::vector<Tensor> trained() {
-  const auto net = zoo::make("resnet20", {.classes = 10, .seed = 1, .width = 0.5F});
+  const auto net = zoo::make("resnet20", small);
   const auto optimiser = make_optimiser(net->parameters());
-  Batch batch{random_tensor({8, 32, 32, 3}, 5), Tensor({8})};
+  Batch batch{random_tensor({8, 16, 16, 3}, 5), Tensor({8})};
   for (int step = 0; step < 2; ++step)
     train_step(*net, *optimiser, batch, {.learning_rate = 1e-3F, .step = step});
   std::vector<Tensor> weights;
@@ -203,8 +205,8 @@ TEST_CASE("a session keeps to the plan that it was made under") {
 }
 
 TEST_CASE("what is measured is the clock's choice, and the rule's within its noise") {
-  const auto net = zoo::make("resnet20", {.classes = 10, .seed = 1, .width = 0.5F});
-  const Graph graph = trace(*net, {1, 32, 32, 3});
+  const auto net = zoo::make("resnet20", small);
+  const Graph graph = trace(*net, {1, 16, 16, 3});
   const auto before = conv_plan();
   CHECK(differing(measure_plan(graph, by_clock([] { return 1; }))) == 0);
   // Each run a little quicker than the one before it, until the last of all is by 4 %.
@@ -215,7 +217,7 @@ TEST_CASE("what is measured is the clock's choice, and the rule's within its noi
   CHECK(conv_plan() == before);
   // Forward, backward-data but for the pictures, backward-weights: all shapes of the network.
   CHECK(last.choices.size() == last.plan.choices().size());
-  const ConvShape first = square(8, 3, 8, 32, 3, 1, 1);
+  const ConvShape first = square(8, 3, 8, 16, 3, 1, 1);
   CHECK(last.plan.row<ConvForward>(first) != nullptr);
   CHECK(last.plan.row<ConvBackwardData>(first) == nullptr);
   CHECK(last.plan.row<ConvBackwardWeights>(first) != nullptr);
