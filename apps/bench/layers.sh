@@ -1,8 +1,9 @@
 #!/bin/sh
-# What the kernels of the zoo's layers reach, as a table: for each direction the share of the peak of
-# the row that a network gets, and beside it the shares of oneDNN and of the prototype in layers.tsv,
-# of their machine's peak; then where ours is the lesser:  apps/bench/layers.sh [kernels.json]
-#   build/bonsai_bench --benchmark_filter='^(for|back)ward' --benchmark_out=bench-results/kernels.json
+# What the kernels reach on layers of the zoo, as a table: for each direction the share of the peak of
+# the row that a network gets, the best of its repetitions, and beside it the shares of oneDNN and of
+# the prototype in layers.tsv, of their machine's peak; then where ours is the lesser:
+#   build/bonsai_bench --benchmark_filter=ward --benchmark_out=bench-results/kernels.json
+#   apps/bench/layers.sh [kernels.json]
 set -eu
 awk -F'[\t]' '
 function text(key) { match($0, "\"" key "\": \"[^\"]*"); v = substr($0, RSTART, RLENGTH)
@@ -18,8 +19,9 @@ FNR == NR { layers[++count] = $1; for (i = 2; i <= 7; ++i) peers[$1, i] = $i; ne
 /"name": / { name = text("name"); of_peak = "" }
 /"of_peak": / { of_peak = number("of_peak") }
 /"label": "taken"/ { taken = name }
-/}/ { if (taken != "") { split(taken, part, "/"); ours[part[3], part[1]] = of_peak
-                         row[part[3], part[1]] = part[2] }; taken = "" }
+/}/ { if (taken != "") { split(taken, part, "/"); at = part[3] SUBSEP part[1]
+                         if (of_peak > ours[at]) ours[at] = of_peak
+                         row[at] = part[2] }; taken = "" }
 END {
   split("forward backward-data backward-weights", table, " ")
   print "| layer | forward | oneDNN | prototype | backward-data | oneDNN | prototype | backward-weights | oneDNN | prototype |"
