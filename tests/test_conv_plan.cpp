@@ -180,9 +180,10 @@ TEST_CASE("the blocks of a batch take rows that read weights packed for the firs
 }
 
 TEST_CASE("a session keeps to the plan that it was made under") {
-  RandomNetwork layer(3);
-  const Graph graph = trace(layer, RandomNetwork::input());
-  const Tensor x = random_tensor(RandomNetwork::input(8), 1);
+  const auto net = zoo::make("resnet20", small);
+  randomize_norms(*net, 1);
+  const Graph graph = trace(*net, {1, 16, 16, 3});
+  const Tensor x = random_tensor({8, 16, 16, 3}, 1);
   const auto result = [&](Session& session) {
     Tensor y = Tensor::uninitialized(session.output_shape());
     session.run(x.data(), y.data());

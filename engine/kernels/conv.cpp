@@ -5,7 +5,6 @@
 
 #include "engine/kernels/conv_plan.h"
 #include "engine/kernels/finish.h"
-#include "engine/kernels/processor.h"
 #include "engine/kernels/tile.h"
 
 namespace bonsai {
@@ -19,14 +18,6 @@ bool anything(const ConvShape&) { return true; }
 bool flippable(const ConvShape& s) {
   return s.stride == 1 && s.kh == s.kw && s.padding <= s.dilation * (s.kh - 1) &&
          tile_kernels() != nullptr && s.group_in() > 1;
-}
-
-// Exchanges between the channels of larger groups take AVX2's 16 registers longer than it takes the
-// direct row to multiply as few channels as they have: groups of 8 on 8 x 8 maps three times.
-bool small_groups_pay(const ConvShape& s) {
-  constexpr int most_channels = 2;
-  return conv_small_groups_fits(s) && (widest_vectors() != Vectors::avx2 ||
-                                       std::max(s.group_in(), s.group_out()) <= most_channels);
 }
 
 // The plan's row, else the first that fits.
@@ -44,7 +35,7 @@ const ConvKernel<Call>& chosen(const std::array<ConvKernel<Call>, rows>& table,
 // still, and 1x1 layers have tiles of their own. Products serve processors without vector FMA.
 constexpr std::array<ConvKernel<ConvForward>, 10> forward_table = {{
     {"interleaved", conv_is_interleaved, conv_forward_interleaved, conv_pack_interleaved},
-    {"small-groups", small_groups_pay, conv_forward_small_groups, conv_pack_small_groups},
+    {"small-groups", conv_small_groups_fits, conv_forward_small_groups, conv_pack_small_groups},
     {"stem", conv_stem_fits, conv_forward_stem, conv_pack_stem},
     {"winograd", conv_winograd_fits, conv_forward_winograd, conv_pack_winograd,
      conv_pack_flipped_winograd},
@@ -61,7 +52,7 @@ constexpr std::array<ConvKernel<ConvForward>, 10> forward_table = {{
 constexpr std::array<ConvKernel<ConvBackwardData>, 7> backward_data_table = {{
     {"interleaved", conv_is_interleaved, conv_backward_data_interleaved,
      conv_pack_backward_data_interleaved},
-    {"small-groups", small_groups_pay, conv_backward_data_small_groups,
+    {"small-groups", conv_small_groups_fits, conv_backward_data_small_groups,
      conv_pack_backward_data_small_groups},
     {"flipped", flippable, conv_backward_data_flipped, conv_pack_flipped},
     {"phases", conv_phases_fits, conv_backward_data_phases},
