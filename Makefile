@@ -79,12 +79,13 @@ tidy: ## run clang-tidy
 	@$(configure) debug >/dev/null
 	@run-clang-tidy -quiet -p build-debug -j $(jobs) '/(engine|data|layers|compress|zoo|apps)/'
 
-bench: ## measure kernels and training steps, beside PyTorch where it is installed
+bench: ## measure kernels and training steps, beside PyTorch where it is installed (20 minutes)
 	@cmake/setup.sh build bench
 	@$(configure) release >/dev/null
 	@cmake --build build --target bonsai bonsai_bench
 	@mkdir -p bench-results
 	build/bonsai_bench --benchmark_out=bench-results/kernels.json $(BENCH_FLAGS)
+	apps/bench/layers.sh | tee bench-results/layers.md
 	apps/bench/training.sh
 
 arm64: ## cross-build for 64-bit ARM and run the short tests under qemu

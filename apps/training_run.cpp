@@ -9,6 +9,7 @@
 #include "apps/files.h"
 #include "apps/findings.h"
 #include "apps/measure.h"
+#include "apps/planning.h"
 #include "apps/report/text.h"
 #include "engine/file.h"
 
@@ -31,6 +32,7 @@ void add_run(CLI::App& parser, RunArguments& run) {
   add_data(parser, run.data);
   add_training(parser, run.training);
   add_common(parser, run.common);
+  add_plan(parser, run.plan);
   parser.add_option("--out", run.out, "the run's folder; empty: runs/<network>");
   parser.add_flag("--resume", run.resume, "go on where the run in this folder stopped");
 }
@@ -44,6 +46,7 @@ TrainingRun::TrainingRun(const RunArguments& run, const CLI::App& parser, const 
   folder = run.out.empty() ? "runs/" + start.graph.info.network : run.out;
   make_folder(folder);
   write_text(folder / "config.json", config_json(parser, invocation));
+  install_plan_of_run(run.plan, folder, run.resume, start.graph, options.batch);
 }
 
 void TrainingRun::finish(const TrainResult& result, const std::vector<report::Fact>& facts,

@@ -21,13 +21,13 @@ struct RunArguments {
   DataArguments data;
   TrainingArguments training{.epochs = 12};
   Common common;
-  std::string out;
+  std::string out, plan;
   bool resume = false;
 };
 void add_run(CLI::App& parser, RunArguments& run);
 
 struct TrainingRun {
-  // Loads the data and the network, makes the folder and writes its config.json.
+  // Loads the data and the network, makes the folder, writes its config.json, installs the plan.
   TrainingRun(const RunArguments& run, const CLI::App& parser, const Invocation& run_by);
 
   // Saves the network, writes the report and prints it. `facts` go into the report, `figures` into

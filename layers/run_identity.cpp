@@ -4,6 +4,8 @@
 #include <charconv>
 #include <string_view>
 
+#include "engine/conv_plan_json.h"
+#include "engine/crc64.h"
 #include "engine/error.h"
 
 namespace bonsai {
@@ -54,6 +56,15 @@ void add_schedule(RunIdentity& id, const Schedule& s) {
   for (const double m : s.milestones) milestones += (milestones.empty() ? "" : " ") + text(m);
 }
 
+// Other kernels round otherwise.
+void add_plan(RunIdentity& id, const ConvPlan& plan) {
+  if (plan.choices().empty()) return;
+  const std::string text = to_json(plan);
+  Crc64 sum;
+  sum.update(text.data(), text.size());
+  id["plan of convolutions"] = sum.hex();
+}
+
 }  // namespace
 
 RunIdentity run_identity(const TrainOptions& o, const Dataset& data) {
@@ -76,6 +87,7 @@ RunIdentity run_identity(const TrainOptions& o, const Dataset& data) {
   if (o.flip_test) id["tested with mirror images"] = text(o.flip_test);
   add_optimiser(id, o.optimiser);
   add_schedule(id, o.schedule);
+  add_plan(id, *conv_plan());
   if (o.objective != nullptr) id.merge(o.objective->identity());
   if (o.penalty != nullptr) id.merge(o.penalty->identity());
   return id;

@@ -212,6 +212,31 @@ TEST_CASE("prune and compress reconstruct, compare selections and show the error
   CHECK(folder.read("compressed/report.html").find("<h2>Reconstruction</h2>") != std::string::npos);
 }
 
+TEST_CASE("runs by one plan leave the same model, and a resumed run keeps its plan") {
+  const CommandFolder folder;
+  const std::string net = "vgg_small --width 0.125 ";
+  const Json plan =
+      json_of(folder, "bench " + net + "--train --batch 8 --seconds 0.01 --plan plan.json")
+          .at("plan");
+  REQUIRE_FALSE(plan.empty());
+  for (const Json& choice : plan)
+    require_keys(choice, {"convolution", "direction", "rule", "rule_ms", "kernel", "ms"});
+  const std::string job = "train --epochs 1 --images 64 --test-images 32 --batch 8 --net " + net;
+  REQUIRE(folder.run(job + "--plan plan.json --out a").status == 0);
+  const std::string text = folder.read("plan.json");
+  CHECK(folder.read("a/plan.json") == text);
+  // What stopped before its first checkpoint goes on by its plan, even unasked.
+  std::filesystem::create_directory(folder.path("b"));
+  folder.write("b/plan.json", text);
+  REQUIRE(folder.run(job + "--resume --out b").status == 0);
+  CHECK(folder.read("b/plan.json") == text);
+  CHECK(folder.read("a/model.bonsai") == folder.read("b/model.bonsai"));
+  std::filesystem::remove(folder.path("b/plan.json"));
+  const Outcome other = folder.run(job + "--resume --out b");
+  CHECK(other.status == 1);
+  CHECK(other.err.find("plan of convolutions") != std::string::npos);
+}
+
 TEST_CASE("a run stopped by a signal and resumed equals one that was not stopped", "[slow]") {
   const CommandFolder folder;
   const std::string job = "compress --epochs 6 --finetune 6" + tiny + "--out ";

@@ -167,6 +167,19 @@ TEST_CASE("files that are no model give one line and status 1") {
   expect(folder, {"eval ." + tiny, "."}, 1);
 }
 
+TEST_CASE("plans that cannot be used give one line and status 1") {
+  const CommandFolder folder;
+  folder.write("text.json", "quick");
+  folder.write("row.json",
+               R"({"format": "bonsai plan 1", "choices": [{"table": "forward",)"
+               R"("input": [1, 8, 8, 4], "output": [1, 8, 8, 4], "kernel": [3, 3], "stride": 1,)"
+               R"("padding": 1, "dilation": 1, "groups": 1, "row": "interleaved"}]})");
+  const std::string net = "vgg_small --width 0.125 --plan ";
+  expect(folder, {"bench " + net + "text.json", "text.json: "}, 1);
+  expect(folder, {"bench " + net + "row.json", "choice 1: plan: the forward row 'interleaved'"}, 1);
+  expect(folder, {"bench " + net + "nowhere/plan.json", "nowhere"}, 1);
+}
+
 TEST_CASE("places that cannot be written give one line and status 1") {
   const CommandFolder folder;
   save_model(folder, "model.bonsai");

@@ -1,13 +1,15 @@
 // GFLOP/s of every convolution kernel on the layer shapes of the zoo at batch 128, all threads:
 //   build/bonsai_bench --benchmark_filter='forward/direct'
 // (2 FLOPs per multiply-accumulate of the direct sum, whatever the kernel does; `of_peak` is the
-// share of this machine's measured multiply-adds.)
+// share of this machine's measured multiply-adds; the label `taken` is the row's that a network
+// gets without a plan.) apps/bench/layers.sh makes a table of these.
 #include <benchmark/benchmark.h>
 
 #include <string>
 #include <vector>
 
-#include "engine/kernels/conv.h"
+#include "engine/error.h"
+#include "engine/kernels/conv_plan.h"
 #include "engine/kernels/peak.h"
 
 namespace bonsai {
@@ -37,6 +39,7 @@ struct Layer {
 
 const std::vector<Layer>& layers() {
   static const std::vector<Layer> all = {
+      {"3x3_3-16_32", square(3, 16, 32, 3, 1, 1)},
       {"3x3_3-32_32", square(3, 32, 32, 3, 1, 1)},
       {"3x3_3-64_32", square(3, 64, 32, 3, 1, 1)},
       {"3x3_16-16_32", square(16, 16, 32, 3, 1, 1)},
@@ -70,6 +73,7 @@ const std::vector<Layer>& layers() {
       {"3x3_g24_48-48_32", square(48, 48, 32, 3, 1, 24)},
       {"3x3_g24_48-96_s2_32", square(48, 96, 32, 3, 2, 24)},
       {"3x3_g24_96-96_16", square(96, 96, 16, 3, 1, 24)},
+      {"3x3_g24_96-192_s2_16", square(96, 192, 16, 3, 2, 24)},
       {"3x3_g24_192-192_8", square(192, 192, 8, 3, 1, 24)},
       {"dw3x3_128_16", square(128, 128, 16, 3, 1, 128)},
       {"dw3x3_32_32", square(32, 32, 32, 3, 1, 32)},
@@ -103,11 +107,13 @@ struct Operands {
 bool worth_measuring(const std::string& kernel) { return kernel != "plain"; }
 
 template <class Kernel, class Run>
-void add(const char* direction, const Kernel& kernel, const Layer& layer, const Run& run) {
+void add(ConvTable table, const Kernel& kernel, const Layer& layer, const Run& run) {
   if (!worth_measuring(kernel.name) || !kernel.fits(layer.shape)) return;
-  const std::string name = std::string(direction) + "/" + kernel.name + "/" + layer.name;
+  const std::string name = join(name_of(table), "/", kernel.name, "/", layer.name);
+  const bool taken = conv_rows(table, layer.shape).front() == kernel.name;
   benchmark::RegisterBenchmark(name.c_str(),
                                [=](benchmark::State& state) {
+                                 if (taken) state.SetLabel("taken");
                                  const Operands o(layer.shape);
                                  measure(state, layer.shape, [&] { run(kernel, layer.shape, o); });
                                })
@@ -118,17 +124,19 @@ void add(const char* direction, const Kernel& kernel, const Layer& layer, const 
 void add_all() {
   for (const Layer& layer : layers()) {
     for (const auto& kernel : conv_forward_kernels()) {
-      add("forward", kernel, layer, [](const auto& k, const ConvShape& s, const Operands& o) {
-        k.run({.shape = s, .x = o.x.data(), .w = o.w.data(), .b = nullptr, .y = o.y.data()});
-      });
+      add(ConvTable::forward, kernel, layer,
+          [](const auto& k, const ConvShape& s, const Operands& o) {
+            k.run({.shape = s, .x = o.x.data(), .w = o.w.data(), .b = nullptr, .y = o.y.data()});
+          });
     }
     for (const auto& kernel : conv_backward_data_kernels()) {
-      add("backward-data", kernel, layer, [](const auto& k, const ConvShape& s, const Operands& o) {
-        k.run({.shape = s, .dy = o.y.data(), .w = o.w.data(), .dx = o.x.data()});
-      });
+      add(ConvTable::backward_data, kernel, layer,
+          [](const auto& k, const ConvShape& s, const Operands& o) {
+            k.run({.shape = s, .dy = o.y.data(), .w = o.w.data(), .dx = o.x.data()});
+          });
     }
     for (const auto& kernel : conv_backward_weights_kernels()) {
-      add("backward-weights", kernel, layer,
+      add(ConvTable::backward_weights, kernel, layer,
           [](const auto& k, const ConvShape& s, const Operands& o) {
             k.run({.shape = s, .x = o.x.data(), .dy = o.y.data(), .dw = o.w.data()});
           });

@@ -11,6 +11,7 @@
 #include "apps/console.h"
 #include "apps/machine.h"
 #include "apps/options.h"
+#include "apps/planning.h"
 #include "apps/report/text.h"
 #include "apps/step_times.h"
 #include "apps/usage.h"
@@ -29,9 +30,12 @@ using Json = nlohmann::ordered_json;
 struct Arguments {
   NetworkArguments network;
   Common common;
-  int batch = 0;
+  std::string plan;
+  int batch = 0;  // 0: the usual one
   double seconds = 3;
   bool train = false, layers = false;
+
+  int images() const { return batch > 0 ? batch : train ? 128 : 1; }
 };
 
 // What is timed: a run or a step of training, told to an observer if there is one.
@@ -94,7 +98,7 @@ void add_speed(Json& json, const Measured& measured) {
 }
 
 Measured bench_inference(const Graph& graph, const Arguments& arguments, Json& json) {
-  const int batch = std::max(1, arguments.batch);
+  const int batch = arguments.images();
   Session session(graph, {.batch = batch});
   std::vector<float> x(element_count(session.input_shape()));
   std::vector<float> y(element_count(session.output_shape()));
@@ -109,7 +113,7 @@ Measured bench_inference(const Graph& graph, const Arguments& arguments, Json& j
 }
 
 Measured bench_training(Graph& graph, const Arguments& arguments, Json& json) {
-  const int batch = arguments.batch > 0 ? arguments.batch : 128;
+  const int batch = arguments.images();
   Shape shape = graph.input_shape();
   shape[0] = batch;
   Batch data{Tensor(shape), Tensor({batch})};
@@ -140,12 +144,15 @@ std::string text_of(const std::string& key, double value) {
 void run(const Arguments& arguments) {
   apply(arguments.common);
   Graph graph = open_network(arguments.network, 1);
+  const std::vector<MeasuredChoice> plan = install_plan(
+      arguments.plan, graph, {.batch = arguments.images(), .training = arguments.train});
   Json json;
   const Measured measured = arguments.train ? bench_training(graph, arguments, json)
                                             : bench_inference(graph, arguments, json);
   add_speed(json, measured);
   if (arguments.common.json) {
     if (arguments.layers) json["layers"] = to_json(measured.times());
+    if (!arguments.plan.empty()) json["plan"] = to_json(plan);
     return print_json(json);
   }
   std::vector<std::vector<std::string>> rows;
@@ -155,6 +162,7 @@ void run(const Arguments& arguments) {
              machine_description(), "\n"));
   print(table({"figure", "value"}, rows));
   if (arguments.layers) print("\n" + text(measured.times()));
+  if (!arguments.plan.empty()) print("\n" + text(plan));
 }
 
 Job define(CLI::App& parser, const Invocation&) {
@@ -167,6 +175,7 @@ Job define(CLI::App& parser, const Invocation&) {
   parser.add_flag("--train", arguments->train, "measure steps of training");
   parser.add_flag("--layers", arguments->layers,
                   "show each layer's time, speed and kernel, in both directions with --train");
+  add_plan(parser, arguments->plan);
   add_common(parser, arguments->common);
   return [arguments] { run(*arguments); };
 }
@@ -176,7 +185,8 @@ Job define(CLI::App& parser, const Invocation&) {
 const Command bench_command = {"bench", "measure how quick a network is here",
                                "  bonsai bench vgg_small --batch 1 --threads 1\n"
                                "  bonsai bench vgg16 --train --batch 128 --json\n"
-                               "  bonsai bench resnet20 --train --layers\n",
+                               "  bonsai bench resnet20 --train --layers\n"
+                               "  bonsai bench mobilenet --train --plan measure\n",
                                define};
 
 }  // namespace bonsai::app

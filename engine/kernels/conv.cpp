@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "engine/kernels/conv_plan.h"
 #include "engine/kernels/finish.h"
 #include "engine/kernels/tile.h"
 
@@ -19,9 +20,12 @@ bool flippable(const ConvShape& s) {
          tile_kernels() != nullptr && s.group_in() > 1;
 }
 
+// The plan's row, else the first that fits.
 template <class Call, size_t rows>
-const ConvKernel<Call>& first_fit(const std::array<ConvKernel<Call>, rows>& table,
-                                  const ConvShape& shape) {
+const ConvKernel<Call>& chosen(const std::array<ConvKernel<Call>, rows>& table,
+                               const ConvShape& shape, const ConvPlan* plan = nullptr) {
+  const ConvKernel<Call>* planned = (plan != nullptr ? plan : conv_plan().get())->row<Call>(shape);
+  if (planned != nullptr) return *planned;
   return *std::find_if(table.begin(), table.end(),
                        [&](const ConvKernel<Call>& kernel) { return kernel.fits(shape); });
 }
@@ -73,7 +77,7 @@ constexpr std::array<ConvKernel<ConvBackwardWeights>, 10> backward_weights_table
 template <class Call, size_t rows>
 Tensor pack_for(const std::array<ConvKernel<Call>, rows>& table, const ConvShape& shape,
                 const Scalar* w) {
-  const auto pack = first_fit(table, shape).pack;
+  const auto pack = chosen(table, shape).pack;
   return pack != nullptr ? pack(shape, w) : Tensor();
 }
 
@@ -94,18 +98,19 @@ Tensor conv_pack_backward_data(const ConvShape& shape, const Scalar* w) {
   return pack_for(backward_data_table, shape, w);
 }
 
-const ConvKernel<ConvForward>& conv_forward_kernel(const ConvShape& shape) {
-  return first_fit(forward_table, shape);
+const ConvKernel<ConvForward>& conv_forward_kernel(const ConvShape& shape, const ConvPlan* plan) {
+  return chosen(forward_table, shape, plan);
 }
 
 void conv_forward(const ConvForward& call) {
-  call.channels.empty() ? conv_forward_kernel(call.shape).run(call) : conv_forward_sampled(call);
+  call.channels.empty() ? conv_forward_kernel(call.shape, call.plan).run(call)
+                        : conv_forward_sampled(call);
 }
 void conv_backward_data(const ConvBackwardData& call) {
-  first_fit(backward_data_table, call.shape).run(call);
+  chosen(backward_data_table, call.shape, call.plan).run(call);
 }
 void conv_backward_weights(const ConvBackwardWeights& call) {
-  first_fit(backward_weights_table, call.shape).run(call);
+  chosen(backward_weights_table, call.shape).run(call);
 }
 
 void conv_backward_bias(const ConvShape& s, const Scalar* dy, Scalar* db, bool add) {
@@ -120,19 +125,19 @@ void conv_backward_bias(const ConvShape& s, const Scalar* dy, Scalar* db, bool a
 
 bool conv_backward_weights_in_blocks(const ConvShape& shape) {
   constexpr int64_t weights_per_pixel = 128;
-  return first_fit(backward_weights_table, shape).run == conv_backward_weights_winograd
+  return chosen(backward_weights_table, shape).run == conv_backward_weights_winograd
              ? conv_backward_weights_winograd_in_blocks(shape)
              : int64_t{shape.depth()} * shape.out <= weights_per_pixel * shape.pixels();
 }
 
 std::string conv_forward_row(const ConvShape& shape) { return conv_forward_kernel(shape).name; }
 std::string conv_backward_data_row(const ConvShape& shape) {
-  const auto& row = first_fit(backward_data_table, shape);
+  const auto& row = chosen(backward_data_table, shape);
   if (row.run != conv_backward_data_flipped) return row.name;
   return std::string(row.name) + " " + conv_forward_row(conv_flipped(shape));
 }
 std::string conv_backward_weights_row(const ConvShape& shape) {
-  return first_fit(backward_weights_table, shape).name;
+  return chosen(backward_weights_table, shape).name;
 }
 
 }  // namespace bonsai

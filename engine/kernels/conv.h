@@ -1,7 +1,8 @@
 // Convolution kernels as rows of three tables: forward, backward-data and backward-weights. The
-// choice is made in one place: the first row that fits. The last row of each table is the plain
-// loop, which fits everything and is the reference in tests.
-// Layouts: x [N, H, W, in], w [out, kh, kw, in / groups], b [out], y [N, H', W', out].
+// choice is made in one place: the row that a plan names for the shape
+// (engine/kernels/conv_plan.h), else the first row that fits. The last row of each table is the
+// plain loop, which fits everything and is the reference in tests. Layouts: x [N, H, W, in], w
+// [out, kh, kw, in / groups], b [out], y [N, H', W', out].
 #pragma once
 
 #include <cstdint>
@@ -12,6 +13,8 @@
 #include "engine/tensor.h"
 
 namespace bonsai {
+
+class ConvPlan;
 
 struct ConvShape {
   int n, h, w, in;        // the input
@@ -40,6 +43,7 @@ struct ConvForward {
   bool add = false;
   Activation activation{};
   const Scalar* packed = nullptr;  // w as conv_pack() returns it; null: not yet
+  const ConvPlan* plan = nullptr;  // that it was packed by; null: that of the process
   // Which channels of x are input 0, 1, ...; then the pixels of x lie `pitch` scalars apart. Empty:
   // all of them in order.
   std::span<const int> channels = {};
@@ -54,6 +58,7 @@ struct ConvBackwardData {
   Scalar* dx;
   bool add = false;
   const Scalar* packed = nullptr;  // w as conv_pack_backward_data() returns it; null: not yet
+  const ConvPlan* plan = nullptr;  // that it was packed by; null: that of the process
 };
 
 // dw = the derivative by w, or added to dw.
@@ -82,18 +87,18 @@ std::span<const ConvKernel<ConvForward>> conv_forward_kernels();
 std::span<const ConvKernel<ConvBackwardData>> conv_backward_data_kernels();
 std::span<const ConvKernel<ConvBackwardWeights>> conv_backward_weights_kernels();
 
-// The weights in the order in which the first row that fits reads them, for a network that is run
+// The weights in the order in which the row that is taken reads them, for a network that is run
 // again and again (engine/session.h); undefined when that row reads w itself.
 Tensor conv_pack(const ConvShape& shape, const Scalar* w);
 Tensor conv_pack_backward_data(const ConvShape& shape, const Scalar* w);
 
-// Run the first row that fits; a call with `channels` as conv_forward_sampled().
+// Run the row that is taken; a call with `channels` as conv_forward_sampled().
 void conv_forward(const ConvForward& call);
 void conv_backward_data(const ConvBackwardData& call);
 void conv_backward_weights(const ConvBackwardWeights& call);
 
 // A convolution of chosen channels: they are packed, a few pictures at a time, into memory of this
-// thread, and there the first row that fits finds them. It reads its weights as packed for those
+// thread, and there the row that is taken finds them. It reads its weights as packed for those
 // pictures: conv_pack(conv_sampled_part(shape), w). Not with `add`.
 ConvShape conv_sampled_part(const ConvShape& shape);
 void conv_forward_sampled(const ConvForward& call);
@@ -106,8 +111,9 @@ void conv_backward_bias(const ConvShape& shape, const Scalar* dy, Scalar* db, bo
 // the lesser part.
 bool conv_backward_weights_in_blocks(const ConvShape& shape);
 
-// That row of the forward table.
-const ConvKernel<ConvForward>& conv_forward_kernel(const ConvShape& shape);
+// That row of the forward table, by a plan; null: that of the process.
+const ConvKernel<ConvForward>& conv_forward_kernel(const ConvShape& shape,
+                                                   const ConvPlan* plan = nullptr);
 // Which row that is, by name; what a row hands to another table it names too: "flipped winograd".
 std::string conv_forward_row(const ConvShape& shape);
 std::string conv_backward_data_row(const ConvShape& shape);

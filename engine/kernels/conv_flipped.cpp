@@ -36,19 +36,21 @@ Tensor conv_pack_flipped(const ConvShape& s, const Scalar* w) {
   if (row.pack_flipped != nullptr) return row.pack_flipped(turned, w);
   const Tensor flipped = Tensor::uninitialized({s.in, s.kh, s.kw, s.group_out()});
   flip_weights(s, w, flipped.data());
-  return row.pack(turned, flipped.data());
+  return row.pack != nullptr ? row.pack(turned, flipped.data()) : flipped;
 }
 
 void conv_backward_data_flipped(const ConvBackwardData& c) {
   Tensor own;
   if (c.packed == nullptr) own = conv_pack_flipped(c.shape, c.w);
+  const Scalar* packed = c.packed != nullptr ? c.packed : own.data();
   conv_forward({.shape = conv_flipped(c.shape),
                 .x = c.dy,
-                .w = nullptr,  // flippable() leads to rows that pack
+                .w = packed,  // for a row that packs nothing: turned around alone
                 .b = nullptr,
                 .y = c.dx,
                 .add = c.add,
-                .packed = c.packed != nullptr ? c.packed : own.data()});
+                .packed = packed,
+                .plan = c.plan});
 }
 
 }  // namespace bonsai

@@ -104,7 +104,8 @@ void conv_backward_data_interleaved(const ConvBackwardData& c) {
   const ConvShape& s = c.shape;
   if (conv_pointwise_tiles_fits(conv_flipped(s))) return conv_backward_data_flipped(c);
   const Tensor dy = ordered_output(s, c.dy), dx = Tensor::uninitialized({s.n, s.h, s.w, s.in});
-  conv_backward_data({.shape = in_order(s), .dy = dy.data(), .w = c.w, .dx = dx.data()});
+  conv_backward_data(
+      {.shape = in_order(s), .dy = dy.data(), .w = c.w, .dx = dx.data(), .plan = c.plan});
   reorder(dx.data(), in_pixels(s), in_turns(s.in, s.groups), c.dx, c.add);
 }
 

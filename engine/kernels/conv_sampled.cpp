@@ -51,7 +51,7 @@ void conv_forward_sampled(const ConvForward& call) {
                      packed_x + begin * s.in, false);
     });
     part.y = call.y + first * (s.pixels() / s.n) * s.out;
-    conv_forward_kernel(s).run(part);
+    conv_forward_kernel(s, part.plan).run(part);
   }
 }
 

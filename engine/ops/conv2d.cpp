@@ -5,8 +5,10 @@
 #include "engine/ops/conv2d.h"
 
 #include <algorithm>
+#include <memory>
 #include <utility>
 
+#include "engine/kernels/conv_plan.h"
 #include "engine/kernels/finish.h"
 #include "engine/ops.h"
 #include "engine/ops/activation.h"
@@ -25,11 +27,13 @@ class Conv2d : public Op {
  public:
   // `channels`: of its input, which are read as 0, 1, ...; empty: all of them.
   explicit Conv2d(const Conv2dOptions& options, Activation activation = {},
-                  std::vector<int> channels = {}, Tensor packed = {})
+                  std::vector<int> channels = {}, Tensor packed = {},
+                  std::shared_ptr<const ConvPlan> plan = nullptr)
       : options_(options),
         activation_(activation),
         channels_(std::move(channels)),
-        packed_(std::move(packed)) {
+        packed_(std::move(packed)),
+        plan_(std::move(plan)) {
     const auto [stride, padding, dilation, groups] = options;
     require(stride >= 1 && stride <= largest, "conv2d: stride is ", stride, ", should be 1 to ",
             largest);
@@ -73,6 +77,7 @@ class Conv2d : public Op {
                   .y = out.data(),
                   .activation = activation_,
                   .packed = packed_.data(),
+                  .plan = plan_.get(),
                   .channels = channels_,
                   .pitch = in[0].dim(3)});
   }
@@ -174,8 +179,8 @@ class Conv2d : public Op {
   OpPtr prepared(std::span<const Tensor> in, const Tensor& out) const override {
     const ConvShape shape = shape_of(in, out);
     Tensor packed = conv_pack(channels_.empty() ? shape : conv_sampled_part(shape), in[1].data());
-    if (!packed.defined()) return nullptr;
-    return std::make_shared<Conv2d>(options_, activation_, channels_, std::move(packed));
+    return std::make_shared<Conv2d>(options_, activation_, channels_, std::move(packed),
+                                    conv_plan());
   }
 
  private:
@@ -213,6 +218,7 @@ class Conv2d : public Op {
   Activation activation_;
   std::vector<int> channels_;
   Tensor packed_;  // of one node's weights, in its kernel's order; undefined unless prepared
+  std::shared_ptr<const ConvPlan> plan_;  // that they were packed by
 };
 
 }  // namespace

@@ -6,8 +6,10 @@
 // reads y and writes x.
 #include <algorithm>
 #include <limits>
+#include <memory>
 #include <utility>
 
+#include "engine/kernels/conv_plan.h"
 #include "engine/kernels/finish.h"
 #include "engine/ops.h"
 #include "engine/ops/activation.h"
@@ -24,8 +26,11 @@ constexpr int largest = 1 << 14;  // of stride, paddings, dilation: keeps sizes 
 class ConvTranspose2d : public Op {
  public:
   explicit ConvTranspose2d(const ConvTranspose2dOptions& options, Activation activation = {},
-                           Tensor packed = {})
-      : options_(options), activation_(activation), packed_(std::move(packed)) {
+                           Tensor packed = {}, std::shared_ptr<const ConvPlan> plan = nullptr)
+      : options_(options),
+        activation_(activation),
+        packed_(std::move(packed)),
+        plan_(std::move(plan)) {
     const auto check = [](const char* what, int value, int low) {
       require(value >= low && value <= largest, "conv_transpose2d: ", what, " is ", value,
               ", should be ", low, " to ", largest);
@@ -71,7 +76,8 @@ class ConvTranspose2d : public Op {
                         .dy = in[0].data(),
                         .w = in[1].data(),
                         .dx = out.data(),
-                        .packed = packed_.data()});
+                        .packed = packed_.data(),
+                        .plan = plan_.get()});
     const Scalar* b = in.size() == 3 ? in[2].data() : nullptr;
     if (b == nullptr && activation_.kind == Activation::none) return;
     const int c = shape.in;
@@ -163,8 +169,7 @@ class ConvTranspose2d : public Op {
 
   OpPtr prepared(std::span<const Tensor> in, const Tensor& out) const override {
     Tensor packed = conv_pack_backward_data(adjoint_shape(in, out), in[1].data());
-    if (!packed.defined()) return nullptr;
-    return std::make_shared<ConvTranspose2d>(options_, activation_, std::move(packed));
+    return std::make_shared<ConvTranspose2d>(options_, activation_, std::move(packed), conv_plan());
   }
 
  private:
@@ -187,6 +192,7 @@ class ConvTranspose2d : public Op {
   ConvTranspose2dOptions options_;
   Activation activation_;
   Tensor packed_;  // of one node's weights, in its kernel's order; undefined unless prepared
+  std::shared_ptr<const ConvPlan> plan_;  // that they were packed by
 };
 
 }  // namespace
