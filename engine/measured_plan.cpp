@@ -6,6 +6,7 @@
 #include <tuple>
 #include <utility>
 
+#include "engine/ops/blockwise_weights.h"
 #include "engine/ops/conv2d.h"
 #include "engine/ops/conv_operands.h"
 #include "engine/ops/image_blocks.h"
@@ -145,26 +146,15 @@ class Trial {
   }
 
   void backward_weights() const {
-    const bool whole = blocks() == 1 || !conv_backward_weights_in_blocks(block(0).shape);
-    if (whole) {
-      conv_backward_weights(
-          {.shape = shape_, .x = operands_.x.data(), .dy = operands_.y.data(), .dw = result(0)});
-      return;
-    }
-    const int64_t size = Operands::weights(shape_);
-    const int parts = cut_.sums(size);
-    const Tensor sums = Tensor::uninitialized({parts, static_cast<int>(size)});
-    parallel_chunks(parts, [&](int64_t part) {
-      const int64_t first = part * blocks() / parts, last = (part + 1) * blocks() / parts;
-      for (int64_t i = first; i < last; ++i) {
-        const ImageBlock b = block(i);
-        conv_backward_weights({.shape = b.shape,
-                               .x = x(b),
-                               .dy = y(b),
-                               .dw = sums.data() + part * size,
-                               .add = i > first});
-      }
+    Tensor dw = operands_.result;
+    const Gradient gradient{.tensor = &dw};
+    BlockwiseWeights weights(shape_, cut_, gradient);
+    parallel_chunks(weights.shares(), [&](int64_t chunk) {
+      const auto share = static_cast<int>(chunk);
+      for (int i = weights.first(share); i < weights.first(share + 1); ++i)
+        weights.add(share, i, x(cut_[i]), y(cut_[i]));
     });
+    weights.end(operands_.x.data(), operands_.y.data());
   }
 
   ConvTable table_;

@@ -22,6 +22,7 @@
 #include "engine/kernels/conv.h"
 #include "engine/kernels/finish.h"
 #include "engine/ops/blockwise_norm.h"
+#include "engine/ops/blockwise_weights.h"
 #include "engine/ops/conv2d.h"
 #include "engine/ops/conv_operands.h"
 #include "engine/ops/image_blocks.h"
@@ -132,13 +133,11 @@ class ConvWithNorms : public Op {
                           const ChannelLine& line, std::span<const Gradient> grad) const override {
     const Inputs inputs = named(in);
     const Gradients gradients = named(grad);
-    const Gradient &dx = gradients.x, &dw = gradients.w;
+    const Gradient& dx = gradients.x;
     const ConvShape shape = shape_of(inputs.x.shape(), inputs.w.shape(), out.shape());
     const ImageBlocks blocks(shape);
     const bool training = saved.size() > (after_ ? 1U : 0U), whole = blocks.count() == 1;
-    const bool sums_blocks =
-        dw.wanted() && !whole && conv_backward_weights_in_blocks(blocks[0].shape);
-    const bool sums_whole = dw.wanted() && !sums_blocks;
+    BlockwiseWeights weights(shape, blocks, gradients.w);
 
     const Tensor x_memory = before_ && training ? saved[0] : Tensor::uninitialized({2, shape.in});
     std::optional<BlockwiseNorm> before;
@@ -149,7 +148,8 @@ class ConvWithNorms : public Op {
     const bool wants_y =
         before && (dx.wanted() || gradients.before[0].wanted() || gradients.before[1].wanted());
     if (wants_y) before->begin_back(blocks.count());
-    const Tensor y = like(inputs.x, before && sums_whole), dy = like(inputs.x, wants_y && whole);
+    const Tensor y = like(inputs.x, before && weights.wants_whole()),
+                 dy = like(inputs.x, wants_y && whole);
 
     // The derivative by z: where it was given, or a block of it at a time, or all in z's place,
     // where nobody reads z any more.
@@ -161,7 +161,7 @@ class ConvWithNorms : public Op {
       after = after_->slopes(training, kept(*after_, training, inputs.after, z_memory), all_rows(z),
                              inputs.after, out, grad_out, gradients.after);
     }
-    const bool dz_whole = whole || sums_whole || gradients.b.wanted();
+    const bool dz_whole = whole || weights.wants_whole() || gradients.b.wanted();
     const Tensor dz = !after ? grad_out : dz_whole ? z : Tensor();
     const auto error = [&](const ImageBlock& block) {
       const Rows from = rows_from(all_rows(z), block.out_row, block.out_rows());
@@ -171,27 +171,15 @@ class ConvWithNorms : public Op {
       return to.data;
     };
 
-    const auto size = static_cast<int64_t>(inputs.w.size());
-    const int parts = sums_blocks ? blocks.sums(size) : blocks.count();
-    const Tensor sums =
-        sums_blocks ? Tensor::uninitialized({parts, static_cast<int>(size)}) : Tensor();
     const bool wants_data = dx.wanted() || wants_y;
     const Tensor packed =
         wants_data ? conv_pack_backward_data(blocks[0].shape, inputs.w.data()) : Tensor();
-    parallel_chunks(parts, [&](int64_t part) {
-      const auto first = static_cast<int>(part * blocks.count() / parts);
-      const auto last = static_cast<int>((part + 1) * blocks.count() / parts);
-      for (int i = first; i < last; ++i) {
+    parallel_chunks(weights.shares(), [&](int64_t chunk) {
+      const auto share = static_cast<int>(chunk);
+      for (int i = weights.first(share); i < weights.first(share + 1); ++i) {
         const ImageBlock block = blocks[i];
         const Scalar* by_z = error(block);
-        const Scalar* read = dw.wanted() ? what_is_read(before, inputs, y, block) : nullptr;
-        if (sums_blocks) {
-          conv_backward_weights({.shape = block.shape,
-                                 .x = read,
-                                 .dy = by_z,
-                                 .dw = sums.data() + part * size,
-                                 .add = i > first});
-        }
+        if (weights.wanted()) weights.add(share, i, what_is_read(before, inputs, y, block), by_z);
         if (!wants_data) continue;
         Scalar* by_y = before ? place_y(dy, block) : dx.data() + block.in_row * shape.in;
         conv_backward_data({.shape = block.shape,
@@ -205,15 +193,7 @@ class ConvWithNorms : public Op {
     });
     // In the order of the inputs, some of which may be the same value.
     if (wants_y) before->end_back(training, dx, gradients.before);
-    if (sums_blocks) {
-      add_parts(sums.data(), parts, size, dw.data(), !dw.fresh);
-    } else if (sums_whole) {
-      conv_backward_weights({.shape = shape,
-                             .x = before ? y.data() : inputs.x.data(),
-                             .dy = dz.data(),
-                             .dw = dw.data(),
-                             .add = !dw.fresh});
-    }
+    weights.end(before ? y.data() : inputs.x.data(), dz.data());
     if (gradients.b.wanted()) {
       conv_backward_bias(shape, dz.data(), gradients.b.data(), !gradients.b.fresh);
     }
