@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <map>
-#include <ranges>
 #include <utility>
 
 #include "engine/error.h"
@@ -77,10 +76,10 @@ Var Tape::name(size_t index) {
   return Var(std::move(place));
 }
 
-Var Tape::constant(Tensor value) { return add({.shape = value.shape(), .data = std::move(value)}); }
+Var Tape::constant(Tensor value) { return add({.shape = value.shape(), .data = value}); }
 
 Var Tape::variable(Tensor value) {
-  return add({.shape = value.shape(), .data = std::move(value), .wants_grad = records_gradients()});
+  return add({.shape = value.shape(), .data = value, .wants_grad = records_gradients()});
 }
 
 // A layer applied twice finds the value of its first use, so that a trace sees shared weights
@@ -119,7 +118,8 @@ std::vector<TapeStep> Tape::plan() {
   std::vector<TapeStep> steps = plan_steps(
       nodes_, computed_, [this](int index) { return is_visible(index); },
       [this](int index) -> const Shape& { return value(index).shape; });
-  for (const TapeStep& step : std::views::reverse(steps)) {  // readers before what they read
+  for (auto at = steps.rbegin(); at != steps.rend(); ++at) {  // readers before what they read
+    const TapeStep& step = *at;
     if (step.op->takes_moments()) value(step.in[0]).moments_wanted = true;
     if (joins_moments(step)) {
       for (const int v : step.in) value(v).moments_wanted = true;

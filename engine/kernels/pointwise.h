@@ -25,7 +25,7 @@ struct Relu6Function {
     const Scalar low = 0 > v ? 0 : v;
     return 6 < low ? 6 : low;
   }
-  Scalar back(Scalar v, Scalar g) const { return (v > 0) & (v < 6) ? g : 0; }
+  Scalar back(Scalar v, Scalar g) const { return ((v > 0) & (v < 6)) ? g : 0; }
 };
 
 struct LeakyReluFunction {
@@ -42,7 +42,7 @@ struct SigmoidFunction {
 struct HardSwishFunction {
   Scalar operator()(Scalar v) const { return v * Relu6Function{}(v + 3) / 6; }
   Scalar back(Scalar v, Scalar g) const {
-    const Scalar inside = (v > -3) & (v < 3) ? v : 0;
+    const Scalar inside = ((v > -3) & (v < 3)) ? v : 0;
     return g * (Relu6Function{}(v + 3) + inside) / 6;
   }
 };

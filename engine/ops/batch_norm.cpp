@@ -126,7 +126,8 @@ BatchNormOp::Statistics BatchNormOp::running(std::span<const Tensor> rest, Scala
 BatchNormOp::Statistics BatchNormOp::of_batch(const Shape& x, std::span<const Tensor> rest,
                                               const Tensor& moments, Scalar* memory) const {
   const int c = channels(x);
-  const auto count = static_cast<double>(element_count(x) / static_cast<size_t>(c));
+  const size_t rows = element_count(x) / static_cast<size_t>(c);
+  const auto count = static_cast<double>(rows);
   require(count >= 2, "batch_norm: the input ", x,
           " has one value per channel, training needs more: use larger batches");
   const Scalar *mean = moments.data(), *squares = mean + c;
