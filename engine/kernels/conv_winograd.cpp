@@ -81,19 +81,20 @@ void multiply(const ConvShape& s, const TileKernels& t, const Chunk& chunk, cons
               const Scalar* inputs, const Scalar* weights, int width, Scalar* products,
               int64_t block, const Next& next) {
   const auto kernel = width == t.lanes ? t.narrow : t.wide;
+  const int64_t from_stride = tile_stride(slice.count), to_stride = tile_stride(width);
+  const int64_t plane = weights_stride(s, t);
+  weights += int64_t{slice.from} * width;
+  int64_t share = block * (chunk.rows / t.pixels) * winograd_planes;
   const Scalar* rows[most_pixels];
-  for (int64_t i = 0; i < chunk.rows; i += t.pixels) {
+  for (int64_t i = 0; i < chunk.rows; i += t.pixels, products += t.pixels * to_stride) {
     for (int r = 0; r < t.pixels; ++r) {
-      rows[r] = inputs + std::min(i + r, chunk.count - 1) * tile_stride(slice.count);
+      rows[r] = inputs + std::min(i + r, chunk.count - 1) * from_stride;
     }
-    for (int p = 0; p < winograd_planes; ++p) {
-      const int64_t share = (block * (chunk.rows / t.pixels) + i / t.pixels) * winograd_planes + p;
+    for (int p = 0; p < winograd_planes; ++p, ++share) {
       next.x.fetch(share);
       next.y.fetch(share);
-      kernel(rows, 1, slice.count, int64_t{p} * slice.count,
-             weights + p * weights_stride(s, t) + int64_t{slice.from} * width,
-             products + i * tile_stride(width) + p * width, tile_stride(width), width,
-             slice.from > 0);
+      kernel(rows, 1, slice.count, int64_t{p} * slice.count, weights + p * plane,
+             products + p * width, to_stride, width, slice.from > 0);
     }
   }
 }

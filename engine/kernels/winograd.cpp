@@ -76,71 +76,81 @@ struct Result {
 using Source = PixelSquare<const Scalar>;
 using Target = PixelSquare<Scalar>;
 
-// Both axes, for the channels from c on that fill one vector. `whole`: no pixel is outside.
-template <class Axis, class V, bool whole>
-[[gnu::always_inline]] inline void transform_vector(const Source& from, const Target& to, int c,
-                                                    bool add) {
+template <class Value>
+bool is_whole(const PixelSquare<Value>& s, int side) {
+  return s.top == 0 && s.left == 0 && s.bottom == side && s.right == side;
+}
+
+// Both axes, of one vector of each pixel; no pixel is outside. All loops are unrolled, or `half`
+// would stay in memory. Pointers step from pixel to pixel: products of `line` and `step` would all
+// be computed, and put aside, before the loop over vectors.
+template <class Axis, class V>
+[[gnu::always_inline]] inline void transform_whole(const Source& from, const Target& to) {
   V half[Axis::from][Axis::to];  // the columns' transform, turned around
-  for (int j = 0; j < Axis::from; ++j) {
-    V column[Axis::from];
+  const Scalar* first = from.pixel(0, 0);
 #pragma GCC unroll 6
-    for (int i = 0; i < Axis::from; ++i) {
-      if (whole || from.inside(i, j)) {
-        load(column[i], from.pixel(i, j) + c);
-      } else {
-        column[i] = V{};
-      }
-    }
+  for (int j = 0; j < Axis::from; ++j, first += from.step) {
+    V column[Axis::from];
+    const Scalar* next = first;
+#pragma GCC unroll 6
+    for (int i = 0; i < Axis::from; ++i, next += from.line) load(column[i], next);
     Axis::apply(column, half[j]);
   }
-  for (int i = 0; i < Axis::to; ++i) {
+  Scalar* begin = to.pixel(0, 0);
+#pragma GCC unroll 6
+  for (int i = 0; i < Axis::to; ++i, begin += to.line) {
     V row[Axis::from], result[Axis::to];
 #pragma GCC unroll 6
     for (int j = 0; j < Axis::from; ++j) row[j] = half[j][i];
     Axis::apply(row, result);
+    Scalar* next = begin;
 #pragma GCC unroll 6
-    for (int j = 0; j < Axis::to; ++j) {
-      if (!whole && !to.inside(i, j)) continue;
-      Scalar* target = to.pixel(i, j) + c;
-      if (add) {
-        V old;
-        load(old, target);
-        result[j] += old;
+    for (int j = 0; j < Axis::to; ++j, next += to.step) store(next, result[j]);
+  }
+}
+
+// The same where pixels may be outside: by way of a square of which none is.
+template <class Axis, class V>
+[[gnu::always_inline]] inline void transform_vector(Source from, const Target& to, bool add) {
+  constexpr int lanes = static_cast<int>(sizeof(V) / sizeof(Scalar));
+  alignas(sizeof(V)) Scalar inputs[Axis::from * Axis::from * lanes];
+  if (!is_whole(from, Axis::from)) {
+    Scalar* next = inputs;
+    for (int i = 0; i < Axis::from; ++i) {
+      for (int j = 0; j < Axis::from; ++j, next += lanes) {
+        V pixel{};
+        if (from.inside(i, j)) load(pixel, from.pixel(i, j));
+        store(next, pixel);
       }
-      store(target, result[j]);
+    }
+    from = whole_square<const Scalar>(inputs, Axis::from, lanes);
+  }
+  alignas(sizeof(V)) Scalar results[Axis::to * Axis::to * lanes];
+  const bool at_once = !add && is_whole(to, Axis::to);
+  transform_whole<Axis, V>(from, at_once ? to : whole_square(results, Axis::to, lanes));
+  if (at_once) return;
+  for (int i = to.top; i < to.bottom; ++i) {
+    for (int j = to.left; j < to.right; ++j) {
+      V result, old{};
+      load(result, results + (i * Axis::to + j) * lanes);
+      if (add) load(old, to.pixel(i, j));
+      result += old;
+      store(to.pixel(i, j), result);
     }
   }
 }
 
 // Whole vectors, then halves of them, down to single channels.
-template <class Axis, int bytes, bool whole>
-[[gnu::always_inline]] inline void transform_channels(const Source& from, const Target& to, int c,
-                                                      int channels, bool add) {
+template <class Axis, int bytes>
+[[gnu::always_inline]] inline void transform(Source from, Target to, int channels, bool add) {
   constexpr int lanes = bytes / static_cast<int>(sizeof(Scalar));
-  for (; c + lanes <= channels; c += lanes) {
-    transform_vector<Axis, typename VectorOf<bytes>::Type, whole>(from, to, c, add);
+  for (; channels >= lanes; channels -= lanes, from.at += lanes, to.at += lanes) {
+    transform_vector<Axis, typename VectorOf<bytes>::Type>(from, to, add);
   }
   if constexpr (bytes > 16) {
-    transform_channels<Axis, bytes / 2, whole>(from, to, c, channels, add);
-  } else {
-    for (; c < channels; ++c) {
-      transform_vector<Axis, typename VectorOf<sizeof(Scalar)>::Type, whole>(from, to, c, add);
-    }
-  }
-}
-
-template <class Square>
-bool is_whole(const Square& s, int side) {
-  return s.top == 0 && s.left == 0 && s.bottom == side && s.right == side;
-}
-
-template <class Axis, int bytes>
-[[gnu::always_inline]] inline void transform(const Source& from, const Target& to, int channels,
-                                             bool add) {
-  if (is_whole(from, Axis::from) && is_whole(to, Axis::to)) {
-    transform_channels<Axis, bytes, true>(from, to, 0, channels, add);
-  } else {
-    transform_channels<Axis, bytes, false>(from, to, 0, channels, add);
+    transform<Axis, bytes / 2>(from, to, channels, add);
+  } else if constexpr (lanes > 1) {
+    transform<Axis, sizeof(Scalar)>(from, to, channels, add);
   }
 }
 
