@@ -1,10 +1,10 @@
 // Winograd's convolution, forward (backward-data is the same with the weights turned around).
 // A chunk of tiles is transformed into [tile][plane][in]; each of the 36 planes is multiplied by
-// its plane of the weights with the register tile of the direct row, one block of output channels
-// at a time, and the block's products [tile][plane][block] are transformed back while they are in
-// cache. A tile's planes lie side by side, so that it is written in one run. Weights are packed
-// [plane][out block][in][block], four times their size: they are read once per chunk. While one
-// chunk is multiplied, the pixels of x and y that the next one touches are asked for. Where all
+// its plane of the weights with a register tile like that of the direct row, one block of output
+// channels at a time, and the block's products [tile][plane][block] are transformed back while they
+// are in cache. A tile's planes lie side by side, so that it is written in one run. Weights are
+// packed [plane][out block][in][block], four times their size: they are read once per chunk. While
+// one chunk is multiplied, the pixels of x and y that the next one touches are asked for. Where all
 // outputs are one block, the inputs are taken a slice at a time, since no other block wants them
 // again: a chunk of many input channels would not stay in the second cache.
 #include "engine/kernels/conv_winograd.h"
@@ -80,21 +80,22 @@ Next next_pixels(const ConvForward& c, const WinogradTiles& tiles, const Chunk& 
 void multiply(const ConvShape& s, const TileKernels& t, const Chunk& chunk, const Slice& slice,
               const Scalar* inputs, const Scalar* weights, int width, Scalar* products,
               int64_t block, const Next& next) {
-  const auto kernel = width == t.lanes ? t.narrow : t.wide;
+  const WinogradKernels& k = *winograd_kernels();
+  const auto kernel = width == t.lanes ? k.narrow : k.wide;
   const int64_t from_stride = tile_stride(slice.count), to_stride = tile_stride(width);
   const int64_t plane = weights_stride(s, t);
   weights += int64_t{slice.from} * width;
-  int64_t share = block * (chunk.rows / t.pixels) * winograd_planes;
+  int64_t share = block * (chunk.rows / t.pixels) * winograd_reach;
   const Scalar* rows[most_pixels];
   for (int64_t i = 0; i < chunk.rows; i += t.pixels, products += t.pixels * to_stride) {
-    for (int r = 0; r < t.pixels; ++r) {
-      rows[r] = inputs + std::min(i + r, chunk.count - 1) * from_stride;
-    }
-    for (int p = 0; p < winograd_planes; ++p, ++share) {
+    for (int p = 0; p < winograd_planes; p += winograd_reach, ++share) {
+      for (int r = 0; r < t.pixels; ++r) {
+        rows[r] = inputs + std::min(i + r, chunk.count - 1) * from_stride + p * slice.count;
+      }
       next.x.fetch(share);
       next.y.fetch(share);
-      kernel(rows, 1, slice.count, int64_t{p} * slice.count, weights + p * plane,
-             products + p * width, to_stride, width, slice.from > 0);
+      kernel(rows, slice.count, weights + p * plane, plane, products + p * width, to_stride,
+             slice.from > 0);
     }
   }
 }
@@ -195,7 +196,7 @@ void conv_forward_winograd(const ConvForward& c) {
   const int blocks = (padded + wide - 1) / wide;
   parallel_ranges(tiles.count, rows, [&](int64_t begin, int64_t end) {
     const Chunk chunk{begin, end - begin, rounded_up(static_cast<int>(end - begin), t.pixels)};
-    const int64_t calls = chunk.rows / t.pixels * blocks * winograd_planes;
+    const int64_t calls = chunk.rows / t.pixels * blocks * winograd_reach;
     auto scratch = [&](int slot, int channels) {
       return thread_scratch<Scalar>(slot, static_cast<size_t>(chunk.rows * tile_stride(channels)));
     };

@@ -154,27 +154,70 @@ template <class Axis, int bytes>
   }
 }
 
+// As the tiles of direct convolution, but all planes of a line in one call: where channels are few,
+// a call takes a good part of the time of its products.
+template <int bytes, int tiles, int vectors>
+[[gnu::always_inline]] inline void multiply(const Scalar* const* inputs, int in,
+                                            const Scalar* weights, int64_t plane, Scalar* products,
+                                            int64_t stride, bool add) {
+  using Vector = typename VectorOf<bytes>::Type;
+  constexpr int lanes = bytes / static_cast<int>(sizeof(Scalar)), width = vectors * lanes;
+  for (int p = 0; p < winograd_reach; ++p, weights += plane, products += width) {
+    const Scalar* from[tiles];
+    Vector sum[tiles][vectors] = {};
+#pragma GCC unroll 16
+    for (int t = 0; t < tiles; ++t) {
+      from[t] = inputs[t] + int64_t{p} * in;
+      for (int v = 0; add && v < vectors; ++v) {
+        load(sum[t][v], products + t * stride + v * lanes);
+      }
+    }
+    const Scalar* row = weights;
+    for (int64_t i = 0; i < in; ++i, row += width) {
+      Vector weight[vectors];
+      for (int v = 0; v < vectors; ++v) load(weight[v], row + v * lanes);
+#pragma GCC unroll 16
+      for (int t = 0; t < tiles; ++t) {
+        for (int v = 0; v < vectors; ++v) sum[t][v] += from[t][i] * weight[v];
+      }
+    }
+#pragma GCC unroll 16
+    for (int t = 0; t < tiles; ++t) {
+      for (int v = 0; v < vectors; ++v) store(products + t * stride + v * lanes, sum[t][v]);
+    }
+  }
+}
+
+#define BONSAI_PRODUCTS(name, vectors, set, attribute, bytes, tiles)                       \
+  attribute void name##_##set(const Scalar* const* inputs, int in, const Scalar* weights,  \
+                              int64_t plane, Scalar* products, int64_t stride, bool add) { \
+    multiply<bytes, tiles, vectors>(inputs, in, weights, plane, products, stride, add);    \
+  }
 #define BONSAI_TRANSFORM(name, Axis, set, attribute, bytes)                                   \
   attribute void name##_##set(const Source& from, const Target& to, int channels, bool add) { \
     transform<Axis, bytes>(from, to, channels, add);                                          \
   }
-#define BONSAI_WINOGRAD_KERNELS(set, attribute, bytes)                                 \
-  BONSAI_TRANSFORM(input, Input, set, attribute, bytes)                                \
-  BONSAI_TRANSFORM(weights, Filter<3>, set, attribute, bytes)                          \
-  BONSAI_TRANSFORM(output, Result<4>, set, attribute, bytes)                           \
-  BONSAI_TRANSFORM(error, Filter<4>, set, attribute, bytes)                            \
-  BONSAI_TRANSFORM(gradient, Result<3>, set, attribute, bytes)                         \
-  constexpr WinogradKernels kernels_##set = {input_##set, weights_##set, output_##set, \
-                                             error_##set, gradient_##set};
+#define BONSAI_WINOGRAD_KERNELS(set, attribute, bytes, tiles)                           \
+  BONSAI_TRANSFORM(input, Input, set, attribute, bytes)                                 \
+  BONSAI_TRANSFORM(weights, Filter<3>, set, attribute, bytes)                           \
+  BONSAI_TRANSFORM(output, Result<4>, set, attribute, bytes)                            \
+  BONSAI_TRANSFORM(error, Filter<4>, set, attribute, bytes)                             \
+  BONSAI_TRANSFORM(gradient, Result<3>, set, attribute, bytes)                          \
+  BONSAI_PRODUCTS(wide, 2, set, attribute, bytes, tiles)                                \
+  BONSAI_PRODUCTS(narrow, 1, set, attribute, bytes, tiles)                              \
+  constexpr WinogradKernels kernels_##set = {input_##set, weights_##set,  output_##set, \
+                                             error_##set, gradient_##set, wide_##set,   \
+                                             narrow_##set};
 
 #if defined(__x86_64__)
-BONSAI_WINOGRAD_KERNELS(avx2, __attribute__((target("avx2,fma"))), 32)
-BONSAI_WINOGRAD_KERNELS(avx512, __attribute__((target("avx512f,avx2,fma"))), 64)
+BONSAI_WINOGRAD_KERNELS(avx2, __attribute__((target("avx2,fma"))), 32, 6)
+BONSAI_WINOGRAD_KERNELS(avx512, __attribute__((target("avx512f,avx2,fma"))), 64, 12)
 #elif defined(__aarch64__)
-BONSAI_WINOGRAD_KERNELS(neon, , 16)
+BONSAI_WINOGRAD_KERNELS(neon, , 16, 8)
 #endif
 #undef BONSAI_WINOGRAD_KERNELS
 #undef BONSAI_TRANSFORM
+#undef BONSAI_PRODUCTS
 
 }  // namespace
 

@@ -37,12 +37,19 @@ PixelSquare<Value> whole_square(Value* data, int side, int64_t step) {
 using WinogradTransform = void (*)(const PixelSquare<const Scalar>& from,
                                    const PixelSquare<Scalar>& to, int channels, bool add);
 
+// A line of planes of a few tiles. For t < tile_kernels()->pixels, p < winograd_reach, c < width:
+//   products[t * stride + p * width + c] (+)= sum over i < in of
+//     inputs[t][p * in + i] weights[p * plane + i * width + c]
+using WinogradProducts = void (*)(const Scalar* const* inputs, int in, const Scalar* weights,
+                                  int64_t plane, Scalar* products, int64_t stride, bool add);
+
 struct WinogradKernels {
-  WinogradTransform input;     // 6x6 inputs  -> 36 planes
-  WinogradTransform weights;   // 3x3 weights -> 36 planes
-  WinogradTransform output;    // 36 planes -> 4x4 outputs
-  WinogradTransform error;     // 4x4 errors -> 36 planes
-  WinogradTransform gradient;  // 36 planes -> 3x3 weights' gradient
+  WinogradTransform input;        // 6x6 inputs  -> 36 planes
+  WinogradTransform weights;      // 3x3 weights -> 36 planes
+  WinogradTransform output;       // 36 planes -> 4x4 outputs
+  WinogradTransform error;        // 4x4 errors -> 36 planes
+  WinogradTransform gradient;     // 36 planes -> 3x3 weights' gradient
+  WinogradProducts wide, narrow;  // width: two vectors, one
 };
 
 // Null where tile_kernels() is null, whose tiles multiply the planes.
