@@ -49,12 +49,12 @@ Slice slice_from(int from, int most_channels, const ConvShape& s) {
 
 void transform_inputs(const ConvForward& c, const WinogradTiles& tiles, const Chunk& chunk,
                       const Slice& slice, Scalar* inputs) {
-  for (int64_t i = 0; i < chunk.count; ++i) {
-    const auto from = input_square(c.shape, tiles, chunk.first + i, c.x + slice.from);
-    const auto to =
-        whole_square(inputs + i * tile_stride(slice.count), winograd_reach, slice.count);
-    winograd_kernels()->input(from, to, slice.count, false);
-  }
+  const auto transform = winograd_kernels()->input;
+  tiles.each(chunk.first, chunk.count, [&](int64_t i, const WinogradPlace& at) {
+    Scalar* to = inputs + i * tile_stride(slice.count);
+    transform(input_square(c.shape, at, c.x + slice.from),
+              whole_square(to, winograd_reach, slice.count), slice.count, false);
+  });
 }
 
 // What the next slice or chunk reads and writes.
@@ -102,22 +102,22 @@ void multiply(const ConvShape& s, const TileKernels& t, const Chunk& chunk, cons
 
 void transform_outputs(const ConvForward& c, const WinogradTiles& tiles, const Chunk& chunk, int o,
                        int width, const Scalar* products) {
-  const ConvShape& s = c.shape;
-  for (int64_t i = 0; i < chunk.count; ++i) {
-    const auto from = whole_square(products + i * tile_stride(width), winograd_reach, width);
-    winograd_kernels()->output(from, output_square(s, tiles, chunk.first + i, c.y + o),
-                               std::min(width, s.out - o), c.add);
-  }
+  const auto transform = winograd_kernels()->output;
+  tiles.each(chunk.first, chunk.count, [&](int64_t i, const WinogradPlace& at) {
+    const Scalar* from = products + i * tile_stride(width);
+    transform(whole_square(from, winograd_reach, width), output_square(c.shape, at, c.y + o),
+              std::min(width, c.shape.out - o), c.add);
+  });
 }
 
 void finish_tiles(const ConvForward& c, const WinogradTiles& tiles, const Chunk& chunk) {
   if (c.b == nullptr && c.activation.kind == Activation::none) return;
-  for (int64_t i = 0; i < chunk.count; ++i) {
-    const auto square = output_square(c.shape, tiles, chunk.first + i, c.y);
+  tiles.each(chunk.first, chunk.count, [&](int64_t, const WinogradPlace& at) {
+    const auto square = output_square(c.shape, at, c.y);
     for (int line = 0; line < square.bottom; ++line) {
       finish_rows(square.pixel(line, 0), square.right, c.shape.out, c.shape.out, c.b, c.activation);
     }
-  }
+  });
 }
 
 // pack(o, width, stride, to) writes a block of output channels: [plane][in][width], with `stride`

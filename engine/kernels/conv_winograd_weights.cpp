@@ -39,9 +39,10 @@ struct Round {
 
 // A share of the transformed tiles for every thread.
 template <class Body>
-void each_tile(const Round& round, const Body& body) {
+void each_tile(const WinogradTiles& tiles, const Round& round, const Body& body) {
   parallel_ranges(round.count, 8, [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i) body(i, round.first + i);
+    tiles.each(round.first + begin, end - begin,
+               [&](int64_t i, const WinogradPlace& at) { body(begin + i, at); });
   });
 }
 
@@ -49,8 +50,8 @@ void each_tile(const Round& round, const Body& body) {
 void transform_errors(const ConvBackwardWeights& c, const WinogradTiles& tiles, const Round& round,
                       Scalar* errors) {
   const int out = c.shape.out;
-  each_tile(round, [&](int64_t i, int64_t tile) {
-    winograd_kernels()->error(output_square(c.shape, tiles, tile, c.dy),
+  each_tile(tiles, round, [&](int64_t i, const WinogradPlace& at) {
+    winograd_kernels()->error(output_square(c.shape, at, c.dy),
                               whole_square(errors + i * tile_stride(out), winograd_reach, out), out,
                               false);
   });
@@ -84,10 +85,10 @@ Next next_pixels(const ConvBackwardWeights& c, const WinogradTiles& tiles, const
 // inputs [tile][plane][slice padded].
 void transform_inputs(const ConvBackwardWeights& c, const WinogradTiles& tiles, const Slice& slice,
                       const Round& round, const Next& next, Scalar* inputs) {
-  each_tile(round, [&](int64_t i, int64_t tile) {
+  each_tile(tiles, round, [&](int64_t i, const WinogradPlace& at) {
     next.fetch(i);
     Scalar* to = inputs + i * tile_stride(slice.padded);
-    winograd_kernels()->input(input_square(c.shape, tiles, tile, c.x + slice.from),
+    winograd_kernels()->input(input_square(c.shape, at, c.x + slice.from),
                               whole_square(to, winograd_reach, slice.padded), slice.count, false);
     if (slice.count == slice.padded) return;
     for (int p = 0; p < winograd_planes; ++p, to += slice.padded) {
