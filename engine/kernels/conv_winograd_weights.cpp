@@ -185,16 +185,14 @@ void conv_backward_weights_winograd(const ConvBackwardWeights& c) {
   // costs a pass over its sums; a power of two leaves no thread without its share. Large sums are
   // worth long rounds of all channels, each of which reads and writes them.
   constexpr int64_t most_scalars = int64_t{1} << 22, most_parts = 16, fewest_parts = 4;
-  constexpr int64_t part_tiles = 96, most_tiles = 128, near_channels = 3072;
+  constexpr int64_t part_tiles = 96, most_tiles = 128, near_tiles = 48;
   const int64_t size = winograd_planes * plane_stride(s.out, pitch);
   const int64_t affordable = std::min(most_parts, most_scalars / size);
   const bool alone = affordable >= fewest_parts;
   const int64_t wanted = alone ? std::clamp<int64_t>(tiles.count / part_tiles, 1, affordable) : 1;
   const auto parts = static_cast<int>(std::bit_floor(static_cast<uint64_t>(wanted)));
   const int channels = slice_channels(s.in, lanes);
-  const Cut cut = alone
-                      ? Cut{std::clamp<int64_t>(near_channels / channels, 32, part_tiles), channels}
-                      : Cut{most_tiles, pitch};
+  const Cut cut = alone ? Cut{near_tiles, channels} : Cut{most_tiles, pitch};
   const Tensor sums =
       Tensor::uninitialized({parts, winograd_planes, static_cast<int>(size / winograd_planes)});
   parallel_chunks(parts, [&](int64_t part) {
