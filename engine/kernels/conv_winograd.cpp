@@ -30,7 +30,7 @@ int64_t weights_stride(const ConvShape& s, const TileKernels& t) {
 int64_t chunk_tiles(const ConvShape& s, const TileKernels& t, int64_t tiles) {
   constexpr int64_t near = int64_t{768} << 10;
   const int64_t weights = winograd_planes * weights_stride(s, t) * int64_t{sizeof(Scalar)};
-  const int64_t wanted = std::min<int64_t>(weights <= near ? 24 : 48, (tiles + 3) / 4);
+  const int64_t wanted = std::min<int64_t>(weights <= near ? 24 : 36, (tiles + 3) / 4);
   return rounded_up(static_cast<int>(std::max<int64_t>(wanted, 1)), t.pixels);
 }
 
