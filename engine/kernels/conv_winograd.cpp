@@ -58,13 +58,8 @@ void transform_inputs(const ConvForward& c, const WinogradTiles& tiles, const Ch
 }
 
 // What the next slice or chunk reads and writes.
-struct Next {
-  RowsAhead<Use::read> x;
-  RowsAhead<Use::write> y;
-};
-
-Next next_pixels(const ConvForward& c, const WinogradTiles& tiles, const Chunk& chunk,
-                 const Slice& slice, int most_channels, int64_t shares) {
+WinogradAhead next_pixels(const ConvForward& c, const WinogradTiles& tiles, const Chunk& chunk,
+                          const Slice& slice, int most_channels, int64_t shares) {
   const ConvShape& s = c.shape;
   const int64_t end = chunk.first + chunk.count, after = std::min(tiles.count, end + chunk.count);
   const bool last = slice.from + slice.count == s.in;
@@ -79,24 +74,20 @@ Next next_pixels(const ConvForward& c, const WinogradTiles& tiles, const Chunk& 
 // products [tile][plane][width] (+)= inputs [tile][plane][slice] times one block of the weights.
 void multiply(const ConvShape& s, const TileKernels& t, const Chunk& chunk, const Slice& slice,
               const Scalar* inputs, const Scalar* weights, int width, Scalar* products,
-              int64_t block, const Next& next) {
+              int64_t block, const WinogradAhead& next) {
   const WinogradKernels& k = *winograd_kernels();
   const auto kernel = width == t.lanes ? k.narrow : k.wide;
   const int64_t from_stride = tile_stride(slice.count), to_stride = tile_stride(width);
   const int64_t plane = weights_stride(s, t);
   weights += int64_t{slice.from} * width;
-  int64_t share = block * (chunk.rows / t.pixels) * winograd_reach;
+  int64_t share = block * (chunk.rows / t.pixels) * winograd_planes;
   const Scalar* rows[most_pixels];
-  for (int64_t i = 0; i < chunk.rows; i += t.pixels, products += t.pixels * to_stride) {
-    for (int p = 0; p < winograd_planes; p += winograd_reach, ++share) {
-      for (int r = 0; r < t.pixels; ++r) {
-        rows[r] = inputs + std::min(i + r, chunk.count - 1) * from_stride + p * slice.count;
-      }
-      next.x.fetch(share);
-      next.y.fetch(share);
-      kernel(rows, slice.count, weights + p * plane, plane, products + p * width, to_stride,
-             slice.from > 0);
+  for (int64_t i = 0; i < chunk.rows; i += t.pixels, share += winograd_planes) {
+    for (int r = 0; r < t.pixels; ++r) {
+      rows[r] = inputs + std::min(i + r, chunk.count - 1) * from_stride;
     }
+    kernel(rows, slice.count, weights, plane, products + i * to_stride, to_stride, slice.from > 0,
+           next, share);
   }
 }
 
@@ -196,7 +187,7 @@ void conv_forward_winograd(const ConvForward& c) {
   const int blocks = (padded + wide - 1) / wide;
   parallel_ranges(tiles.count, rows, [&](int64_t begin, int64_t end) {
     const Chunk chunk{begin, end - begin, rounded_up(static_cast<int>(end - begin), t.pixels)};
-    const int64_t calls = chunk.rows / t.pixels * blocks * winograd_reach;
+    const int64_t calls = chunk.rows / t.pixels * blocks * winograd_planes;
     auto scratch = [&](int slot, int channels) {
       return thread_scratch<Scalar>(slot, static_cast<size_t>(chunk.rows * tile_stride(channels)));
     };
@@ -205,7 +196,7 @@ void conv_forward_winograd(const ConvForward& c) {
     for (int from = 0; from < s.in; from += most) {
       const Slice slice = slice_from(from, most, s);
       transform_inputs(c, tiles, chunk, slice, inputs);
-      const Next next = next_pixels(c, tiles, chunk, slice, most, calls);
+      const WinogradAhead next = next_pixels(c, tiles, chunk, slice, most, calls);
       for (int o = 0; o < padded;) {
         const int width = padded - o > t.lanes ? wide : t.lanes;
         multiply(s, t, chunk, slice, inputs, packed + int64_t{o} * s.in, width, products, o / wide,

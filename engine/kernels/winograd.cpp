@@ -154,15 +154,17 @@ template <class Axis, int bytes>
   }
 }
 
-// As the tiles of direct convolution, but all planes of a line in one call: where channels are few,
-// a call takes a good part of the time of its products.
+// As the tiles of direct convolution, but all planes in one call: where channels are few, a call
+// for each takes a good part of the time of its products.
 template <int bytes, int tiles, int vectors>
 [[gnu::always_inline]] inline void multiply(const Scalar* const* inputs, int in,
                                             const Scalar* weights, int64_t plane, Scalar* products,
-                                            int64_t stride, bool add) {
+                                            int64_t stride, bool add, const WinogradAhead next,
+                                            int64_t share) {
   using Vector = typename VectorOf<bytes>::Type;
   constexpr int lanes = bytes / static_cast<int>(sizeof(Scalar)), width = vectors * lanes;
-  for (int p = 0; p < winograd_reach; ++p, weights += plane, products += width) {
+  for (int p = 0; p < winograd_planes; ++p, weights += plane, products += width) {
+    next.fetch(share + p);
     const Scalar* from[tiles];
     Vector sum[tiles][vectors] = {};
 #pragma GCC unroll 16
@@ -188,10 +190,12 @@ template <int bytes, int tiles, int vectors>
   }
 }
 
-#define BONSAI_PRODUCTS(name, vectors, set, attribute, bytes, tiles)                       \
-  attribute void name##_##set(const Scalar* const* inputs, int in, const Scalar* weights,  \
-                              int64_t plane, Scalar* products, int64_t stride, bool add) { \
-    multiply<bytes, tiles, vectors>(inputs, in, weights, plane, products, stride, add);    \
+#define BONSAI_PRODUCTS(name, vectors, set, attribute, bytes, tiles)                         \
+  attribute void name##_##set(const Scalar* const* inputs, int in, const Scalar* weights,    \
+                              int64_t plane, Scalar* products, int64_t stride, bool add,     \
+                              const WinogradAhead& next, int64_t share) {                    \
+    multiply<bytes, tiles, vectors>(inputs, in, weights, plane, products, stride, add, next, \
+                                    share);                                                  \
   }
 #define BONSAI_TRANSFORM(name, Axis, set, attribute, bytes)                                   \
   attribute void name##_##set(const Source& from, const Target& to, int channels, bool add) { \

@@ -6,6 +6,7 @@
 // filter.
 #pragma once
 
+#include "engine/kernels/ahead.h"
 #include "engine/tensor.h"
 
 namespace bonsai {
@@ -37,11 +38,24 @@ PixelSquare<Value> whole_square(Value* data, int side, int64_t step) {
 using WinogradTransform = void (*)(const PixelSquare<const Scalar>& from,
                                    const PixelSquare<Scalar>& to, int channels, bool add);
 
-// A line of planes of a few tiles. For t < tile_kernels()->pixels, p < winograd_reach, c < width:
+// What is read and written next, asked for in shares.
+struct WinogradAhead {
+  RowsAhead<Use::read> x;
+  RowsAhead<Use::write> y;
+
+  [[gnu::always_inline]] void fetch(int64_t share) const {
+    x.fetch(share);
+    y.fetch(share);
+  }
+};
+
+// The products of a few tiles. For t < tile_kernels()->pixels, p < winograd_planes, c < width:
 //   products[t * stride + p * width + c] (+)= sum over i < in of
 //     inputs[t][p * in + i] weights[p * plane + i * width + c]
+// With each plane, a share of what is next: `share` and those that follow.
 using WinogradProducts = void (*)(const Scalar* const* inputs, int in, const Scalar* weights,
-                                  int64_t plane, Scalar* products, int64_t stride, bool add);
+                                  int64_t plane, Scalar* products, int64_t stride, bool add,
+                                  const WinogradAhead& next, int64_t share);
 
 struct WinogradKernels {
   WinogradTransform input;        // 6x6 inputs  -> 36 planes
