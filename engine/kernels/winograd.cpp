@@ -165,15 +165,17 @@ template <int bytes, int tiles, int vectors>
   constexpr int lanes = bytes / static_cast<int>(sizeof(Scalar)), width = vectors * lanes;
   for (int p = 0; p < winograd_planes; ++p, weights += plane, products += width) {
     next.fetch(share + p);
-    const Scalar* from[tiles];
+    // Every loop over the sums is unrolled: one that is not would keep them in memory.
     Vector sum[tiles][vectors] = {};
+    if (add) {
 #pragma GCC unroll 16
-    for (int t = 0; t < tiles; ++t) {
-      from[t] = inputs[t] + int64_t{p} * in;
-      for (int v = 0; add && v < vectors; ++v) {
-        load(sum[t][v], products + t * stride + v * lanes);
+      for (int t = 0; t < tiles; ++t) {
+        for (int v = 0; v < vectors; ++v) load(sum[t][v], products + t * stride + v * lanes);
       }
     }
+    const Scalar* from[tiles];
+#pragma GCC unroll 16
+    for (int t = 0; t < tiles; ++t) from[t] = inputs[t] + int64_t{p} * in;
     const Scalar* row = weights;
     for (int64_t i = 0; i < in; ++i, row += width) {
       Vector weight[vectors];
