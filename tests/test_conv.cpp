@@ -94,6 +94,12 @@ struct Operands {
         dw(random_tensor(w.shape(), random)) {}
 };
 
+// w as the row reads it, so that half of the calls have weights that are packed already.
+template <class Call>
+Tensor packed_if(bool wanted, const ConvKernel<Call>& kernel, const ConvShape& s, const Tensor& w) {
+  return wanted && kernel.pack != nullptr ? kernel.pack(s, w.data()) : Tensor();
+}
+
 void check_forward(const ConvShape& s, Random& random) {
   const Operands o(s, random);
   for (const bool add : {false, true}) {
@@ -111,9 +117,10 @@ void check_forward(const ConvShape& s, Random& random) {
     conv_forward_plain(reference);
     for (const auto& kernel : conv_forward_kernels()) {
       if (!kernel.fits(s)) continue;
-      const Tensor y = o.y.clone();
+      const Tensor y = o.y.clone(), packed = packed_if(add, kernel, s, o.w);
       ConvForward c = call;
       c.y = y.data();
+      c.packed = packed.data();
       kernel.run(c);
       INFO(describe(kernel.name, s) << (add ? ", add" : ""));
       CHECK(max_abs_difference(y, expected) < tolerance(s.depth()));
@@ -128,8 +135,8 @@ void check_backward_data(const ConvShape& s, Random& random) {
     conv_backward_data_plain({s, o.dy.data(), o.w.data(), expected.data(), add});
     for (const auto& kernel : conv_backward_data_kernels()) {
       if (!kernel.fits(s)) continue;
-      const Tensor dx = o.dx.clone();
-      kernel.run({s, o.dy.data(), o.w.data(), dx.data(), add});
+      const Tensor dx = o.dx.clone(), packed = packed_if(add, kernel, s, o.w);
+      kernel.run({s, o.dy.data(), o.w.data(), dx.data(), add, packed.data()});
       INFO(describe(kernel.name, s) << (add ? ", add" : ""));
       CHECK(max_abs_difference(dx, expected) < tolerance(int64_t{s.taps()} * s.group_out()));
     }

@@ -53,14 +53,17 @@ template <Use use>
 class RowsAhead {
  public:
   RowsAhead(const Scalar* from, int64_t rows, int n, int pitch, int64_t shares)
-      : from_(from), rows_(rows), share_((rows + shares - 1) / shares), n_(n), pitch_(pitch) {}
+      : from_(from),
+        rows_(n == pitch ? (rows * n + scalars_of_line - 1) / scalars_of_line : rows),
+        share_((rows_ + shares - 1) / shares),
+        n_(n == pitch ? scalars_of_line : n + scalars_of_line - 1),
+        pitch_(n == pitch ? scalars_of_line : pitch) {}
 
   [[gnu::always_inline]] void fetch(int64_t share) const {
     const int64_t end = std::min(rows_, (share + 1) * share_);
     for (int64_t row = share * share_; row < end; ++row) {
       const Scalar* at = from_ + row * pitch_;
       for (int i = 0; i < n_; i += scalars_of_line) fetch_line<use>(at + i);
-      fetch_line<use>(at + n_ - 1);  // a row may start in the middle of a line
     }
   }
 

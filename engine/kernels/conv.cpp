@@ -55,7 +55,7 @@ constexpr std::array<ConvKernel<ConvBackwardData>, 7> backward_data_table = {{
     {"small-groups", conv_small_groups_fits, conv_backward_data_small_groups,
      conv_pack_backward_data_small_groups},
     {"flipped", flippable, conv_backward_data_flipped, conv_pack_flipped},
-    {"phases", conv_phases_fits, conv_backward_data_phases},
+    {"phases", conv_phases_fits, conv_backward_data_phases, conv_pack_phases},
     {"pointwise", conv_is_pointwise, conv_backward_data_pointwise},
     {"col2im", anything, conv_backward_data_col2im},
     {"plain", anything, conv_backward_data_plain},

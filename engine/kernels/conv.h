@@ -122,6 +122,7 @@ std::string conv_backward_weights_row(const ConvShape& shape);
 // The rows, each file's own.
 bool conv_direct_fits(const ConvShape& shape);
 Tensor conv_pack_direct(const ConvShape& shape, const Scalar* w);
+int64_t conv_packed_direct_size(const ConvShape& shape);  // in scalars
 Tensor conv_pack_flipped_direct(const ConvShape& shape, const Scalar* w);
 void conv_forward_direct(const ConvForward& call);
 void conv_backward_weights_direct(const ConvBackwardWeights& call);
@@ -157,6 +158,7 @@ ConvShape conv_flipped(const ConvShape& shape);
 Tensor conv_pack_flipped(const ConvShape& shape, const Scalar* w);
 void conv_backward_data_flipped(const ConvBackwardData& call);
 bool conv_phases_fits(const ConvShape& shape);
+Tensor conv_pack_phases(const ConvShape& shape, const Scalar* w);
 void conv_backward_data_phases(const ConvBackwardData& call);
 void conv_backward_data_col2im(const ConvBackwardData& call);
 void conv_backward_weights_im2col(const ConvBackwardWeights& call);

@@ -92,20 +92,24 @@ template <class Pack>
 Tensor pack_blocks(const ConvShape& s, const Pack& pack) {
   const TileKernels& t = *tile_kernels();
   const int padded = padded_out(s, t), wide = 2 * t.lanes, blocks = (padded + wide - 1) / wide;
-  const int64_t group_size = int64_t{s.depth()} * padded, size = s.groups * group_size;
-  Tensor packed = Tensor::uninitialized({static_cast<int>(size) + s.in});
+  const int64_t group_size = int64_t{s.depth()} * padded;
+  Tensor packed = Tensor::uninitialized({static_cast<int>(conv_packed_direct_size(s))});
   parallel_chunks(int64_t{s.groups} * blocks, [&](int64_t chunk) {
     const auto g = static_cast<int>(chunk / blocks);
     const int o = static_cast<int>(chunk % blocks) * wide;
     pack(g, o, std::min(wide, padded - o), packed.data() + g * group_size + int64_t{o} * s.depth());
   });
-  std::fill_n(packed.data() + size, s.in, Scalar{0});  // what padding reads
+  std::fill_n(packed.data() + s.groups * group_size, s.in, Scalar{0});  // what padding reads
   return packed;
 }
 
 }  // namespace
 
 bool conv_direct_fits(const ConvShape& s) { return tile_kernels() != nullptr && s.group_out() > 1; }
+
+int64_t conv_packed_direct_size(const ConvShape& s) {
+  return int64_t{s.groups} * s.depth() * padded_out(s, *tile_kernels()) + s.in;
+}
 
 Tensor conv_pack_direct(const ConvShape& s, const Scalar* w) {
   constexpr int run = 16;  // terms turned around at a time, so that a row is read in runs

@@ -42,50 +42,55 @@ Tensor weights_of(const ConvShape& s, const Phase& h, const Phase& w, const Scal
   return turned;
 }
 
-// The convolution of dy, image by image, that makes the inputs of a phase.
+// The convolution of dy that makes the inputs of a phase.
 struct Part {
+  Phase h, w;
   ConvShape shape;
-  int64_t first;  // of these inputs in an image
-  Tensor packed;  // undefined: no tap reaches them
+  int64_t first;   // of these inputs in an image
+  int64_t packed;  // where its weights are, unless no tap reaches them
 };
 
-std::vector<Part> parts_of(const ConvBackwardData& c) {
-  const ConvShape& s = c.shape;
+std::vector<Part> parts_of(const ConvShape& s) {
   std::vector<Part> parts;
+  int64_t packed = 0;
   for (int i = 0; i < std::min(s.stride, s.h); ++i) {
     for (int j = 0; j < std::min(s.stride, s.w); ++j) {
       const Phase h(s, s.kh, i), w(s, s.kw, j);
-      Part part{.shape = s, .first = (int64_t{i} * s.w + j) * s.in, .packed = {}};
-      ConvShape& to = part.shape;
-      to.n = 1, to.h = s.out_h, to.w = s.out_w, to.in = s.out;
+      ConvShape to = s;
+      to.h = s.out_h, to.w = s.out_w, to.in = s.out;
       to.out_h = (s.h - i + s.stride - 1) / s.stride;
       to.out_w = (s.w - j + s.stride - 1) / s.stride;
       to.out = s.in;
       to.kh = h.taps, to.kw = w.taps, to.stride = 1, to.padding = h.padding;
-      if (to.taps() > 0) part.packed = conv_pack_direct(to, weights_of(s, h, w, c.w).data());
-      parts.push_back(std::move(part));
+      parts.push_back({h, w, to, (int64_t{i} * s.w + j) * s.in, packed});
+      if (to.taps() > 0) packed += conv_packed_direct_size(to);
     }
   }
   return parts;
 }
 
 // dx: the first of a phase's inputs, whose next ones lie a stride away.
-void make(const ConvBackwardData& c, const Part& part, const Scalar* dy, Scalar* dx) {
-  const ConvShape& s = part.shape;
+void make(const ConvBackwardData& c, const Part& part, int images, const Scalar* dy,
+          const Scalar* packed, Scalar* dx) {
+  ConvShape s = part.shape;
+  s.n = images;
   auto* pixels = thread_scratch<Scalar>(2, static_cast<size_t>(s.pixels() * s.out));
-  if (part.packed.defined()) {
+  if (s.taps() > 0) {
     conv_forward_direct({.shape = s,
                          .x = dy,
                          .w = nullptr,
                          .b = nullptr,
                          .y = pixels,
-                         .packed = part.packed.data()});
+                         .packed = packed + part.packed});
   } else {
     std::fill_n(pixels, s.pixels() * s.out, Scalar{0});
   }
   const int64_t column = int64_t{c.shape.stride} * s.out, line = column * c.shape.w;
-  for (int i = 0; i < s.out_h; ++i, dx += line, pixels += int64_t{s.out_w} * s.out) {
-    copy_columns(pixels, s.out, dx, column, s.out_w, s.out, c.add);
+  const int64_t image = int64_t{c.shape.h} * c.shape.w * s.out;
+  for (int n = 0; n < images; ++n, dx += image) {
+    for (int i = 0; i < s.out_h; ++i, pixels += int64_t{s.out_w} * s.out) {
+      copy_columns(pixels, s.out, dx + i * line, column, s.out_w, s.out, c.add);
+    }
   }
 }
 
@@ -103,13 +108,34 @@ bool conv_phases_fits(const ConvShape& s) {
   return Phase(s, s.kh, 0).taps > 0;
 }
 
+Tensor conv_pack_phases(const ConvShape& s, const Scalar* w) {
+  const std::vector<Part> parts = parts_of(s);
+  std::vector<Tensor> packed;
+  size_t size = 0;
+  for (const Part& part : parts) {
+    if (part.shape.taps() == 0) continue;
+    packed.push_back(conv_pack_direct(part.shape, weights_of(s, part.h, part.w, w).data()));
+    size += packed.back().size();
+  }
+  const Tensor all = Tensor::uninitialized({static_cast<int>(size)});
+  Scalar* to = all.data();
+  for (const Tensor& one : packed) to = std::copy_n(one.data(), one.size(), to);
+  return all;
+}
+
 void conv_backward_data_phases(const ConvBackwardData& c) {
   const ConvShape& s = c.shape;
-  const int64_t image = int64_t{s.h} * s.w * s.in, errors = int64_t{s.out_h} * s.out_w * s.out;
-  const std::vector<Part> parts = parts_of(c);
-  parallel_chunks(s.n, [&](int64_t i) {
+  Tensor own;
+  if (c.packed == nullptr) own = conv_pack_phases(s, c.w);
+  const Scalar* packed = c.packed != nullptr ? c.packed : own.data();
+  const int64_t image = int64_t{s.h} * s.w * s.in, pixels = int64_t{s.out_h} * s.out_w;
+  // Small images are too few pixels for the chunks of the direct row.
+  const int64_t images = std::clamp<int64_t>(768 / pixels, 1, std::max(1, s.n / 4));
+  const std::vector<Part> parts = parts_of(s);
+  parallel_ranges(s.n, images, [&](int64_t begin, int64_t end) {
     for (const Part& part : parts) {
-      make(c, part, c.dy + i * errors, c.dx + i * image + part.first);
+      make(c, part, static_cast<int>(end - begin), c.dy + begin * pixels * s.out, packed,
+           c.dx + begin * image + part.first);
     }
   });
 }

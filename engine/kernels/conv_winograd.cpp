@@ -1,10 +1,10 @@
 // Winograd's convolution, forward (backward-data is the same with the weights turned around).
 // A chunk of tiles is transformed into [tile][plane][in]; each of the 36 planes is multiplied by
-// its plane of the weights with the register tile of the direct row, one block of output channels
-// at a time, and the block's products [tile][plane][block] are transformed back while they are in
-// cache. A tile's planes lie side by side, so that it is written in one run. Weights are packed
-// [plane][out block][in][block], four times their size: they are read once per chunk. While one
-// chunk is multiplied, the pixels of x and y that the next one touches are asked for. Where all
+// its plane of the weights with a register tile like that of the direct row, one block of output
+// channels at a time, and the block's products [tile][plane][block] are transformed back while they
+// are in cache. A tile's planes lie side by side, so that it is written in one run. Weights are
+// packed [plane][out block][in][block], four times their size: they are read once per chunk. While
+// one chunk is multiplied, the pixels of x and y that the next one touches are asked for. Where all
 // outputs are one block, the inputs are taken a slice at a time, since no other block wants them
 // again: a chunk of many input channels would not stay in the second cache.
 #include "engine/kernels/conv_winograd.h"
@@ -30,7 +30,7 @@ int64_t weights_stride(const ConvShape& s, const TileKernels& t) {
 int64_t chunk_tiles(const ConvShape& s, const TileKernels& t, int64_t tiles) {
   constexpr int64_t near = int64_t{768} << 10;
   const int64_t weights = winograd_planes * weights_stride(s, t) * int64_t{sizeof(Scalar)};
-  const int64_t wanted = std::min<int64_t>(weights <= near ? 24 : 48, (tiles + 3) / 4);
+  const int64_t wanted = std::min<int64_t>(weights <= near ? 24 : 36, (tiles + 3) / 4);
   return rounded_up(static_cast<int>(std::max<int64_t>(wanted, 1)), t.pixels);
 }
 
@@ -49,22 +49,17 @@ Slice slice_from(int from, int most_channels, const ConvShape& s) {
 
 void transform_inputs(const ConvForward& c, const WinogradTiles& tiles, const Chunk& chunk,
                       const Slice& slice, Scalar* inputs) {
-  for (int64_t i = 0; i < chunk.count; ++i) {
-    const auto from = input_square(c.shape, tiles, chunk.first + i, c.x + slice.from);
-    const auto to =
-        whole_square(inputs + i * tile_stride(slice.count), winograd_reach, slice.count);
-    winograd_kernels()->input(from, to, slice.count, false);
-  }
+  const auto transform = winograd_kernels()->input;
+  tiles.each(chunk.first, chunk.count, [&](int64_t i, const WinogradPlace& at) {
+    Scalar* to = inputs + i * tile_stride(slice.count);
+    transform(input_square(c.shape, at, c.x + slice.from),
+              whole_square(to, winograd_reach, slice.count), slice.count, false);
+  });
 }
 
 // What the next slice or chunk reads and writes.
-struct Next {
-  RowsAhead<Use::read> x;
-  RowsAhead<Use::write> y;
-};
-
-Next next_pixels(const ConvForward& c, const WinogradTiles& tiles, const Chunk& chunk,
-                 const Slice& slice, int most_channels, int64_t shares) {
+WinogradAhead next_pixels(const ConvForward& c, const WinogradTiles& tiles, const Chunk& chunk,
+                          const Slice& slice, int most_channels, int64_t shares) {
   const ConvShape& s = c.shape;
   const int64_t end = chunk.first + chunk.count, after = std::min(tiles.count, end + chunk.count);
   const bool last = slice.from + slice.count == s.in;
@@ -79,43 +74,41 @@ Next next_pixels(const ConvForward& c, const WinogradTiles& tiles, const Chunk& 
 // products [tile][plane][width] (+)= inputs [tile][plane][slice] times one block of the weights.
 void multiply(const ConvShape& s, const TileKernels& t, const Chunk& chunk, const Slice& slice,
               const Scalar* inputs, const Scalar* weights, int width, Scalar* products,
-              int64_t block, const Next& next) {
-  const auto kernel = width == t.lanes ? t.narrow : t.wide;
+              int64_t block, const WinogradAhead& next) {
+  const WinogradKernels& k = *winograd_kernels();
+  const auto kernel = width == t.lanes ? k.narrow : k.wide;
+  const int64_t from_stride = tile_stride(slice.count), to_stride = tile_stride(width);
+  const int64_t plane = weights_stride(s, t);
+  weights += int64_t{slice.from} * width;
+  int64_t share = block * (chunk.rows / t.pixels) * winograd_planes;
   const Scalar* rows[most_pixels];
-  for (int64_t i = 0; i < chunk.rows; i += t.pixels) {
+  for (int64_t i = 0; i < chunk.rows; i += t.pixels, share += winograd_planes) {
     for (int r = 0; r < t.pixels; ++r) {
-      rows[r] = inputs + std::min(i + r, chunk.count - 1) * tile_stride(slice.count);
+      rows[r] = inputs + std::min(i + r, chunk.count - 1) * from_stride;
     }
-    for (int p = 0; p < winograd_planes; ++p) {
-      const int64_t share = (block * (chunk.rows / t.pixels) + i / t.pixels) * winograd_planes + p;
-      next.x.fetch(share);
-      next.y.fetch(share);
-      kernel(rows, 1, slice.count, int64_t{p} * slice.count,
-             weights + p * weights_stride(s, t) + int64_t{slice.from} * width,
-             products + i * tile_stride(width) + p * width, tile_stride(width), width,
-             slice.from > 0);
-    }
+    kernel(rows, slice.count, weights, plane, products + i * to_stride, to_stride, slice.from > 0,
+           next, share);
   }
 }
 
 void transform_outputs(const ConvForward& c, const WinogradTiles& tiles, const Chunk& chunk, int o,
                        int width, const Scalar* products) {
-  const ConvShape& s = c.shape;
-  for (int64_t i = 0; i < chunk.count; ++i) {
-    const auto from = whole_square(products + i * tile_stride(width), winograd_reach, width);
-    winograd_kernels()->output(from, output_square(s, tiles, chunk.first + i, c.y + o),
-                               std::min(width, s.out - o), c.add);
-  }
+  const auto transform = winograd_kernels()->output;
+  tiles.each(chunk.first, chunk.count, [&](int64_t i, const WinogradPlace& at) {
+    const Scalar* from = products + i * tile_stride(width);
+    transform(whole_square(from, winograd_reach, width), output_square(c.shape, at, c.y + o),
+              std::min(width, c.shape.out - o), c.add);
+  });
 }
 
 void finish_tiles(const ConvForward& c, const WinogradTiles& tiles, const Chunk& chunk) {
   if (c.b == nullptr && c.activation.kind == Activation::none) return;
-  for (int64_t i = 0; i < chunk.count; ++i) {
-    const auto square = output_square(c.shape, tiles, chunk.first + i, c.y);
+  tiles.each(chunk.first, chunk.count, [&](int64_t, const WinogradPlace& at) {
+    const auto square = output_square(c.shape, at, c.y);
     for (int line = 0; line < square.bottom; ++line) {
       finish_rows(square.pixel(line, 0), square.right, c.shape.out, c.shape.out, c.b, c.activation);
     }
-  }
+  });
 }
 
 // pack(o, width, stride, to) writes a block of output channels: [plane][in][width], with `stride`
@@ -203,7 +196,7 @@ void conv_forward_winograd(const ConvForward& c) {
     for (int from = 0; from < s.in; from += most) {
       const Slice slice = slice_from(from, most, s);
       transform_inputs(c, tiles, chunk, slice, inputs);
-      const Next next = next_pixels(c, tiles, chunk, slice, most, calls);
+      const WinogradAhead next = next_pixels(c, tiles, chunk, slice, most, calls);
       for (int o = 0; o < padded;) {
         const int width = padded - o > t.lanes ? wide : t.lanes;
         multiply(s, t, chunk, slice, inputs, packed + int64_t{o} * s.in, width, products, o / wide,

@@ -10,6 +10,12 @@
 
 namespace bonsai {
 
+// Where a tile's outputs start.
+struct WinogradPlace {
+  int64_t image;
+  int top, left;
+};
+
 // The tiles of all images, numbered in line order.
 struct WinogradTiles {
   int high, wide;
@@ -20,10 +26,21 @@ struct WinogradTiles {
         wide((s.out_w + winograd_tile - 1) / winograd_tile),
         count(int64_t{s.n} * high * wide) {}
 
-  // Where a tile's outputs start.
-  int64_t image(int64_t tile) const { return tile / (int64_t{high} * wide); }
-  int top(int64_t tile) const { return static_cast<int>(tile / wide % high) * winograd_tile; }
-  int left(int64_t tile) const { return static_cast<int>(tile % wide) * winograd_tile; }
+  // body(i, place) for the tiles first + i, i < n: without a division for each.
+  template <class Body>
+  void each(int64_t first, int64_t n, const Body& body) const {
+    WinogradPlace place{first / (int64_t{high} * wide),
+                        static_cast<int>(first / wide % high) * winograd_tile,
+                        static_cast<int>(first % wide) * winograd_tile};
+    for (int64_t i = 0; i < n; ++i) {
+      body(i, place);
+      if ((place.left += winograd_tile) < wide * winograd_tile) continue;
+      place.left = 0;
+      if ((place.top += winograd_tile) < high * winograd_tile) continue;
+      place.top = 0;
+      ++place.image;
+    }
+  }
 
   // About how many pixels of images of this size lie before a tile's: exact where a line of tiles
   // begins.
@@ -48,18 +65,16 @@ PixelSquare<Value> square_at(Value* images, int side, int64_t n, int top, int le
 }
 
 // The 6x6 inputs that a tile reads.
-inline PixelSquare<const Scalar> input_square(const ConvShape& s, const WinogradTiles& tiles,
-                                              int64_t tile, const Scalar* x) {
-  return square_at(x, winograd_reach, tiles.image(tile), tiles.top(tile) - s.padding,
-                   tiles.left(tile) - s.padding, s.h, s.w, s.in);
+inline PixelSquare<const Scalar> input_square(const ConvShape& s, const WinogradPlace& at,
+                                              const Scalar* x) {
+  return square_at(x, winograd_reach, at.image, at.top - s.padding, at.left - s.padding, s.h, s.w,
+                   s.in);
 }
 
 // The 4x4 outputs of a tile in y or dy.
 template <class Value>
-PixelSquare<Value> output_square(const ConvShape& s, const WinogradTiles& tiles, int64_t tile,
-                                 Value* y) {
-  return square_at(y, winograd_tile, tiles.image(tile), tiles.top(tile), tiles.left(tile), s.out_h,
-                   s.out_w, s.out);
+PixelSquare<Value> output_square(const ConvShape& s, const WinogradPlace& at, Value* y) {
+  return square_at(y, winograd_tile, at.image, at.top, at.left, s.out_h, s.out_w, s.out);
 }
 
 // Scalars from plane to plane. A line of cache apart, or the same element of all planes would fall

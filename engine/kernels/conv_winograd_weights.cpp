@@ -39,9 +39,10 @@ struct Round {
 
 // A share of the transformed tiles for every thread.
 template <class Body>
-void each_tile(const Round& round, const Body& body) {
+void each_tile(const WinogradTiles& tiles, const Round& round, const Body& body) {
   parallel_ranges(round.count, 8, [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i) body(i, round.first + i);
+    tiles.each(round.first + begin, end - begin,
+               [&](int64_t i, const WinogradPlace& at) { body(begin + i, at); });
   });
 }
 
@@ -49,8 +50,8 @@ void each_tile(const Round& round, const Body& body) {
 void transform_errors(const ConvBackwardWeights& c, const WinogradTiles& tiles, const Round& round,
                       Scalar* errors) {
   const int out = c.shape.out;
-  each_tile(round, [&](int64_t i, int64_t tile) {
-    winograd_kernels()->error(output_square(c.shape, tiles, tile, c.dy),
+  each_tile(tiles, round, [&](int64_t i, const WinogradPlace& at) {
+    winograd_kernels()->error(output_square(c.shape, at, c.dy),
                               whole_square(errors + i * tile_stride(out), winograd_reach, out), out,
                               false);
   });
@@ -84,10 +85,10 @@ Next next_pixels(const ConvBackwardWeights& c, const WinogradTiles& tiles, const
 // inputs [tile][plane][slice padded].
 void transform_inputs(const ConvBackwardWeights& c, const WinogradTiles& tiles, const Slice& slice,
                       const Round& round, const Next& next, Scalar* inputs) {
-  each_tile(round, [&](int64_t i, int64_t tile) {
+  each_tile(tiles, round, [&](int64_t i, const WinogradPlace& at) {
     next.fetch(i);
     Scalar* to = inputs + i * tile_stride(slice.padded);
-    winograd_kernels()->input(input_square(c.shape, tiles, tile, c.x + slice.from),
+    winograd_kernels()->input(input_square(c.shape, at, c.x + slice.from),
                               whole_square(to, winograd_reach, slice.padded), slice.count, false);
     if (slice.count == slice.padded) return;
     for (int p = 0; p < winograd_planes; ++p, to += slice.padded) {
@@ -184,16 +185,14 @@ void conv_backward_weights_winograd(const ConvBackwardWeights& c) {
   // costs a pass over its sums; a power of two leaves no thread without its share. Large sums are
   // worth long rounds of all channels, each of which reads and writes them.
   constexpr int64_t most_scalars = int64_t{1} << 22, most_parts = 16, fewest_parts = 4;
-  constexpr int64_t part_tiles = 96, most_tiles = 128, near_channels = 3072;
+  constexpr int64_t part_tiles = 96, most_tiles = 128, near_tiles = 48;
   const int64_t size = winograd_planes * plane_stride(s.out, pitch);
   const int64_t affordable = std::min(most_parts, most_scalars / size);
   const bool alone = affordable >= fewest_parts;
   const int64_t wanted = alone ? std::clamp<int64_t>(tiles.count / part_tiles, 1, affordable) : 1;
   const auto parts = static_cast<int>(std::bit_floor(static_cast<uint64_t>(wanted)));
   const int channels = slice_channels(s.in, lanes);
-  const Cut cut = alone
-                      ? Cut{std::clamp<int64_t>(near_channels / channels, 32, part_tiles), channels}
-                      : Cut{most_tiles, pitch};
+  const Cut cut = alone ? Cut{near_tiles, channels} : Cut{most_tiles, pitch};
   const Tensor sums =
       Tensor::uninitialized({parts, winograd_planes, static_cast<int>(size / winograd_planes)});
   parallel_chunks(parts, [&](int64_t part) {

@@ -76,95 +76,154 @@ struct Result {
 using Source = PixelSquare<const Scalar>;
 using Target = PixelSquare<Scalar>;
 
-// Both axes, for the channels from c on that fill one vector. `whole`: no pixel is outside.
-template <class Axis, class V, bool whole>
-[[gnu::always_inline]] inline void transform_vector(const Source& from, const Target& to, int c,
-                                                    bool add) {
+template <class Value>
+bool is_whole(const PixelSquare<Value>& s, int side) {
+  return s.top == 0 && s.left == 0 && s.bottom == side && s.right == side;
+}
+
+// Both axes, of one vector of each pixel; no pixel is outside. All loops are unrolled, or `half`
+// would stay in memory. Pointers step from pixel to pixel: products of `line` and `step` would all
+// be computed, and put aside, before the loop over vectors.
+template <class Axis, class V>
+[[gnu::always_inline]] inline void transform_whole(const Source& from, const Target& to) {
   V half[Axis::from][Axis::to];  // the columns' transform, turned around
-  for (int j = 0; j < Axis::from; ++j) {
-    V column[Axis::from];
+  const Scalar* first = from.pixel(0, 0);
 #pragma GCC unroll 6
-    for (int i = 0; i < Axis::from; ++i) {
-      if (whole || from.inside(i, j)) {
-        load(column[i], from.pixel(i, j) + c);
-      } else {
-        column[i] = V{};
-      }
-    }
+  for (int j = 0; j < Axis::from; ++j, first += from.step) {
+    V column[Axis::from];
+    const Scalar* next = first;
+#pragma GCC unroll 6
+    for (int i = 0; i < Axis::from; ++i, next += from.line) load(column[i], next);
     Axis::apply(column, half[j]);
   }
-  for (int i = 0; i < Axis::to; ++i) {
+  Scalar* begin = to.pixel(0, 0);
+#pragma GCC unroll 6
+  for (int i = 0; i < Axis::to; ++i, begin += to.line) {
     V row[Axis::from], result[Axis::to];
 #pragma GCC unroll 6
     for (int j = 0; j < Axis::from; ++j) row[j] = half[j][i];
     Axis::apply(row, result);
+    Scalar* next = begin;
 #pragma GCC unroll 6
-    for (int j = 0; j < Axis::to; ++j) {
-      if (!whole && !to.inside(i, j)) continue;
-      Scalar* target = to.pixel(i, j) + c;
-      if (add) {
-        V old;
-        load(old, target);
-        result[j] += old;
+    for (int j = 0; j < Axis::to; ++j, next += to.step) store(next, result[j]);
+  }
+}
+
+// The same where pixels may be outside: by way of a square of which none is.
+template <class Axis, class V>
+[[gnu::always_inline]] inline void transform_vector(Source from, const Target& to, bool add) {
+  constexpr int lanes = static_cast<int>(sizeof(V) / sizeof(Scalar));
+  alignas(sizeof(V)) Scalar inputs[Axis::from * Axis::from * lanes];
+  if (!is_whole(from, Axis::from)) {
+    Scalar* next = inputs;
+    for (int i = 0; i < Axis::from; ++i) {
+      for (int j = 0; j < Axis::from; ++j, next += lanes) {
+        V pixel{};
+        if (from.inside(i, j)) load(pixel, from.pixel(i, j));
+        store(next, pixel);
       }
-      store(target, result[j]);
+    }
+    from = whole_square<const Scalar>(inputs, Axis::from, lanes);
+  }
+  alignas(sizeof(V)) Scalar results[Axis::to * Axis::to * lanes];
+  const bool at_once = !add && is_whole(to, Axis::to);
+  transform_whole<Axis, V>(from, at_once ? to : whole_square(results, Axis::to, lanes));
+  if (at_once) return;
+  for (int i = to.top; i < to.bottom; ++i) {
+    for (int j = to.left; j < to.right; ++j) {
+      V result, old{};
+      load(result, results + (i * Axis::to + j) * lanes);
+      if (add) load(old, to.pixel(i, j));
+      result += old;
+      store(to.pixel(i, j), result);
     }
   }
 }
 
 // Whole vectors, then halves of them, down to single channels.
-template <class Axis, int bytes, bool whole>
-[[gnu::always_inline]] inline void transform_channels(const Source& from, const Target& to, int c,
-                                                      int channels, bool add) {
+template <class Axis, int bytes>
+[[gnu::always_inline]] inline void transform(Source from, Target to, int channels, bool add) {
   constexpr int lanes = bytes / static_cast<int>(sizeof(Scalar));
-  for (; c + lanes <= channels; c += lanes) {
-    transform_vector<Axis, typename VectorOf<bytes>::Type, whole>(from, to, c, add);
+  for (; channels >= lanes; channels -= lanes, from.at += lanes, to.at += lanes) {
+    transform_vector<Axis, typename VectorOf<bytes>::Type>(from, to, add);
   }
   if constexpr (bytes > 16) {
-    transform_channels<Axis, bytes / 2, whole>(from, to, c, channels, add);
-  } else {
-    for (; c < channels; ++c) {
-      transform_vector<Axis, typename VectorOf<sizeof(Scalar)>::Type, whole>(from, to, c, add);
+    transform<Axis, bytes / 2>(from, to, channels, add);
+  } else if constexpr (lanes > 1) {
+    transform<Axis, sizeof(Scalar)>(from, to, channels, add);
+  }
+}
+
+// As the tiles of direct convolution, but all planes in one call: where channels are few, a call
+// for each takes a good part of the time of its products.
+template <int bytes, int tiles, int vectors>
+[[gnu::always_inline]] inline void multiply(const Scalar* const* inputs, int in,
+                                            const Scalar* weights, int64_t plane, Scalar* products,
+                                            int64_t stride, bool add, const WinogradAhead next,
+                                            int64_t share) {
+  using Vector = typename VectorOf<bytes>::Type;
+  constexpr int lanes = bytes / static_cast<int>(sizeof(Scalar)), width = vectors * lanes;
+  for (int p = 0; p < winograd_planes; ++p, weights += plane, products += width) {
+    next.fetch(share + p);
+    // Every loop over the sums is unrolled: one that is not would keep them in memory.
+    Vector sum[tiles][vectors] = {};
+    if (add) {
+#pragma GCC unroll 16
+      for (int t = 0; t < tiles; ++t) {
+        for (int v = 0; v < vectors; ++v) load(sum[t][v], products + t * stride + v * lanes);
+      }
+    }
+    const Scalar* from[tiles];
+#pragma GCC unroll 16
+    for (int t = 0; t < tiles; ++t) from[t] = inputs[t] + int64_t{p} * in;
+    const Scalar* row = weights;
+    for (int64_t i = 0; i < in; ++i, row += width) {
+      Vector weight[vectors];
+      for (int v = 0; v < vectors; ++v) load(weight[v], row + v * lanes);
+#pragma GCC unroll 16
+      for (int t = 0; t < tiles; ++t) {
+        for (int v = 0; v < vectors; ++v) sum[t][v] += from[t][i] * weight[v];
+      }
+    }
+#pragma GCC unroll 16
+    for (int t = 0; t < tiles; ++t) {
+      for (int v = 0; v < vectors; ++v) store(products + t * stride + v * lanes, sum[t][v]);
     }
   }
 }
 
-template <class Square>
-bool is_whole(const Square& s, int side) {
-  return s.top == 0 && s.left == 0 && s.bottom == side && s.right == side;
-}
-
-template <class Axis, int bytes>
-[[gnu::always_inline]] inline void transform(const Source& from, const Target& to, int channels,
-                                             bool add) {
-  if (is_whole(from, Axis::from) && is_whole(to, Axis::to)) {
-    transform_channels<Axis, bytes, true>(from, to, 0, channels, add);
-  } else {
-    transform_channels<Axis, bytes, false>(from, to, 0, channels, add);
+#define BONSAI_PRODUCTS(name, vectors, set, attribute, bytes, tiles)                         \
+  attribute void name##_##set(const Scalar* const* inputs, int in, const Scalar* weights,    \
+                              int64_t plane, Scalar* products, int64_t stride, bool add,     \
+                              const WinogradAhead& next, int64_t share) {                    \
+    multiply<bytes, tiles, vectors>(inputs, in, weights, plane, products, stride, add, next, \
+                                    share);                                                  \
   }
-}
-
 #define BONSAI_TRANSFORM(name, Axis, set, attribute, bytes)                                   \
   attribute void name##_##set(const Source& from, const Target& to, int channels, bool add) { \
     transform<Axis, bytes>(from, to, channels, add);                                          \
   }
-#define BONSAI_WINOGRAD_KERNELS(set, attribute, bytes)                                 \
-  BONSAI_TRANSFORM(input, Input, set, attribute, bytes)                                \
-  BONSAI_TRANSFORM(weights, Filter<3>, set, attribute, bytes)                          \
-  BONSAI_TRANSFORM(output, Result<4>, set, attribute, bytes)                           \
-  BONSAI_TRANSFORM(error, Filter<4>, set, attribute, bytes)                            \
-  BONSAI_TRANSFORM(gradient, Result<3>, set, attribute, bytes)                         \
-  constexpr WinogradKernels kernels_##set = {input_##set, weights_##set, output_##set, \
-                                             error_##set, gradient_##set};
+#define BONSAI_WINOGRAD_KERNELS(set, attribute, bytes, tiles)                           \
+  BONSAI_TRANSFORM(input, Input, set, attribute, bytes)                                 \
+  BONSAI_TRANSFORM(weights, Filter<3>, set, attribute, bytes)                           \
+  BONSAI_TRANSFORM(output, Result<4>, set, attribute, bytes)                            \
+  BONSAI_TRANSFORM(error, Filter<4>, set, attribute, bytes)                             \
+  BONSAI_TRANSFORM(gradient, Result<3>, set, attribute, bytes)                          \
+  BONSAI_PRODUCTS(wide, 2, set, attribute, bytes, tiles)                                \
+  BONSAI_PRODUCTS(narrow, 1, set, attribute, bytes, tiles)                              \
+  constexpr WinogradKernels kernels_##set = {input_##set, weights_##set,  output_##set, \
+                                             error_##set, gradient_##set, wide_##set,   \
+                                             narrow_##set};
 
 #if defined(__x86_64__)
-BONSAI_WINOGRAD_KERNELS(avx2, __attribute__((target("avx2,fma"))), 32)
-BONSAI_WINOGRAD_KERNELS(avx512, __attribute__((target("avx512f,avx2,fma"))), 64)
+BONSAI_WINOGRAD_KERNELS(avx2, __attribute__((target("avx2,fma"))), 32, 6)
+BONSAI_WINOGRAD_KERNELS(avx512, __attribute__((target("avx512f,avx2,fma"))), 64, 12)
 #elif defined(__aarch64__)
-BONSAI_WINOGRAD_KERNELS(neon, , 16)
+BONSAI_WINOGRAD_KERNELS(neon, , 16, 8)
 #endif
 #undef BONSAI_WINOGRAD_KERNELS
 #undef BONSAI_TRANSFORM
+#undef BONSAI_PRODUCTS
 
 }  // namespace
 

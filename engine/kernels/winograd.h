@@ -6,6 +6,7 @@
 // filter.
 #pragma once
 
+#include "engine/kernels/ahead.h"
 #include "engine/tensor.h"
 
 namespace bonsai {
@@ -37,12 +38,32 @@ PixelSquare<Value> whole_square(Value* data, int side, int64_t step) {
 using WinogradTransform = void (*)(const PixelSquare<const Scalar>& from,
                                    const PixelSquare<Scalar>& to, int channels, bool add);
 
+// What is read and written next, asked for in shares.
+struct WinogradAhead {
+  RowsAhead<Use::read> x;
+  RowsAhead<Use::write> y;
+
+  [[gnu::always_inline]] void fetch(int64_t share) const {
+    x.fetch(share);
+    y.fetch(share);
+  }
+};
+
+// The products of a few tiles. For t < tile_kernels()->pixels, p < winograd_planes, c < width:
+//   products[t * stride + p * width + c] (+)= sum over i < in of
+//     inputs[t][p * in + i] weights[p * plane + i * width + c]
+// With each plane, a share of what is next: `share` and those that follow.
+using WinogradProducts = void (*)(const Scalar* const* inputs, int in, const Scalar* weights,
+                                  int64_t plane, Scalar* products, int64_t stride, bool add,
+                                  const WinogradAhead& next, int64_t share);
+
 struct WinogradKernels {
-  WinogradTransform input;     // 6x6 inputs  -> 36 planes
-  WinogradTransform weights;   // 3x3 weights -> 36 planes
-  WinogradTransform output;    // 36 planes -> 4x4 outputs
-  WinogradTransform error;     // 4x4 errors -> 36 planes
-  WinogradTransform gradient;  // 36 planes -> 3x3 weights' gradient
+  WinogradTransform input;        // 6x6 inputs  -> 36 planes
+  WinogradTransform weights;      // 3x3 weights -> 36 planes
+  WinogradTransform output;       // 36 planes -> 4x4 outputs
+  WinogradTransform error;        // 4x4 errors -> 36 planes
+  WinogradTransform gradient;     // 36 planes -> 3x3 weights' gradient
+  WinogradProducts wide, narrow;  // width: two vectors, one
 };
 
 // Null where tile_kernels() is null, whose tiles multiply the planes.
