@@ -70,6 +70,15 @@ const std::vector<ConvShape> large_shapes = {
     {2, 10, 13, 19, 4, 5, 38, 4, 4, 3, 2, 1, 19},
     {2, 5, 5, 40, 5, 5, 40, 1, 1, 1, 0, 1, 10},
     {7, 13, 12, 69, 13, 12, 60, 1, 1, 1, 0, 1, 3},
+    // Small groups: several images at a time, several lots of lines that end with an odd one, such
+    // lots copied, a last line that images reach beyond, and kernels taken apart.
+    {9, 4, 4, 64, 4, 4, 64, 3, 3, 1, 1, 1, 64},
+    {6, 2, 2, 160, 1, 1, 160, 3, 3, 2, 1, 1, 160},
+    {1, 33, 37, 64, 17, 19, 64, 3, 3, 2, 1, 1, 64},
+    {1, 35, 33, 48, 35, 33, 48, 3, 3, 1, 1, 1, 24},
+    {1, 39, 41, 44, 20, 21, 88, 3, 3, 2, 1, 1, 22},
+    {2, 4, 4, 5, 1, 1, 5, 3, 3, 2, 0, 1, 5},
+    {3, 9, 9, 40, 9, 9, 40, 5, 5, 1, 2, 1, 40},
 };
 
 std::string describe(const char* kernel, const ConvShape& s) {

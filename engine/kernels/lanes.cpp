@@ -1,6 +1,3 @@
-// A tile is a few neighbouring pixels times one vector of channels. Its sums stay in registers over
-// all taps, and each vector of weights is loaded once per tile. What is left of the channels goes
-// through vectors of half the length, and so on down to one group: no masks, no copies.
 #include "engine/kernels/lanes.h"
 
 #include <algorithm>
@@ -12,6 +9,10 @@
 namespace bonsai {
 namespace {
 
+alignas(64) constexpr Scalar zeros[lane_slice] = {};
+
+constexpr int tile = 2;  // results along an axis
+
 // to[c] = from[c ^ e]
 template <int e, class Vector, int... lane>
 [[gnu::always_inline]] inline void exchange(const Vector& from, Vector& to,
@@ -19,230 +20,239 @@ template <int e, class Vector, int... lane>
   to = __builtin_shufflevector(from, from, (lane ^ e)...);
 }
 
-// total[c] = sum over e < size of z[e][c ^ e]; total begins as z[0].
-template <int lanes, int size, int e, class Vector>
-[[gnu::always_inline]] inline void add_exchanged(const Vector* z, Vector& total) {
-  if constexpr (e < size) {
-    Vector part;
-    exchange<e>(z[e], part, std::make_integer_sequence<int, lanes>());
-    total += part;
-    add_exchanged<lanes, size, e + 1>(z, total);
-  }
-}
-
-// to[e][c] = v[c ^ e]
-template <int lanes, int size, int e, class Vector>
-[[gnu::always_inline]] inline void exchange_all(const Vector& v, Vector* to) {
-  if constexpr (e < size) {
-    exchange<e>(v, to[e], std::make_integer_sequence<int, lanes>());
-    exchange_all<lanes, size, e + 1>(v, to);
-  }
-}
-
-template <int lanes, int size, int pixels>
-[[gnu::always_inline]] inline void forward_tile(const LaneTap* taps, int count, int64_t x_step,
-                                                int first, int c, int channels, const Scalar* w,
-                                                Scalar* y, int64_t y_step, bool add) {
+// A window of taps, `step` apart from result to result, in vectors of `lanes` and for the
+// exchanges from `first` on, of which there are `exchanges`: one or two at a time, so that all
+// weights, or all their sums, stay in registers.
+template <int lanes_, int lines_, int columns_, int step_, int first_, int exchanges_>
+struct Pass {
+  static constexpr int lanes = lanes_, lines = lines_, columns = columns_, step = step_;
+  static constexpr int first = first_, exchanges = exchanges_;
+  static constexpr int read_lines = (tile - 1) * step + lines;
+  static constexpr int read_columns = (tile - 1) * step + columns;
   using Vector = typename VectorOf<lanes* static_cast<int>(sizeof(Scalar))>::Type;
-  Vector sum[pixels][size] = {};
-  for (int t = 0; t < count; ++t) {
-    const Scalar* x = taps[t].x + first * x_step + c;
-    const Scalar* weights = w + taps[t].w + c;
-    Vector weight[size];
-    for (int e = 0; e < size; ++e) load(weight[e], weights + e * channels);
+
+  template <int e>
+  [[gnu::always_inline]] static void exchanged(const Vector& from, Vector& to) {
+    exchange<e>(from, to, std::make_integer_sequence<int, lanes>());
+  }
+
+  // A tile in its line: its first result, the pixel that this one's first tap reads and where that
+  // lies, and whether all that it reads is inside the image.
+  struct Place {
+    int column, pixel;
+    int64_t at;
+    bool inside;
+  };
+
+  template <class Body>
+  [[gnu::always_inline]] static void for_each_tile(const LaneLayout& layout, const Body& body) {
+    const int reach = (read_columns - 1) * layout.tap, advance = tile * step * layout.tap;
+    int pixel = layout.first;
+    for (int column = 0; column < layout.results; column += tile, pixel += advance) {
+      body(
+          Place{column, pixel, pixel * layout.x_pixel, pixel >= 0 && pixel + reach < layout.width});
+    }
+  }
+
+  // What a tile reads of a line; outside of it there are zeros.
+  [[gnu::always_inline]] static void load_line(const Scalar* x, const LaneLayout& layout,
+                                               const Place& place, Vector* values) {
+    const int64_t tap = layout.tap * layout.x_pixel;
 #pragma GCC unroll 8
-    for (int q = 0; q < pixels; ++q) {
-      Vector value;
-      load(value, x + q * x_step);
-      for (int e = 0; e < size; ++e) sum[q][e] += value * weight[e];
+    for (int k = 0; k < read_columns; ++k) {
+      const Scalar* from = x + place.at + k * tap;
+      if (!place.inside) {
+        const int pixel = place.pixel + k * layout.tap;
+        from = pixel >= 0 && pixel < layout.width ? from : zeros;
+      }
+      load(values[k], from);
     }
   }
-  for (int q = 0; q < pixels; ++q) {
-    Scalar* to = y + (first + q) * y_step + c;
-    Vector total = sum[q][0];
-    add_exchanged<lanes, size, 1>(sum[q], total);
-    if (add) {
-      Vector old;
-      load(old, to);
-      total += old;
-    }
-    store(to, total);
-  }
-}
 
-// All channels from c on in vectors of `lanes`, then of half as many.
-template <int lanes, int size, int pixels>
-[[gnu::always_inline]] inline void forward_channels(const LaneTap* taps, int count, int64_t x_step,
-                                                    int first, int c, int channels, const Scalar* w,
-                                                    Scalar* y, int64_t y_step, bool add) {
-  if constexpr (lanes >= size) {
-    for (; channels - c >= lanes; c += lanes) {
-      forward_tile<lanes, size, pixels>(taps, count, x_step, first, c, channels, w, y, y_step, add);
+  [[gnu::always_inline]] static void forward(std::span<const LaneRow> rows, const LaneLayout& all,
+                                             int channel, const Scalar* w, Scalar* y, bool add) {
+    const LaneLayout layout = all;  // which no store can change
+    Vector weight[lines][columns][exchanges];
+    for (int i = 0; i < lines; ++i) {
+      for (int j = 0; j < columns; ++j) {
+        for (int e = 0; e < exchanges; ++e) {
+          load(weight[i][j][e],
+               w + i * layout.w_line + j * layout.w_column + (first + e) * lane_slice);
+        }
+      }
     }
-    forward_channels<lanes / 2, size, pixels>(taps, count, x_step, first, c, channels, w, y, y_step,
-                                              add);
+    for (const LaneRow row : rows) {
+      for_each_tile(
+          layout, [&](const Place& place) __attribute__((always_inline)) {
+            Vector sum[tile][tile][exchanges] = {};
+#pragma GCC unroll 8
+            for (int line = 0; line < read_lines; ++line) {
+              if (row.x[line] == nullptr) continue;
+              Vector value[read_columns];
+              load_line(row.x[line] + channel, layout, place, value);
+#pragma GCC unroll 8
+              for (int r = 0; r < tile; ++r) {
+                const int i = line - r * step;
+                if (i < 0 || i >= lines) continue;
+#pragma GCC unroll 8
+                for (int j = 0; j < columns; ++j) {
+#pragma GCC unroll 8
+                  for (int q = 0; q < tile; ++q) {
+#pragma GCC unroll 8
+                    for (int e = 0; e < exchanges; ++e) {
+                      sum[r][q][e] += value[q * step + j] * weight[i][j][e];
+                    }
+                  }
+                }
+              }
+            }
+#pragma GCC unroll 8
+            for (int r = 0; r < tile; ++r) {
+#pragma GCC unroll 8
+              for (int q = 0; q < tile; ++q) {
+                if (r >= row.lines || place.column + q >= layout.results) continue;
+                Scalar* to =
+                    y + row.y + r * layout.y_line + (place.column + q) * layout.y_column + channel;
+                Vector total;
+                exchanged<first>(sum[r][q][0], total);
+                if constexpr (exchanges > 1) {
+                  Vector other;
+                  exchanged<first + 1>(sum[r][q][1], other);
+                  total += other;
+                }
+                if (add || first > 0) {
+                  Vector old;
+                  load(old, to);
+                  total += old;
+                }
+                store(to, total);
+              }
+            }
+          });
+    }
   }
-}
 
-// All pixels in tiles of `most`, then of half as many.
-template <int lanes, int size, int most>
-[[gnu::always_inline]] inline void forward_line(const LaneTap* taps, int count, int64_t x_step,
-                                                int begin, int end, int channels, const Scalar* w,
-                                                Scalar* y, int64_t y_step, bool add) {
-  if constexpr (most > 0) {
-    for (; end - begin >= most; begin += most) {
-      forward_channels<lanes, size, most>(taps, count, x_step, begin, 0, channels, w, y, y_step,
-                                          add);
+  [[gnu::always_inline]] static void weights(std::span<const LaneRow> rows, const LaneLayout& all,
+                                             int channel, const Scalar* dy, Scalar* dw) {
+    const LaneLayout layout = all;
+    Vector sum[lines][columns][exchanges] = {};
+    for (const LaneRow row : rows) {
+      for_each_tile(
+          layout, [&](const Place& place) __attribute__((always_inline)) {
+            Vector error[tile][tile][exchanges] = {};
+#pragma GCC unroll 8
+            for (int r = 0; r < tile; ++r) {
+#pragma GCC unroll 8
+              for (int q = 0; q < tile; ++q) {
+                if (r >= row.lines || place.column + q >= layout.results) continue;
+                Vector own;
+                load(own, dy + row.y + r * layout.y_line + (place.column + q) * layout.y_column +
+                              channel);
+                exchanged<first>(own, error[r][q][0]);
+                if constexpr (exchanges > 1) exchanged<first + 1>(own, error[r][q][1]);
+              }
+            }
+#pragma GCC unroll 8
+            for (int line = 0; line < read_lines; ++line) {
+              if (row.x[line] == nullptr) continue;
+              Vector value[read_columns];
+              load_line(row.x[line] + channel, layout, place, value);
+#pragma GCC unroll 8
+              for (int r = 0; r < tile; ++r) {
+                const int i = line - r * step;
+                if (i < 0 || i >= lines) continue;
+#pragma GCC unroll 8
+                for (int q = 0; q < tile; ++q) {
+#pragma GCC unroll 8
+                  for (int j = 0; j < columns; ++j) {
+#pragma GCC unroll 8
+                    for (int e = 0; e < exchanges; ++e) {
+                      sum[i][j][e] += value[q * step + j] * error[r][q][e];
+                    }
+                  }
+                }
+              }
+            }
+          });
     }
-    forward_line<lanes, size, most / 2>(taps, count, x_step, begin, end, channels, w, y, y_step,
-                                        add);
+    for (int i = 0; i < lines; ++i) {
+      for (int j = 0; j < columns; ++j) {
+        for (int e = 0; e < exchanges; ++e) {
+          Scalar* to = dw + i * layout.w_line + j * layout.w_column + (first + e) * lane_slice;
+          Vector old;
+          load(old, to);
+          sum[i][j][e] += old;
+          store(to, sum[i][j][e]);
+        }
+      }
+    }
   }
-}
+};
 
-// All pixels of some channels in tiles of `most`, then of half as many.
-template <int lanes, int size, int most>
-[[gnu::always_inline]] inline void forward_pixels(const LaneTap* taps, int count, int64_t x_step,
-                                                  int begin, int end, int c, int channels,
-                                                  const Scalar* w, Scalar* y, int64_t y_step,
-                                                  bool add) {
-  if constexpr (most > 0) {
-    for (; end - begin >= most; begin += most) {
-      forward_tile<lanes, size, most>(taps, count, x_step, begin, c, channels, w, y, y_step, add);
-    }
-    forward_pixels<lanes, size, most / 2>(taps, count, x_step, begin, end, c, channels, w, y,
-                                          y_step, add);
-  }
-}
+// Both functions of a window for groups of one size: all vectors of a slice, all exchanges.
+template <int lanes, int size, int lines, int columns, int step, int first = 0>
+struct Slice {
+  static constexpr int exchanges = std::min(size, 2);
+  using One = Pass<lanes, lines, columns, step, first, exchanges>;
+  using Next = Slice<lanes, size, lines, columns, step, first + exchanges>;
 
-// The same line with the pixels innermost, for groups so large that the weights of all channels are
-// more than the first cache holds: they are read once and not for every tile.
-template <int lanes, int size, int most>
-[[gnu::always_inline]] inline void forward_wide_line(const LaneTap* taps, int count, int64_t x_step,
-                                                     int begin, int end, int c, int channels,
-                                                     const Scalar* w, Scalar* y, int64_t y_step,
-                                                     bool add) {
-  if constexpr (lanes >= size) {
-    for (; channels - c >= lanes; c += lanes) {
-      forward_pixels<lanes, size, most>(taps, count, x_step, begin, end, c, channels, w, y, y_step,
-                                        add);
+  [[gnu::always_inline]] static void forward(std::span<const LaneRow> rows,
+                                             const LaneLayout& layout, int channel, const Scalar* w,
+                                             Scalar* y, bool add) {
+    for (int c = 0; c < lane_slice; c += lanes) {
+      One::forward(rows, layout, channel + c, w + c, y, add);
     }
-    forward_wide_line<lanes / 2, size, most>(taps, count, x_step, begin, end, c, channels, w, y,
-                                             y_step, add);
+    if constexpr (first + exchanges < size) Next::forward(rows, layout, channel, w, y, add);
   }
-}
 
-template <int lanes, int size, int count>
-[[gnu::always_inline]] inline void weights_tile(const LaneTap* taps, int64_t x_step, int begin,
-                                                int end, int c, int channels, const Scalar* dy,
-                                                Scalar* dw) {
-  using Vector = typename VectorOf<lanes* static_cast<int>(sizeof(Scalar))>::Type;
-  Vector sum[count][size] = {};
-  const Scalar* x[count];
-  for (int t = 0; t < count; ++t) x[t] = taps[t].x + c;
-  for (int q = begin; q < end; ++q) {
-    Vector error[size];
-    load(error[0], dy + int64_t{q} * channels + c);
-    exchange_all<lanes, size, 1>(error[0], error);
-#pragma GCC unroll 16
-    for (int t = 0; t < count; ++t) {
-      Vector value;
-      load(value, x[t] + q * x_step);
-      for (int e = 0; e < size; ++e) sum[t][e] += value * error[e];
+  [[gnu::always_inline]] static void weights(std::span<const LaneRow> rows,
+                                             const LaneLayout& layout, int channel,
+                                             const Scalar* dy, Scalar* dw) {
+    for (int c = 0; c < lane_slice; c += lanes) {
+      One::weights(rows, layout, channel + c, dy, dw + c);
     }
+    if constexpr (first + exchanges < size) Next::weights(rows, layout, channel, dy, dw);
   }
-  for (int t = 0; t < count; ++t) {
-    for (int e = 0; e < size; ++e) {
-      Scalar* to = dw + taps[t].w + e * channels + c;
-      Vector old;
-      load(old, to);
-      sum[t][e] += old;
-      store(to, sum[t][e]);
-    }
-  }
-}
-
-// All taps in tiles of `most`, then of a third as many.
-template <int lanes, int size, int most>
-[[gnu::always_inline]] inline void weights_taps(const LaneTap* taps, int count, int64_t x_step,
-                                                int begin, int end, int c, int channels,
-                                                const Scalar* dy, Scalar* dw) {
-  if constexpr (most > 0) {
-    for (; count >= most; count -= most, taps += most) {
-      weights_tile<lanes, size, most>(taps, x_step, begin, end, c, channels, dy, dw);
-    }
-    weights_taps<lanes, size, most / 3>(taps, count, x_step, begin, end, c, channels, dy, dw);
-  }
-}
-
-// All channels from c on in vectors of `lanes`, then of half as many.
-template <int lanes, int size, int most>
-[[gnu::always_inline]] inline void weights_line(const LaneTap* taps, int count, int64_t x_step,
-                                                int begin, int end, int c, int channels,
-                                                const Scalar* dy, Scalar* dw) {
-  if constexpr (lanes >= size) {
-    for (; channels - c >= lanes; c += lanes) {
-      weights_taps<lanes, size, most>(taps, count, x_step, begin, end, c, channels, dy, dw);
-    }
-    weights_line<lanes / 2, size, most>(taps, count, x_step, begin, end, c, channels, dy, dw);
-  }
-}
+};
 
 // A vector holds at least one group, in registers or not.
 constexpr int lanes_of(int bytes, int size) {
   return std::max(bytes / static_cast<int>(sizeof(Scalar)), size);
 }
 
-// Both functions for one size of groups and the instruction set that the attribute names, with the
-// pixels and taps of a tile; a macro, because an attribute cannot be a template's parameter.
-#define BONSAI_LANE_KERNELS(set, attribute, bytes, size, pixels, most_taps)                        \
-  attribute void forward_##set##_##size(const LaneTap* taps, int count, int64_t x_step, int begin, \
-                                        int end, int channels, const Scalar* w, Scalar* y,         \
-                                        int64_t y_step, bool add) {                                \
-    constexpr int lanes = lanes_of(bytes, size);                                                   \
-    if constexpr (size > 2) {                                                                      \
-      forward_wide_line<lanes, size, pixels>(taps, count, x_step, begin, end, 0, channels, w, y,   \
-                                             y_step, add);                                         \
-    } else {                                                                                       \
-      forward_line<lanes, size, pixels>(taps, count, x_step, begin, end, channels, w, y, y_step,   \
-                                        add);                                                      \
-    }                                                                                              \
+// All functions for the instruction set that the attribute names; a macro, because an attribute
+// cannot be a template's parameter.
+#define BONSAI_LANE_KERNELS(set, attribute, bytes)                                                 \
+  template <int size, int lines, int columns, int step>                                            \
+  attribute void forward_##set(std::span<const LaneRow> rows, const LaneLayout& layout,            \
+                               int channel, const Scalar* w, Scalar* y, bool add) {                \
+    Slice<lanes_of(bytes, size), size, lines, columns, step>::forward(rows, layout, channel, w, y, \
+                                                                      add);                        \
   }                                                                                                \
-  attribute void weights_##set##_##size(const LaneTap* taps, int count, int64_t x_step, int begin, \
-                                        int end, int channels, const Scalar* dy, Scalar* dw) {     \
-    if (begin >= end) return;                                                                      \
-    weights_line<lanes_of(bytes, size), size, most_taps>(taps, count, x_step, begin, end, 0,       \
-                                                         channels, dy, dw);                        \
-  }
-
-#define BONSAI_LANE_SET(set)                                                        \
-  constexpr LaneKernels kernels_##set = {                                           \
-      {forward_##set##_1, forward_##set##_2, forward_##set##_4, forward_##set##_8}, \
-      {weights_##set##_1, weights_##set##_2, weights_##set##_4, weights_##set##_8}};
+  template <int size, int lines, int columns, int step>                                            \
+  attribute void weights_##set(std::span<const LaneRow> rows, const LaneLayout& layout,            \
+                               int channel, const Scalar* dy, Scalar* dw) {                        \
+    Slice<lanes_of(bytes, size), size, lines, columns, step>::weights(rows, layout, channel, dy,   \
+                                                                      dw);                         \
+  }                                                                                                \
+  template <int lines, int columns, int step>                                                      \
+  constexpr LaneKernels::OfWindow window_##set = {                                                 \
+      {forward_##set<1, lines, columns, step>, forward_##set<2, lines, columns, step>,             \
+       forward_##set<4, lines, columns, step>, forward_##set<8, lines, columns, step>},            \
+      {weights_##set<1, lines, columns, step>, weights_##set<2, lines, columns, step>,             \
+       weights_##set<4, lines, columns, step>, weights_##set<8, lines, columns, step>}};           \
+  constexpr LaneKernels kernels_##set = {{{window_##set<1, 1, 1>, window_##set<1, 2, 1>},          \
+                                          {window_##set<2, 1, 1>, window_##set<2, 2, 1>}},         \
+                                         window_##set<3, 3, 1>,                                    \
+                                         window_##set<3, 3, 2>};
 
 #if defined(__x86_64__)
-#define BONSAI_AVX2 __attribute__((target("avx2,fma")))
-#define BONSAI_AVX512 __attribute__((target("avx512f,avx2,fma")))
-BONSAI_LANE_KERNELS(avx512, BONSAI_AVX512, 64, 1, 8, 9)
-BONSAI_LANE_KERNELS(avx512, BONSAI_AVX512, 64, 2, 8, 9)
-BONSAI_LANE_KERNELS(avx512, BONSAI_AVX512, 64, 4, 4, 3)
-BONSAI_LANE_KERNELS(avx512, BONSAI_AVX512, 64, 8, 2, 3)
-BONSAI_LANE_SET(avx512)
-BONSAI_LANE_KERNELS(avx2, BONSAI_AVX2, 32, 1, 8, 9)
-BONSAI_LANE_KERNELS(avx2, BONSAI_AVX2, 32, 2, 4, 3)
-BONSAI_LANE_KERNELS(avx2, BONSAI_AVX2, 32, 4, 2, 3)
-BONSAI_LANE_KERNELS(avx2, BONSAI_AVX2, 32, 8, 1, 1)
-BONSAI_LANE_SET(avx2)
-#undef BONSAI_AVX2
-#undef BONSAI_AVX512
+BONSAI_LANE_KERNELS(avx512, __attribute__((target("avx512f,avx2,fma"))), 64)
+BONSAI_LANE_KERNELS(avx2, __attribute__((target("avx2,fma"))), 32)
 #endif
 // What every processor of the kind has: SSE2, NEON.
-BONSAI_LANE_KERNELS(any, , 16, 1, 8, 9)
-BONSAI_LANE_KERNELS(any, , 16, 2, 4, 3)
-BONSAI_LANE_KERNELS(any, , 16, 4, 2, 3)
-BONSAI_LANE_KERNELS(any, , 16, 8, 1, 1)
-BONSAI_LANE_SET(any)
+BONSAI_LANE_KERNELS(any, , 16)
 #undef BONSAI_LANE_KERNELS
-#undef BONSAI_LANE_SET
 
 }  // namespace
 

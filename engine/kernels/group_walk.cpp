@@ -1,0 +1,278 @@
+#include "engine/kernels/group_walk.h"
+
+#include <algorithm>
+#include <bit>
+#include <numeric>
+#include <type_traits>
+
+#include "engine/kernels/columns.h"
+#include "engine/parallel.h"
+
+namespace bonsai {
+namespace {
+
+int ceil_of(int n, int by) { return (n + by - 1) / by; }
+
+// Runs body with both widths as constants: whole groups then travel in registers.
+template <int used, int size, class Body>
+void with_widths_from(int wanted_used, int wanted_size, const Body& body) {
+  if (used == wanted_used && size == wanted_size) {
+    body(std::integral_constant<int, used>(), std::integral_constant<int, size>());
+  } else if constexpr (used + 1 < size) {
+    with_widths_from<used + 1, size>(wanted_used, wanted_size, body);
+  } else if constexpr (size < 1 << (lane_sizes - 1)) {
+    with_widths_from<1, 2 * size>(wanted_used, wanted_size, body);
+  }
+}
+
+// 1 <= used < size, a power of two.
+template <class Body>
+void with_widths(int used, int size, const Body& body) {
+  with_widths_from<1, 2>(used, size, body);
+}
+
+// Groups that lie one after the other on both sides: those of a pixel, or of all.
+struct Lines {
+  int64_t count, groups;
+
+  Lines(const SmallGroups& g, int64_t pixels, int64_t step)
+      : count(step == g.channels() ? 1 : pixels),
+        groups(pixels / std::max<int64_t>(count, 1) * g.groups) {}
+};
+
+// The channels of `count` pixels with gaps.
+void spread_groups(const SmallGroups& g, int group, const Scalar* x, int64_t count, Scalar* to,
+                   int64_t to_step) {
+  const int64_t x_step = int64_t{g.groups} * group;
+  if (group == g.size) return copy_columns(x, x_step, to, to_step, count, g.channels(), false);
+  const Lines lines(g, count, to_step);
+  with_widths(group, g.size, [&](auto constant_used, auto constant_size) {
+    constexpr int used = decltype(constant_used)::value, size = decltype(constant_size)::value;
+    for (int64_t line = 0; line < lines.count; ++line) {
+      Scalar* group_to = to + line * to_step;
+      for (int64_t i = 0; i < lines.groups; ++i, x += used, group_to += size) {
+        Scalar all[size] = {};
+        std::copy_n(x, used, all);
+        std::copy_n(all, size, group_to);
+      }
+    }
+  });
+}
+
+}  // namespace
+
+SmallGroups::SmallGroups(const ConvShape& s)
+    : size(static_cast<int>(
+          std::bit_ceil(static_cast<unsigned>(std::max(s.group_in(), s.group_out()))))),
+      groups(s.groups) {}
+
+size_t SmallGroups::kernel() const {
+  return static_cast<size_t>(std::countr_zero(static_cast<unsigned>(size)));
+}
+
+void gather_groups(const SmallGroups& g, int group, const Scalar* from, int64_t from_step,
+                   int64_t count, Scalar* y, bool add) {
+  const int64_t y_step = int64_t{g.groups} * group;
+  if (group == g.size) return copy_columns(from, from_step, y, y_step, count, g.channels(), add);
+  const Lines lines(g, count, from_step);
+  with_widths(group, g.size, [&](auto constant_used, auto constant_size) {
+    constexpr int used = decltype(constant_used)::value, size = decltype(constant_size)::value;
+    for (int64_t line = 0; line < lines.count; ++line) {
+      const Scalar* group_from = from + line * from_step;
+      for (int64_t i = 0; i < lines.groups; ++i, y += used, group_from += size) {
+        Scalar some[used] = {};
+        if (add) std::copy_n(y, used, some);
+        for (int c = 0; c < used; ++c) some[c] += group_from[c];
+        std::copy_n(some, used, y);
+      }
+    }
+  });
+}
+
+GroupDirection forward_direction(const ConvShape& s) {
+  return {.from = {s.h, s.w, s.group_in()},
+          .to = {s.out_h, s.out_w, s.group_out()},
+          .read_step = s.stride,
+          .result_step = 1,
+          .back = false};
+}
+
+GroupDirection backward_direction(const ConvShape& s) {
+  return {.from = {s.out_h, s.out_w, s.group_out()},
+          .to = {s.h, s.w, s.group_in()},
+          .read_step = 1,
+          .result_step = s.stride,
+          .back = true};
+}
+
+GroupWalk::GroupWalk(const ConvShape& s, const GroupDirection& direction)
+    : s_(s), groups_(s), d_(direction) {
+  int most_windows = 0, end = 1;
+  bool any = false;
+  for_each_phase([&](const Phase& phase) {
+    const TapAxis& rows = phase.rows;
+    const int windows = ceil_of(rows.taps, phase.most) * ceil_of(phase.columns.taps, phase.most);
+    windows_ += windows;
+    most_windows = std::max(most_windows, windows);
+    all_have_taps_ = all_have_taps_ && windows > 0;
+    if (rows.taps == 0) return;
+    const int last = rows.at + (rows.taps - 1) * rows.at_step;
+    top_ = any ? std::min(top_, rows.at) : rows.at;
+    end = any ? std::max(end, last + 1) : last + 1;
+    any = true;
+  });
+  window_ = end - top_;
+  slices_overlap_ = groups_.channels() > lane_slice && most_windows <= 1;
+  // That a chunk reads: of a first cache or, as lines that two chunks read are copied for both, of
+  // a second one.
+  const bool copies = !slices_fit(d_.from.group);
+  const int64_t numbers = copies ? 1 << 15 : 1 << 14;
+  constexpr int least_chunks = 4;
+  const int64_t line = int64_t{d_.from.w} * groups_.channels();
+  const int64_t lines = (numbers / line - window_) / d_.read_step + 1;
+  lines_ = static_cast<int>(std::clamp<int64_t>(lines / 2 * 2, 2, all_lines() + all_lines() % 2));
+  bands_ = ceil_of(all_lines(), lines_);
+  const int64_t images = bands_ > 1 ? 1 : numbers / (line * d_.from.h);
+  images_ = static_cast<int>(std::clamp<int64_t>(images, 1, ceil_of(s.n, least_chunks)));
+  runs_ = ceil_of(s.n, images_);
+}
+
+int GroupWalk::slice_begin(int i) const {
+  const int begin = i * lane_slice;
+  return slices_overlap_ ? std::min(begin, groups_.channels() - lane_slice) : begin;
+}
+
+bool GroupWalk::slices_fit(int group) const {
+  return group == groups_.size && (groups_.channels() % lane_slice == 0 || slices_overlap_);
+}
+
+GroupWalk::Chunk GroupWalk::chunk(int64_t i) const {
+  const int image = static_cast<int>(i / bands_) * images_;
+  const int line = static_cast<int>(i % bands_) * lines_;
+  return {.image = image,
+          .images = std::clamp(s_.n - image, 0, images_),
+          .line = line,
+          .lines = std::min(lines_, all_lines() - line)};
+}
+
+GroupWalk::Pixels GroupWalk::reads(const Chunk& chunk) const {
+  const int first = top_ + chunk.line * d_.read_step, h = d_.from.h;
+  // Lines of results are computed two by two, even if there is only one.
+  const int last = first + (chunk.lines + chunk.lines % 2 - 1) * d_.read_step + window_;
+  const int64_t begin = int64_t{chunk.image} * h + std::clamp(first, 0, h);
+  const int64_t end = int64_t{chunk.image + chunk.images - 1} * h + std::clamp(last, 0, h);
+  return {.first = begin * d_.from.w, .count = std::max<int64_t>(0, end - begin) * d_.from.w};
+}
+
+GroupWalk::Pixels GroupWalk::results(const Chunk& chunk) const {
+  const int step = d_.result_step, h = d_.to.h;
+  const int64_t begin = int64_t{chunk.image} * h + chunk.line * step;
+  const int64_t end =
+      int64_t{chunk.image + chunk.images - 1} * h + std::min(h, (chunk.line + chunk.lines) * step);
+  return {.first = begin * d_.to.w, .count = std::max<int64_t>(0, end - begin) * d_.to.w};
+}
+
+GroupWalk::Slices GroupWalk::slices(const Scalar* x, int group, const Pixels& pixels,
+                                    int slot) const {
+  const int64_t channels = groups_.groups * group, padded = groups_.slices() * lane_slice;
+  if (slices_fit(group)) return {.at = x, .first = 0, .step = channels};
+  auto* copy = thread_scratch<Scalar>(slot, static_cast<size_t>(pixels.count * padded));
+  spread_groups(groups_, group, x + pixels.first * channels, pixels.count, copy, padded);
+  return {.at = copy, .first = pixels.first, .step = padded};
+}
+
+// Of the taps of dx's pixel `first` and every stride-th, the last one reads first.
+TapAxis GroupWalk::axis(int first, int taps, int results) const {
+  const int step = d_.result_step, count = ceil_of(results - first, step);
+  if (!d_.back) {
+    return {.first = first,
+            .step = step,
+            .count = count,
+            .taps = taps,
+            .number = 0,
+            .number_step = 1,
+            .at = -s_.padding,
+            .at_step = s_.dilation};
+  }
+  const int divisor = std::gcd(step, s_.dilation);
+  TapAxis axis{.first = first,
+               .step = step,
+               .count = count,
+               .taps = 0,
+               .number = 0,
+               .number_step = -step / divisor,
+               .at = 0,
+               .at_step = s_.dilation / divisor};
+  for (int k = 0; k < taps; ++k) {
+    const int at = first + s_.padding - k * s_.dilation;
+    if (at % step != 0) continue;
+    ++axis.taps;
+    axis.number = k, axis.at = at / step;
+  }
+  return axis;
+}
+
+GroupWalk::Phase GroupWalk::phase(const TapAxis& rows, const TapAxis& columns) const {
+  const int at_step = rows.at_step, read_step = d_.read_step;
+  const bool half = 2 * at_step == read_step, beside = at_step == read_step;
+  const bool all = rows.taps == 3 && columns.taps == 3 && (half || beside);
+  return {.rows = rows,
+          .columns = columns,
+          .most = all      ? 3
+                  : beside ? 2
+                           : 1,
+          .tap = all ? at_step : read_step,
+          .half = all && half};
+}
+
+GroupWalk::Window GroupWalk::window(const Phase& phase, int row, int column) const {
+  const auto& [rows, columns, most, tap, half] = phase;
+  const int64_t line = rows.number + row * rows.number_step;
+  return {.shape = {.lines = std::min(most, rows.taps - row),
+                    .columns = std::min(most, columns.taps - column),
+                    .half = half},
+          .line = rows.at + row * rows.at_step,
+          .column = columns.at + column * columns.at_step,
+          .w = (line * s_.kw + columns.number + column * columns.number_step) * groups_.size *
+               lane_slice};
+}
+
+std::span<const LaneRow> GroupWalk::rows(const Chunk& chunk, const Phase& phase,
+                                         const Window& window, const Slices& x,
+                                         int64_t y_step) const {
+  const int lines = std::clamp(phase.rows.count - chunk.line, 0, chunk.lines);
+  const int read = window.shape.lines + (window.shape.half ? 2 : 1);
+  const auto count = static_cast<size_t>(chunk.images) * static_cast<size_t>((lines + 1) / 2);
+  auto* const rows = thread_scratch<LaneRow>(2, count);
+  LaneRow* row = rows;
+  for (int image = 0; image < chunk.images; ++image) {
+    for (int line = 0; line < lines; line += 2, ++row) {
+      for (int k = 0; k < read; ++k) {
+        const int at = (chunk.line + line) * d_.read_step + window.line + k * phase.tap;
+        const int64_t pixel = (int64_t{chunk.image + image} * d_.from.h + at) * d_.from.w;
+        const bool inside = at >= 0 && at < d_.from.h;
+        row->x[k] = inside ? x.pixel(pixel) : nullptr;
+      }
+      const int64_t to = int64_t{image} * d_.to.h + line * phase.rows.step + phase.rows.first;
+      row->y = (to * d_.to.w + phase.columns.first) * y_step;
+      row->lines = std::min(2, lines - line);
+    }
+  }
+  return {rows, count};
+}
+
+LaneLayout GroupWalk::layout(const Phase& phase, const Window& window, int64_t x_step,
+                             int64_t y_step) const {
+  const int64_t tap_weights = int64_t{groups_.size} * lane_slice;
+  return {.first = window.column,
+          .tap = phase.tap,
+          .width = d_.from.w,
+          .results = phase.columns.count,
+          .x_pixel = x_step,
+          .y_line = phase.rows.step * d_.to.w * y_step,
+          .y_column = phase.columns.step * y_step,
+          .w_line = phase.rows.number_step * s_.kw * tap_weights,
+          .w_column = phase.columns.number_step * tap_weights};
+}
+
+}  // namespace bonsai
