@@ -20,12 +20,20 @@ bool flippable(const ConvShape& s) {
          tile_kernels() != nullptr && s.group_in() > 1;
 }
 
-// The plan's row, else the first that fits.
+// The plan's row, else the first that fits. For numbers of images that the plan's does not fit,
+// rows come first that read weights packed for it: all blocks of a batch share them.
 template <class Call, size_t rows>
 const ConvKernel<Call>& chosen(const std::array<ConvKernel<Call>, rows>& table,
                                const ConvShape& shape, const ConvPlan* plan = nullptr) {
   const ConvKernel<Call>* planned = (plan != nullptr ? plan : conv_plan().get())->row<Call>(shape);
-  if (planned != nullptr) return *planned;
+  if (planned != nullptr) {
+    if (planned->fits(shape)) return *planned;
+    const auto alike =
+        std::find_if(table.begin(), table.end(), [&](const ConvKernel<Call>& kernel) {
+          return kernel.pack == planned->pack && kernel.fits(shape);
+        });
+    if (alike != table.end()) return *alike;
+  }
   return *std::find_if(table.begin(), table.end(),
                        [&](const ConvKernel<Call>& kernel) { return kernel.fits(shape); });
 }

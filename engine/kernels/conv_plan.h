@@ -2,7 +2,8 @@
 // once before a run, by measuring (engine/measured_plan.h) or by a file (engine/conv_plan_json.h).
 // Rows add up in different orders, so that the same plan gives the same bits, and another one may
 // not. A shape stands here without its number of images: a whole batch, the blocks that a step cuts
-// it into and a last, smaller batch take the same row, as long as it fits them.
+// it into and a last, smaller batch take the same row, as long as it fits them, and else one that
+// reads its packed weights, if there is one.
 #pragma once
 
 #include <array>
@@ -35,14 +36,13 @@ class ConvPlan {
 
   const std::vector<ConvChoice>& choices() const { return choices_; }
 
-  // Null where the plan says nothing, or its row does not fit this number of images: the first row
-  // of the table that fits is taken then.
+  // Null where the plan says nothing. The row may not fit this number of images.
   template <class Call>
   const ConvKernel<Call>* row(const ConvShape& shape) const {
     const auto& rows = std::get<Rows<Call>>(rows_);
     if (rows.empty() || shape.interleaved) return nullptr;
     const auto found = rows.find(key(shape));
-    return found != rows.end() && found->second->fits(shape) ? found->second : nullptr;
+    return found != rows.end() ? found->second : nullptr;
   }
 
  private:
