@@ -79,11 +79,14 @@ std::vector<MeasuredChoice> install_plan(const std::string& plan, const Graph& g
 void install_plan_of_run(const std::string& plan, const std::filesystem::path& folder, bool resume,
                          const Graph& graph, int batch) {
   const std::filesystem::path kept = folder / "plan.json";
-  const bool goes_on = resume && std::filesystem::exists(kept);
+  const bool has_plan = std::filesystem::exists(kept);
+  const bool goes_on = resume && (has_plan || std::filesystem::exists(folder / "config.json"));
+  const std::string kept_plan = has_plan ? kept.string() : "";
   const auto choices =
-      install_plan(goes_on ? kept.string() : plan, graph, {.batch = batch, .training = true});
+      install_plan(goes_on ? kept_plan : plan, graph, {.batch = batch, .training = true});
   if (choices.empty()) {
     std::filesystem::remove(kept);
+    if (goes_on && !plan.empty()) say("plan: none, since the run began without one");
     return;
   }
   if (!goes_on) write_text(kept, to_json(*conv_plan()));

@@ -23,8 +23,8 @@ void add_plan(CLI::App& command, std::string& plan);
 std::vector<MeasuredChoice> install_plan(const std::string& plan, const Graph& graph,
                                          const PlanOptions& options);
 
-// The same for a run in a folder, which keeps its plan as plan.json: a resumed run takes that, or
-// none if it began without.
+// The same for a run in a folder, which keeps its plan as plan.json, and writes its config.json
+// later: a resumed run takes that plan, or none if it began without.
 void install_plan_of_run(const std::string& plan, const std::filesystem::path& folder, bool resume,
                          const Graph& graph, int batch);
 

@@ -45,8 +45,8 @@ TrainingRun::TrainingRun(const RunArguments& run, const CLI::App& parser, const 
   options = train_options(run.training, start.data.train.height);
   folder = run.out.empty() ? "runs/" + start.graph.info.network : run.out;
   make_folder(folder);
-  write_text(folder / "config.json", config_json(parser, invocation));
   install_plan_of_run(run.plan, folder, run.resume, start.graph, options.batch);
+  write_text(folder / "config.json", config_json(parser, invocation));
 }
 
 void TrainingRun::finish(const TrainResult& result, const std::vector<report::Fact>& facts,

@@ -27,7 +27,7 @@ struct RunArguments {
 void add_run(CLI::App& parser, RunArguments& run);
 
 struct TrainingRun {
-  // Loads the data and the network, makes the folder, writes its config.json, installs the plan.
+  // Loads the data and the network, makes the folder, installs the plan, writes config.json.
   TrainingRun(const RunArguments& run, const CLI::App& parser, const Invocation& run_by);
 
   // Saves the network, writes the report and prints it. `facts` go into the report, `figures` into

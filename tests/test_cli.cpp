@@ -235,6 +235,10 @@ TEST_CASE("runs by one plan leave the same model, and a resumed run keeps its pl
   const Outcome other = folder.run(job + "--resume --out b");
   CHECK(other.status == 1);
   CHECK(other.err.find("plan of convolutions") != std::string::npos);
+  // What began without a plan goes on without one, even if asked.
+  REQUIRE(folder.run(job + "--out c").status == 0);
+  CHECK(folder.run(job + "--plan plan.json --resume --out c").status == 0);
+  CHECK_FALSE(std::filesystem::exists(folder.path("c/plan.json")));
 }
 
 TEST_CASE("a run stopped by a signal and resumed equals one that was not stopped", "[slow]") {
