@@ -180,6 +180,9 @@ TEST_CASE("convolution: every kernel agrees with the plain loop on random shapes
     Random random(1, Purpose::test, trial);
     check_all(random_shape(random), random);
   }
+  // A column more than windows reach, from few channels.
+  Random random(2, Purpose::test);
+  check_all({2, 4, 5, 9, 6, 6, 2, 3, 3, 1, 2, 1, 1}, random);
 }
 
 TEST_CASE("convolution: Winograd's rows agree with the plain loop on odd widths and borders") {

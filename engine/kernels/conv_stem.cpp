@@ -47,8 +47,12 @@ const Scalar* padded_copy(const ConvShape& s, const Scalar* x) {
 
 }  // namespace
 
+// Backward-data may want a column more than windows reach, which would begin in one line and end in
+// the next.
 bool conv_stem_fits(const ConvShape& s) {
-  return s.groups == 1 && s.dilation == 1 && s.in <= most_in && s.kw > 1 && conv_direct_fits(s);
+  const bool ends_inside = (s.out_w - 1) * s.stride + s.kw <= s.w + 2 * s.padding;
+  return s.groups == 1 && s.dilation == 1 && s.in <= most_in && s.kw > 1 && ends_inside &&
+         conv_direct_fits(s);
 }
 
 Tensor conv_pack_stem(const ConvShape& s, const Scalar* w) {
