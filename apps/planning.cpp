@@ -65,7 +65,10 @@ void add_plan(CLI::App& command, std::string& plan) {
 std::vector<MeasuredChoice> install_plan(const std::string& plan, const Graph& graph,
                                          const PlanOptions& options) {
   if (plan.empty()) return {};
-  if (plan != "measure" && std::filesystem::exists(plan)) {
+  std::error_code unknown;
+  require(!std::filesystem::is_directory(plan, unknown), "--plan ", plan,
+          ": is a folder, should be a file or 'measure'");
+  if (plan != "measure" && std::filesystem::exists(plan, unknown)) {
     auto read = std::make_shared<const ConvPlan>(parse_conv_plan(read_text(plan), plan));
     set_conv_plan(read);
     return choices_of(*read);

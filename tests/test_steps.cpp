@@ -9,7 +9,10 @@
 #include <utility>
 #include <vector>
 
+#include "engine/kernels/columns.h"
+#include "engine/kernels/norm.h"
 #include "engine/ops.h"
+#include "engine/ops/image_blocks.h"
 #include "engine/ops/registry.h"
 #include "engine/parallel.h"
 #include "engine/random.h"
@@ -110,6 +113,13 @@ Var large_dense_network(Weights& w, Var x) {
   return relu(w.norm(x));
 }
 
+// A convolution of so many weights that their derivative is taken over the whole batch, while the
+// rest goes through it in blocks of twelve images.
+Var wide_network(Weights& w, Var x) {
+  x = relu(w.norm(conv2d(x, w.make({160, 1, 1, 3}), {})));
+  return relu(w.norm(conv2d(x, w.make({160, 1, 1, 160}), w.make({160}))));
+}
+
 // Channel c of x = channel c / groups of group c % groups, all groups of one width.
 std::vector<int> in_turns(int channels, int groups) {
   std::vector<int> index;
@@ -164,12 +174,13 @@ Var shared_norm(Weights& w, Var x) {
 using Network = Var (*)(Weights&, Var);
 constexpr Network networks[] = {residual_network,    dense_network,  mixed_network,
                                 large_dense_network, norms_in_a_row, shared_norm,
-                                interleaved_network};
+                                interleaved_network, wide_network};
 
 std::vector<Tensor> train(Network network, bool together, Mode mode = Mode::training,
                           Scalar nudge = 0) {
   const bool large = network == mixed_network || network == large_dense_network;
-  const int n = large ? 19 : 5, size = large ? 28 : 9;
+  const bool wide = network == wide_network;
+  const int n = large ? 19 : wide ? 96 : 5, size = large ? 28 : wide ? 4 : 9;
   Tape tape(mode, 1);
   if (!together) tape.keep_all();
   Weights w(tape);
@@ -254,6 +265,24 @@ TEST_CASE("operations computed together give what separate ones do") {
       CHECK(changed > 1e-3);
     }
   }
+}
+
+TEST_CASE("the wide network's weights are summed over the batch, and its images are not") {
+  const ConvShape s{96, 4, 4, 160, 4, 4, 160, 1, 1, 1, 0, 1, 1};
+  const ImageBlocks blocks(s);
+  CHECK(blocks.count() == 8);
+  CHECK_FALSE(conv_backward_weights_in_blocks(blocks[0].shape));
+}
+
+TEST_CASE("the moments of columns beside each other are those of the parts, in order") {
+  const Tensor a = random_tensor({37, 5}, 1), b = random_tensor({37, 3}, 2), both({37, 8});
+  copy_columns(a.data(), 5, both.data(), 8, 37, 5, false);
+  copy_columns(b.data(), 3, both.data() + 5, 8, 37, 3, false);
+  const Tensor expected = channel_moments(all_rows(both));
+  const std::vector<Tensor> parts{channel_moments(all_rows(a)), channel_moments(all_rows(b))};
+  const std::vector<Tensor> turned{parts[1], parts[0]};
+  CHECK(max_abs_difference(joined_moments(parts), expected) < 1e-4);
+  CHECK(max_abs_difference(joined_moments(turned), expected) > 0.1);
 }
 
 // With a padding of two the result is larger than the input: of 31 images the derivative by it has

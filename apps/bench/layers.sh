@@ -23,6 +23,7 @@ FNR == NR { layers[++count] = $1; for (i = 2; i <= 7; ++i) peers[$1, i] = $i; ne
                          if (of_peak > ours[at]) ours[at] = of_peak
                          row[at] = part[2] }; taken = "" }
 END {
+  if (length(ours) == 0) { print "layers.sh: " ARGV[2] ": no kernels measured" > "/dev/stderr"; exit 1 }
   split("forward backward-data backward-weights", table, " ")
   print "| layer | forward | oneDNN | prototype | backward-data | oneDNN | prototype | backward-weights | oneDNN | prototype |"
   print "|---|---|---|---|---|---|---|---|---|---|"

@@ -31,32 +31,34 @@ void with_widths(int used, int size, const Body& body) {
   with_widths_from<1, 2>(used, size, body);
 }
 
-// Groups that lie one after the other on both sides: those of a pixel, or of all.
-struct Lines {
-  int64_t count, groups;
-
-  Lines(const SmallGroups& g, int64_t pixels, int64_t step)
-      : count(step == g.channels() ? 1 : pixels),
-        groups(pixels / std::max<int64_t>(count, 1) * g.groups) {}
-};
+// body(used, size, first, first) for all groups of some pixels, whose widths without and with gaps
+// are constants: where a group begins among those without gaps, and, with pixels `step` apart,
+// among those with them.
+template <class Body>
+void for_each_group(const SmallGroups& g, int group, int64_t pixels, int64_t step,
+                    const Body& body) {
+  with_widths(group, g.size, [&](auto used, auto size) {
+    int64_t dense = 0;
+    for (int64_t pixel = 0; pixel < pixels; ++pixel) {
+      int64_t spread = pixel * step;
+      for (int i = 0; i < g.groups; ++i, dense += used(), spread += size()) {
+        body(used, size, dense, spread);
+      }
+    }
+  });
+}
 
 // The channels of `count` pixels with gaps.
 void spread_groups(const SmallGroups& g, int group, const Scalar* x, int64_t count, Scalar* to,
                    int64_t to_step) {
   const int64_t x_step = int64_t{g.groups} * group;
   if (group == g.size) return copy_columns(x, x_step, to, to_step, count, g.channels(), false);
-  const Lines lines(g, count, to_step);
-  with_widths(group, g.size, [&](auto constant_used, auto constant_size) {
-    constexpr int used = decltype(constant_used)::value, size = decltype(constant_size)::value;
-    for (int64_t line = 0; line < lines.count; ++line) {
-      Scalar* group_to = to + line * to_step;
-      for (int64_t i = 0; i < lines.groups; ++i, x += used, group_to += size) {
-        Scalar all[size] = {};
-        std::copy_n(x, used, all);
-        std::copy_n(all, size, group_to);
-      }
-    }
-  });
+  for_each_group(g, group, count, to_step,
+                 [&](auto used, auto size, int64_t dense, int64_t spread) {
+                   Scalar all[size()] = {};
+                   std::copy_n(x + dense, used(), all);
+                   std::copy_n(all, size(), to + spread);
+                 });
 }
 
 }  // namespace
@@ -74,18 +76,11 @@ void gather_groups(const SmallGroups& g, int group, const Scalar* from, int64_t 
                    int64_t count, Scalar* y, bool add) {
   const int64_t y_step = int64_t{g.groups} * group;
   if (group == g.size) return copy_columns(from, from_step, y, y_step, count, g.channels(), add);
-  const Lines lines(g, count, from_step);
-  with_widths(group, g.size, [&](auto constant_used, auto constant_size) {
-    constexpr int used = decltype(constant_used)::value, size = decltype(constant_size)::value;
-    for (int64_t line = 0; line < lines.count; ++line) {
-      const Scalar* group_from = from + line * from_step;
-      for (int64_t i = 0; i < lines.groups; ++i, y += used, group_from += size) {
-        Scalar some[used] = {};
-        if (add) std::copy_n(y, used, some);
-        for (int c = 0; c < used; ++c) some[c] += group_from[c];
-        std::copy_n(some, used, y);
-      }
-    }
+  for_each_group(g, group, count, from_step, [&](auto used, auto, int64_t dense, int64_t spread) {
+    Scalar some[used()] = {};
+    if (add) std::copy_n(y + dense, used(), some);
+    for (int c = 0; c < used(); ++c) some[c] += from[spread + c];
+    std::copy_n(some, used(), y + dense);
   });
 }
 

@@ -156,39 +156,43 @@ template <int bytes, int vectors, int groups, int most>
 
 // The same four functions for a number of groups and an instruction set that the attribute names; a
 // macro, because an attribute cannot be a template's parameter.
-#define BONSAI_TILE_KERNELS(set, attribute, bytes, rows, groups)                                   \
+#define BONSAI_TILE_KERNELS(set, attribute, bytes, groups)                                         \
   attribute void forward_wide_##set##_##groups(const Scalar* const* x, int taps, int in,           \
                                                int64_t offset, const Scalar* w, Scalar* y,         \
                                                int64_t stride, int columns, bool add) {            \
-    forward_tile<bytes, rows, 2, groups>(x, taps, in, offset, w, y, stride, columns, add);         \
+    forward_tile<bytes, tile_rows(bytes), 2, groups>(x, taps, in, offset, w, y, stride, columns,   \
+                                                     add);                                         \
   }                                                                                                \
   attribute void forward_narrow_##set##_##groups(const Scalar* const* x, int taps, int in,         \
                                                  int64_t offset, const Scalar* w, Scalar* y,       \
                                                  int64_t stride, int columns, bool add) {          \
-    forward_tile<bytes, rows, 1, groups>(x, taps, in, offset, w, y, stride, columns, add);         \
+    forward_tile<bytes, tile_rows(bytes), 1, groups>(x, taps, in, offset, w, y, stride, columns,   \
+                                                     add);                                         \
   }                                                                                                \
   attribute void weights_wide_##set##_##groups(const Scalar* const* x, int64_t offset, int inputs, \
                                                const Scalar* dy, int64_t pitch, int count,         \
                                                Scalar* dw, int64_t stride) {                       \
-    weights_tile_of<bytes, 2, groups, rows>(x, offset, inputs, dy, pitch, count, dw, stride);      \
+    weights_tile_of<bytes, 2, groups, tile_rows(bytes)>(x, offset, inputs, dy, pitch, count, dw,   \
+                                                        stride);                                   \
   }                                                                                                \
   attribute void weights_narrow_##set##_##groups(const Scalar* const* x, int64_t offset,           \
                                                  int inputs, const Scalar* dy, int64_t pitch,      \
                                                  int count, Scalar* dw, int64_t stride) {          \
-    weights_tile_of<bytes, 1, groups, rows>(x, offset, inputs, dy, pitch, count, dw, stride);      \
+    weights_tile_of<bytes, 1, groups, tile_rows(bytes)>(x, offset, inputs, dy, pitch, count, dw,   \
+                                                        stride);                                   \
   }                                                                                                \
-  constexpr TileKernels kernels_##set##_##groups = {rows,                                          \
+  constexpr TileKernels kernels_##set##_##groups = {tile_rows(bytes),                              \
                                                     bytes / static_cast<int>(sizeof(Scalar)),      \
                                                     forward_wide_##set##_##groups,                 \
                                                     forward_narrow_##set##_##groups,               \
                                                     weights_wide_##set##_##groups,                 \
                                                     weights_narrow_##set##_##groups};
 
-#define BONSAI_TILE_SET(set, attribute, bytes, rows)                    \
-  BONSAI_TILE_KERNELS(set, attribute, bytes, rows, 1)                   \
-  BONSAI_TILE_KERNELS(set, attribute, bytes, rows, 2)                   \
-  BONSAI_TILE_KERNELS(set, attribute, bytes, rows, 4)                   \
-  BONSAI_TILE_KERNELS(set, attribute, bytes, rows, 8)                   \
+#define BONSAI_TILE_SET(set, attribute, bytes)                          \
+  BONSAI_TILE_KERNELS(set, attribute, bytes, 1)                         \
+  BONSAI_TILE_KERNELS(set, attribute, bytes, 2)                         \
+  BONSAI_TILE_KERNELS(set, attribute, bytes, 4)                         \
+  BONSAI_TILE_KERNELS(set, attribute, bytes, 8)                         \
   const TileKernels* kernels_##set(int groups) {                        \
     for (const auto& [of, kernels] : {std::pair{1, &kernels_##set##_1}, \
                                       {2, &kernels_##set##_2},          \
@@ -200,10 +204,10 @@ template <int bytes, int vectors, int groups, int most>
   }
 
 #if defined(__x86_64__)
-BONSAI_TILE_SET(avx2, __attribute__((target("avx2,fma"))), 32, 6)
-BONSAI_TILE_SET(avx512, __attribute__((target("avx512f,avx2,fma"))), 64, 12)
+BONSAI_TILE_SET(avx2, __attribute__((target("avx2,fma"))), 32)
+BONSAI_TILE_SET(avx512, __attribute__((target("avx512f,avx2,fma"))), 64)
 #elif defined(__aarch64__)
-BONSAI_TILE_SET(neon, , 16, 8)
+BONSAI_TILE_SET(neon, , 16)
 #endif
 #undef BONSAI_TILE_SET
 #undef BONSAI_TILE_KERNELS

@@ -30,6 +30,11 @@ struct TileKernels {
   Weights weights_wide, weights_narrow;
 };
 
+// Rows of a tile whose vectors have so many bytes: as many as the registers hold sums for.
+constexpr int tile_rows(int vector_bytes) {
+  return vector_bytes == 64 ? 12 : vector_bytes == 32 ? 6 : 8;
+}
+
 // The next multiple of `to`.
 inline int rounded_up(int n, int to) { return (n + to - 1) / to * to; }
 

@@ -5,6 +5,7 @@
 #include "engine/kernels/winograd.h"
 
 #include "engine/kernels/processor.h"
+#include "engine/kernels/tile.h"
 #include "engine/kernels/vector.h"
 
 namespace bonsai {
@@ -156,13 +157,14 @@ template <class Axis, int bytes>
 
 // As the tiles of direct convolution, but all planes in one call: where channels are few, a call
 // for each takes a good part of the time of its products.
-template <int bytes, int tiles, int vectors>
+template <int bytes, int vectors>
 [[gnu::always_inline]] inline void multiply(const Scalar* const* inputs, int in,
                                             const Scalar* weights, int64_t plane, Scalar* products,
                                             int64_t stride, bool add, const WinogradAhead next,
                                             int64_t share) {
   using Vector = typename VectorOf<bytes>::Type;
   constexpr int lanes = bytes / static_cast<int>(sizeof(Scalar)), width = vectors * lanes;
+  constexpr int tiles = tile_rows(bytes);
   for (int p = 0; p < winograd_planes; ++p, weights += plane, products += width) {
     next.fetch(share + p);
     // Every loop over the sums is unrolled: one that is not would keep them in memory.
@@ -192,34 +194,33 @@ template <int bytes, int tiles, int vectors>
   }
 }
 
-#define BONSAI_PRODUCTS(name, vectors, set, attribute, bytes, tiles)                         \
-  attribute void name##_##set(const Scalar* const* inputs, int in, const Scalar* weights,    \
-                              int64_t plane, Scalar* products, int64_t stride, bool add,     \
-                              const WinogradAhead& next, int64_t share) {                    \
-    multiply<bytes, tiles, vectors>(inputs, in, weights, plane, products, stride, add, next, \
-                                    share);                                                  \
+#define BONSAI_PRODUCTS(name, vectors, set, attribute, bytes)                                 \
+  attribute void name##_##set(const Scalar* const* inputs, int in, const Scalar* weights,     \
+                              int64_t plane, Scalar* products, int64_t stride, bool add,      \
+                              const WinogradAhead& next, int64_t share) {                     \
+    multiply<bytes, vectors>(inputs, in, weights, plane, products, stride, add, next, share); \
   }
 #define BONSAI_TRANSFORM(name, Axis, set, attribute, bytes)                                   \
   attribute void name##_##set(const Source& from, const Target& to, int channels, bool add) { \
     transform<Axis, bytes>(from, to, channels, add);                                          \
   }
-#define BONSAI_WINOGRAD_KERNELS(set, attribute, bytes, tiles)                           \
+#define BONSAI_WINOGRAD_KERNELS(set, attribute, bytes)                                  \
   BONSAI_TRANSFORM(input, Input, set, attribute, bytes)                                 \
   BONSAI_TRANSFORM(weights, Filter<3>, set, attribute, bytes)                           \
   BONSAI_TRANSFORM(output, Result<4>, set, attribute, bytes)                            \
   BONSAI_TRANSFORM(error, Filter<4>, set, attribute, bytes)                             \
   BONSAI_TRANSFORM(gradient, Result<3>, set, attribute, bytes)                          \
-  BONSAI_PRODUCTS(wide, 2, set, attribute, bytes, tiles)                                \
-  BONSAI_PRODUCTS(narrow, 1, set, attribute, bytes, tiles)                              \
+  BONSAI_PRODUCTS(wide, 2, set, attribute, bytes)                                       \
+  BONSAI_PRODUCTS(narrow, 1, set, attribute, bytes)                                     \
   constexpr WinogradKernels kernels_##set = {input_##set, weights_##set,  output_##set, \
                                              error_##set, gradient_##set, wide_##set,   \
                                              narrow_##set};
 
 #if defined(__x86_64__)
-BONSAI_WINOGRAD_KERNELS(avx2, __attribute__((target("avx2,fma"))), 32, 6)
-BONSAI_WINOGRAD_KERNELS(avx512, __attribute__((target("avx512f,avx2,fma"))), 64, 12)
+BONSAI_WINOGRAD_KERNELS(avx2, __attribute__((target("avx2,fma"))), 32)
+BONSAI_WINOGRAD_KERNELS(avx512, __attribute__((target("avx512f,avx2,fma"))), 64)
 #elif defined(__aarch64__)
-BONSAI_WINOGRAD_KERNELS(neon, , 16, 8)
+BONSAI_WINOGRAD_KERNELS(neon, , 16)
 #endif
 #undef BONSAI_WINOGRAD_KERNELS
 #undef BONSAI_TRANSFORM
