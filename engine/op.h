@@ -49,6 +49,13 @@ struct Gradient {
 
   bool wanted() const { return tensor != nullptr; }
   Scalar* data() const { return tensor->data(); }
+  // Where unwritten memory is asked for: that of the derivative by the result, of the same shape,
+  // becomes this one's, as it is, and both are one from now on. Whether that was done.
+  bool take(const Tensor& grad_out) const {
+    if (!wanted() || !fresh || !grad_out.is_dense() || !tensor->is_dense()) return false;
+    *tensor = grad_out;
+    return true;
+  }
   // The memory for a kernel that can only add.
   Scalar* summable() const {
     if (fresh) tensor->fill(0);
@@ -89,7 +96,8 @@ class Op {
   // out: uninitialised memory of the inferred shape.
   virtual void forward(std::span<const Tensor> in, Tensor& out, const Pass& pass) const = 0;
 
-  // grad_out has the shape of out; grad[i] that of in[i]. `saved` is what forward put aside. The
+  // grad_out has the shape of out; grad[i] that of in[i]. Nobody reads grad_out afterwards: it may
+  // be overwritten, unless derivatives_apart(). `saved` is what forward put aside. The
   // gradients are given in the order of the inputs: two inputs may be one value, whose gradient the
   // first of them stores and the second adds to.
   virtual void backward(std::span<const Tensor> in, const Tensor& out,

@@ -155,6 +155,21 @@ Var interleaved_network(Weights& w, Var x) {
   return w.norm(select(grouped(select(x, in_turns(8, 4)), 8, 2), {0, 2, 4, 1, 3}));
 }
 
+// Norms whose channels are shuffled on the way to a convolution, in blocks and in one, and before
+// something else; a list that repeats a channel; one value added to itself.
+Var shuffled_network(Weights& w, Var x) {
+  x = select(relu(w.norm(w.conv(x, 24))), in_turns(24, 3));
+  x = w.norm(conv2d(x, w.make({24, 3, 3, 1}), {}, {.stride = 2, .padding = 1, .groups = 24}));
+  const Var shortcut = x = relu(add(x, x));
+  x = conv2d(select(x, in_turns(24, 2)), w.make({24, 1, 1, 8}), w.make({24}), {.groups = 3});
+  x = conv2d(select(leaky_relu(w.norm(x)), in_turns(24, 4)), w.make({24, 1, 1, 12}), {},
+             {.groups = 2});
+  x = relu(add(select(w.norm(x), in_turns(24, 6)), shortcut));
+  std::vector<int> index = in_turns(24, 6);
+  index[1] = index[0];
+  return w.conv(select(relu(w.norm(x)), index), 5);
+}
+
 // Norms that read the result of a convolution's norm, and columns that nobody else reads.
 Var norms_in_a_row(Weights& w, Var x) {
   x = w.conv(w.norm(w.norm(w.conv(x, 6))), 6);
@@ -174,11 +189,12 @@ Var shared_norm(Weights& w, Var x) {
 using Network = Var (*)(Weights&, Var);
 constexpr Network networks[] = {residual_network,    dense_network,  mixed_network,
                                 large_dense_network, norms_in_a_row, shared_norm,
-                                interleaved_network, wide_network};
+                                interleaved_network, wide_network,   shuffled_network};
 
 std::vector<Tensor> train(Network network, bool together, Mode mode = Mode::training,
                           Scalar nudge = 0) {
-  const bool large = network == mixed_network || network == large_dense_network;
+  const bool large =
+      network == mixed_network || network == large_dense_network || network == shuffled_network;
   const bool wide = network == wide_network;
   const int n = large ? 19 : wide ? 96 : 5, size = large ? 28 : wide ? 4 : 9;
   Tape tape(mode, 1);
@@ -383,6 +399,33 @@ TEST_CASE("a permutation, a grouped convolution and the permutation back are one
   CHECK(follows({0, 2, 1, 2}, 2, {0, 2, 1, 3}) == 1);
   CHECK(follows({0, 2, 1, 3}, 2, {0, 2, 1}) == 2);
   CHECK(follows({0, 2, 1, 3}, 2, {0, 2, 1, 3}) == 3);
+}
+
+TEST_CASE("a batch norm, a shuffle and a convolution are one step") {
+  OpCase c = draw_case({"batch_norm", op_table_detail::batch_norm}, 0);
+  const OpPtr norm = make_op("batch_norm", c.attributes);
+  const int channels = c.in[0].shape().back();
+  const auto shuffled = [&](const std::vector<int>& index) {
+    return norm->followed_by(*make_op("select", {{"index", index}}), 0);
+  };
+  std::vector<int> index;
+  for (int i = channels - 1; i >= 0; --i) index.push_back(i);
+  const OpPtr both = shuffled(index);
+  REQUIRE(both);
+  check_reads(*both, c);
+  const OpPtr conv = make_op("conv2d", {{"stride", int64_t{1}},
+                                        {"padding", int64_t{0}},
+                                        {"dilation", int64_t{1}},
+                                        {"groups", int64_t{channels}}});
+  const OpPtr all = both->followed_by(*conv, 0);
+  REQUIRE(all);
+  CHECK(all->gives_moments());
+  CHECK_FALSE(both->followed_by(*conv, 1));
+  CHECK_FALSE(both->followed_by(*make_op("relu", {}), 0));
+  index[0] = index[1];
+  CHECK_FALSE(shuffled(index));
+  index.pop_back();
+  CHECK_FALSE(shuffled(index));
 }
 
 TEST_CASE("what somebody may ask for is the result of a step") {

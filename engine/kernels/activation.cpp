@@ -23,12 +23,14 @@ template <class F>
   }
 }
 
-// dx = dy * f'(v), or added; v is the input or the result.
+// dx = dy * f'(v), or added; v is the input or the result. In place as above.
 template <class F>
 [[gnu::always_inline]] inline void map_back(const Scalar* v, const Scalar* dy, Scalar* dx,
                                             int64_t n, bool add, F f) {
   if (add) {
     for (int64_t i = 0; i < n; ++i) dx[i] += f.back(v[i], dy[i]);
+  } else if (dx == dy) {
+    for (int64_t i = 0; i < n; ++i) dx[i] = f.back(v[i], dx[i]);
   } else {
     for (int64_t i = 0; i < n; ++i) dx[i] = f.back(v[i], dy[i]);
   }

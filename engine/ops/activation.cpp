@@ -37,6 +37,7 @@ class ActivationOp : public Op {
   void backward(std::span<const Tensor> in, const Tensor& out, std::span<const Tensor>,
                 const Tensor& grad_out, std::span<const Gradient> grad) const override {
     if (!grad[0].wanted()) return;
+    grad[0].take(grad_out);
     parallel_ranges(static_cast<int64_t>(out.size()), grain, [&](int64_t begin, int64_t end) {
       activate_backward(f_, in[0].data() + begin, out.data() + begin, grad_out.data() + begin,
                         grad[0].data() + begin, end - begin, !grad[0].fresh);

@@ -16,6 +16,14 @@ BONSAI_SIMD void sum(const Scalar* a, const Scalar* b, Scalar* __restrict y, int
   for (int64_t i = 0; i < n; ++i) y[i] = a[i] + b[i];
 }
 
+void give(const Gradient& share, const Tensor& grad_out) {
+  if (!share.wanted()) return;
+  parallel_ranges(static_cast<int64_t>(grad_out.size()), grain, [&](int64_t begin, int64_t end) {
+    const Scalar* dy = grad_out.data() + begin;
+    activate_backward({}, dy, dy, dy, share.data() + begin, end - begin, !share.fresh);
+  });
+}
+
 class Add : public Op {
  public:
   explicit Add(const Activation& activation = {}) : activation_(activation) {}
@@ -36,16 +44,12 @@ class Add : public Op {
     });
   }
 
-  void backward(std::span<const Tensor>, const Tensor& out, std::span<const Tensor>,
+  void backward(std::span<const Tensor>, const Tensor&, std::span<const Tensor>,
                 const Tensor& grad_out, std::span<const Gradient> grad) const override {
     require_unfused("add", activation_);
-    parallel_ranges(static_cast<int64_t>(out.size()), grain, [&](int64_t begin, int64_t end) {
-      const Scalar* dy = grad_out.data() + begin;
-      for (const Gradient& share : grad) {
-        if (!share.wanted()) continue;
-        activate_backward({}, dy, dy, dy, share.data() + begin, end - begin, !share.fresh);
-      }
-    });
+    const bool first = grad[0].take(grad_out), second = !first && grad[1].take(grad_out);
+    give(first ? Gradient{} : grad[0], grad_out);
+    give(second ? Gradient{} : grad[1], grad_out);
   }
 
   bool backward_reads(size_t) const override { return false; }

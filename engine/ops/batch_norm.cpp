@@ -15,6 +15,7 @@
 
 #include "engine/ops/activation.h"
 #include "engine/ops/conv_with_norms.h"
+#include "engine/ops/norm_select.h"
 #include "engine/ops/operands.h"
 #include "engine/ops/registry.h"
 #include "engine/parallel.h"
@@ -94,6 +95,7 @@ bool BatchNormOp::takes_columns(size_t which) const { return which == 0; }
 OpPtr BatchNormOp::followed_by(const Op& reader, size_t which) const {
   if (which == 0) {
     if (OpPtr both = conv_after_norm(*this, reader)) return both;
+    if (OpPtr both = norm_select(*this, reader)) return both;
   }
   if (activation_.kind != Activation::none) return nullptr;
   if (reader.name() == "add" && reader.attributes().empty() && !adds_) {
@@ -164,14 +166,24 @@ BatchNormOp::Slopes BatchNormOp::slopes(bool training, const Statistics& statist
   Scalar *scale = slopes.vectors_.data(), *b = scale + c;
   slopes.f_ = normalisation(statistics, rest, scale);
   slopes.dz_ = grad_out;
+  std::function<void(int64_t, int64_t)> write_dz;
   if (adds_) {
-    slopes.dz_ = before_activation(out, grad_out, grad[added]);
+    grad[added].take(grad_out);
+    if (activation_.kind != Activation::none) {
+      write_dz = [&](int64_t begin, int64_t end) {
+        const Scalar* y = out.data() + begin * c;
+        Scalar* dz = grad_out.data() + begin * c;
+        activate_backward(activation_, y, y, dz, dz, (end - begin) * c, false);
+      };
+    }
     slopes.f_.activation = {};
   }
   slopes.sums_.resize(static_cast<size_t>(c) * 2);
   double *plain = slopes.sums_.data(), *centred = plain + c;
   if (training || grad[gamma].wanted() || grad[beta].wanted()) {
-    gradient_sums(x, slopes.f_, slopes.dz_.data(), plain, centred);
+    gradient_sums(x, slopes.f_, grad_out.data(), plain, centred, write_dz);
+  } else if (write_dz) {
+    parallel_ranges(x.count, 1 + grain / c, write_dz);
   }
   line(training, statistics, rest, x.count, plain, centred, b, b + c);
   return slopes;
@@ -207,21 +219,6 @@ void BatchNormOp::give(const Slopes& slopes, std::span<const Gradient> grad) con
     activate_backward({}, share, share, share, grad[added].data() + begin, end - begin,
                       !grad[added].fresh);
   });
-}
-
-// The derivative by the sum that the activation took: in the memory of the added input's, if
-// that is unwritten.
-Tensor BatchNormOp::before_activation(const Tensor& out, const Tensor& grad_out,
-                                      const Gradient& sum) const {
-  if (activation_.kind == Activation::none) return grad_out;
-  const bool in_place = sum.wanted() && sum.fresh;
-  const Tensor dz = in_place ? *sum.tensor : Tensor::uninitialized(out.shape());
-  parallel_ranges(static_cast<int64_t>(out.size()), grain, [&](int64_t begin, int64_t end) {
-    const Scalar* y = out.data() + begin;
-    activate_backward(activation_, y, y, grad_out.data() + begin, dz.data() + begin, end - begin,
-                      false);
-  });
-  return dz;
 }
 
 // `scale` is written.

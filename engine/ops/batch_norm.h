@@ -75,11 +75,11 @@ class BatchNormOp : public Op {
     std::vector<double> sums_{};  // [2, C]: plain and centred
     Tensor vectors_{};  // [3, C]: scale, and b and c of normalize_rows_back(), whose a is scale too
     Normalisation f_{};
-    Tensor dz_{};  // the derivative by what the activation took, where it is at hand, else by y
+    Tensor dz_{};  // grad_out
   };
 
-  // Of a batch, or by the running statistics. `grad` says what give() will be asked for; memory
-  // that is unwritten may hold what is needed until then.
+  // Of a batch, or by the running statistics. `grad` says what give() will be asked for. grad_out
+  // becomes the derivative by what the activation took, if something is added before that.
   Slopes slopes(bool training, const Statistics& statistics, const Rows& x,
                 std::span<const Tensor> rest, const Tensor& out, const Tensor& grad_out,
                 std::span<const Gradient> grad) const;
@@ -88,8 +88,6 @@ class BatchNormOp : public Op {
   void give(const Slopes& slopes, std::span<const Gradient> grad) const;
 
  private:
-  Tensor before_activation(const Tensor& out, const Tensor& grad_out, const Gradient& added) const;
-
   BatchNormOptions options_;
   bool adds_;
   Activation activation_;

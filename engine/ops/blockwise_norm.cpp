@@ -1,17 +1,34 @@
 #include "engine/ops/blockwise_norm.h"
 
+#include "engine/kernels/gather.h"
+#include "engine/parallel.h"
+
 namespace bonsai {
+namespace {
+
+// Rows whose channels are put in order at a time, in the nearest cache.
+int64_t piece_rows(int channels) { return (16 + (1 << 13) / channels) / 16 * 16; }
+
+}  // namespace
 
 BlockwiseNorm::BlockwiseNorm(const BatchNormOp& norm, const Tensor& x, std::span<const Tensor> rest,
-                             const BatchNormOp::Statistics& statistics)
+                             const BatchNormOp::Statistics& statistics, const Permutation& order)
     : x_(all_rows(x)),
       rest_(rest),
       statistics_(statistics),
       scale_(Tensor::uninitialized({x_.channels})),
-      f_(norm.normalisation(statistics, rest, scale_.data())) {}
+      f_(norm.normalisation(statistics, rest, scale_.data())),
+      order_(order) {}
 
 void BlockwiseNorm::normalize(int64_t first, int64_t count, Scalar* y) const {
-  normalize_rows(rows_from(x_, first, count), f_, nullptr, y);
+  if (order_.empty()) return normalize_rows(rows_from(x_, first, count), f_, nullptr, y);
+  const int channels = x_.channels;
+  parallel_ranges(count, piece_rows(channels), [&](int64_t begin, int64_t end) {
+    const int64_t rows = end - begin;
+    auto* normal = thread_scratch<Scalar>(1, static_cast<size_t>(rows * channels));
+    normalize_rows(rows_from(x_, first + begin, rows), f_, nullptr, normal);
+    gather_columns(normal, rows, channels, order_.index, y + begin * channels, false);
+  });
 }
 
 void BlockwiseNorm::begin_back(int blocks) {
@@ -24,6 +41,15 @@ void BlockwiseNorm::back(int block, int64_t first, int64_t count, const Scalar* 
   const Rows x = rows_from(x_, first, count);
   double* plain = sums_.data() + int64_t{block} * 2 * x.channels;
   double* centred = plain + x.channels;
+  Tensor ordered;
+  if (!order_.empty()) {
+    ordered = Tensor::uninitialized({static_cast<int>(count), x.channels});
+    parallel_ranges(count, piece_rows(x.channels), [&](int64_t begin, int64_t end) {
+      gather_columns(dy + begin * x.channels, end - begin, x.channels, order_.inverse,
+                     ordered.data() + begin * x.channels, false);
+    });
+    dy = ordered.data();
+  }
   if (dx.wanted()) {
     scaled_gradient_sums(x, f_, dy, plain, centred, rows_from(all_rows(*dx.tensor), first, count),
                          !dx.fresh);

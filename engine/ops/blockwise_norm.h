@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "engine/ops/batch_norm.h"
+#include "engine/ops/permutation.h"
 
 namespace bonsai {
 
@@ -11,9 +12,9 @@ namespace bonsai {
 // somebody reads it, both on the way forth and on the way back. What it is given must outlive it.
 class BlockwiseNorm {
  public:
-  // `rest` and `statistics` as in BatchNormOp.
+  // `rest` and `statistics` as in BatchNormOp. The channels of y are in this order.
   BlockwiseNorm(const BatchNormOp& norm, const Tensor& x, std::span<const Tensor> rest,
-                const BatchNormOp::Statistics& statistics);
+                const BatchNormOp::Statistics& statistics, const Permutation& order);
 
   // y [count, C] of the rows from number `first` on.
   void normalize(int64_t first, int64_t count, Scalar* y) const;
@@ -31,6 +32,7 @@ class BlockwiseNorm {
   BatchNormOp::Statistics statistics_;
   Tensor scale_;  // [C]
   Normalisation f_;
+  const Permutation& order_;
   std::vector<double> sums_{};  // [blocks, 2, C]: plain and centred, as gradient_sums() gives them
 };
 

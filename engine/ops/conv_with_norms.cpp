@@ -54,11 +54,12 @@ Tensor like(const Tensor& x, bool wanted) {
 class ConvWithNorms : public Op {
  public:
   ConvWithNorms(Conv2dOptions options, bool interleaved, std::optional<BatchNormOp> before,
-                std::optional<BatchNormOp> after)
+                Permutation order, std::optional<BatchNormOp> after)
       : conv_(make_conv2d(options)),
         options_(options),
         interleaved_(interleaved),
         before_(std::move(before)),
+        order_(std::move(order)),
         after_(std::move(after)) {}
 
   std::string_view name() const override { return "conv2d with batch_norm"; }
@@ -78,7 +79,7 @@ class ConvWithNorms : public Op {
     std::optional<BlockwiseNorm> before;
     if (before_) {
       saved.push_back(Tensor::uninitialized({2, shape.in}));
-      before.emplace(*before_, inputs.x, inputs.before, statistics(inputs, pass, saved[0]));
+      before.emplace(*before_, inputs.x, inputs.before, statistics(inputs, pass, saved[0]), order_);
     }
     const Tensor y = like(inputs.x, before && whole);
     const Tensor z = after_ ? like(out, pass.training || pass.save != nullptr || whole) : out;
@@ -143,7 +144,7 @@ class ConvWithNorms : public Op {
     std::optional<BlockwiseNorm> before;
     if (before_) {
       before.emplace(*before_, inputs.x, inputs.before,
-                     kept(*before_, training, inputs.before, x_memory));
+                     kept(*before_, training, inputs.before, x_memory), order_);
     }
     const bool wants_y =
         before && (dx.wanted() || gradients.before[0].wanted() || gradients.before[1].wanted());
@@ -298,27 +299,33 @@ class ConvWithNorms : public Op {
   }
 
   OpPtr with_after(const BatchNormOp& norm) const {
-    return std::make_shared<ConvWithNorms>(options_, interleaved_, before_, norm);
+    return std::make_shared<ConvWithNorms>(options_, interleaved_, before_, order_, norm);
   }
 
   OpPtr conv_;
   Conv2dOptions options_;
   bool interleaved_;
-  std::optional<BatchNormOp> before_, after_;
+  std::optional<BatchNormOp> before_;
+  Permutation order_;  // of the channels between that norm and the convolution
+  std::optional<BatchNormOp> after_;
 };
 
-OpPtr make(const Op& conv, bool interleaved, std::optional<BatchNormOp> before) {
+OpPtr make(const Op& conv, bool interleaved, std::optional<BatchNormOp> before,
+           const Permutation& order) {
   const std::optional<Conv2dOptions> options = plain_conv2d(conv);
   if (!options) return nullptr;
-  return std::make_shared<ConvWithNorms>(*options, interleaved, std::move(before), std::nullopt);
+  return std::make_shared<ConvWithNorms>(*options, interleaved, std::move(before), order,
+                                         std::nullopt);
 }
 
 }  // namespace
 
-OpPtr conv_alone(const Op& conv, bool interleaved) { return make(conv, interleaved, std::nullopt); }
+OpPtr conv_alone(const Op& conv, bool interleaved) {
+  return make(conv, interleaved, std::nullopt, {});
+}
 
-OpPtr conv_after_norm(const BatchNormOp& norm, const Op& conv) {
-  return norm.adds() ? nullptr : make(conv, false, norm);
+OpPtr conv_after_norm(const BatchNormOp& norm, const Op& conv, const Permutation& order) {
+  return norm.adds() ? nullptr : make(conv, false, norm, order);
 }
 
 }  // namespace bonsai

@@ -2,6 +2,7 @@
 
 #include "engine/op.h"
 #include "engine/ops/batch_norm.h"
+#include "engine/ops/permutation.h"
 
 namespace bonsai {
 
@@ -12,6 +13,7 @@ namespace bonsai {
 // As a step that gives the moments of its result, and takes norms. Its groups may be interleaved
 // (ConvShape), which leaves unread no channel of x: of another x the result has no shape.
 OpPtr conv_alone(const Op& conv, bool interleaved = false);
-OpPtr conv_after_norm(const BatchNormOp& norm, const Op& conv);  // norm: without an addition
+// After a norm without an addition, whose channels the convolution reads in this order.
+OpPtr conv_after_norm(const BatchNormOp& norm, const Op& conv, const Permutation& order = {});
 
 }  // namespace bonsai

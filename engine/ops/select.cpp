@@ -10,6 +10,7 @@
 #include "engine/kernels/gather.h"
 #include "engine/ops.h"
 #include "engine/ops/operands.h"
+#include "engine/ops/permutation.h"
 #include "engine/ops/registry.h"
 #include "engine/ops/select_conv.h"
 #include "engine/parallel.h"
@@ -30,17 +31,6 @@ void scatter_add(const Scalar* dy, int64_t rows, int channels, std::span<const i
   }
 }
 
-// The list that undoes `index`, empty unless that one names 0, 1, ..., n - 1 once each.
-std::vector<int> inverse(const std::vector<int>& index) {
-  std::vector<int> back(index.size(), -1);
-  for (size_t c = 0; c < index.size(); ++c) {
-    const auto from = static_cast<size_t>(index[c]);
-    if (from >= back.size() || back[from] >= 0) return {};
-    back[from] = static_cast<int>(c);
-  }
-  return back;
-}
-
 class Select : public Op {
  public:
   explicit Select(std::vector<int> index) : index_(std::move(index)) {
@@ -50,7 +40,7 @@ class Select : public Op {
     }
     is_run_ = std::adjacent_find(index_.begin(), index_.end(),
                                  [](int a, int b) { return b != a + 1; }) == index_.end();
-    if (!is_run_) inverse_ = inverse(index_);
+    inverse_ = permutation(index_).inverse;
   }
 
   std::string_view name() const override { return "select"; }
