@@ -60,7 +60,7 @@ class Check {
     for (size_t i = 0; i < in_.size(); ++i) {
       targets.push_back({.tensor = wanted_[i] ? &gradients[i] : nullptr, .fresh = fresh});
     }
-    op_.backward(in_, out_, saved_, weights_, targets);
+    op_.backward(in_, out_, saved_, weights_.clone(), targets);  // which it may overwrite
     return gradients;
   }
 

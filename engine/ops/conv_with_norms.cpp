@@ -66,6 +66,7 @@ class ConvWithNorms : public Op {
 
   Shape infer(std::span<const Shape> in) const override {
     const std::vector<Shape> shapes = of_conv(in);
+    if (!order_.empty() && in[0].back() != static_cast<int>(order_.index.size())) return {};
     if (interleaved_ && shapes[0].back() != shapes[1].back() * options_.groups) return {};
     return conv_->infer(shapes);
   }

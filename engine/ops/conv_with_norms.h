@@ -13,7 +13,8 @@ namespace bonsai {
 // As a step that gives the moments of its result, and takes norms. Its groups may be interleaved
 // (ConvShape), which leaves unread no channel of x: of another x the result has no shape.
 OpPtr conv_alone(const Op& conv, bool interleaved = false);
-// After a norm without an addition, whose channels the convolution reads in this order.
+// After a norm without an addition, all of whose channels the convolution reads in this order: of
+// an x with others the result has no shape.
 OpPtr conv_after_norm(const BatchNormOp& norm, const Op& conv, const Permutation& order = {});
 
 }  // namespace bonsai

@@ -68,7 +68,7 @@ class NormSelect : public Op {
 OpPtr norm_select(const BatchNormOp& norm, const Op& select) {
   if (norm.adds() || select.name() != "select") return nullptr;
   const Attributes attributes = select.attributes();
-  Permutation order = permutation(std::get<std::vector<int>>(attributes.at("index")));
+  Permutation order = Permutation::of(std::get<std::vector<int>>(attributes.at("index")));
   if (order.empty()) return nullptr;
   return std::make_shared<NormSelect>(norm, select, std::move(order));
 }

@@ -4,7 +4,7 @@
 
 namespace bonsai {
 
-Permutation permutation(const std::vector<int>& index) {
+Permutation Permutation::of(const std::vector<int>& index) {
   std::vector<int> inverse(index.size(), -1);
   for (size_t c = 0; c < index.size(); ++c) {
     const auto from = static_cast<size_t>(index[c]);

@@ -8,10 +8,10 @@ namespace bonsai {
 struct Permutation {
   std::vector<int> index{}, inverse{};
 
+  // Empty unless `index` names 0, 1, ..., n - 1 once each, in another order than this.
+  static Permutation of(const std::vector<int>& index);
+
   bool empty() const { return index.empty(); }
 };
-
-// Empty unless `index` names 0, 1, ..., n - 1 once each, in another order than this.
-Permutation permutation(const std::vector<int>& index);
 
 }  // namespace bonsai

@@ -40,7 +40,7 @@ class Select : public Op {
     }
     is_run_ = std::adjacent_find(index_.begin(), index_.end(),
                                  [](int a, int b) { return b != a + 1; }) == index_.end();
-    inverse_ = permutation(index_).inverse;
+    inverse_ = Permutation::of(index_).inverse;
   }
 
   std::string_view name() const override { return "select"; }
