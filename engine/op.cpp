@@ -20,11 +20,17 @@ OpPtr Op::giving_moments() const { return nullptr; }
 
 bool Op::takes_line() const { return false; }
 
-void Op::backward_with_line(std::span<const Tensor> in, const Tensor& out,
-                            std::span<const Tensor> saved, const Tensor& grad_out,
-                            const ChannelLine&, std::span<const Gradient> grad) const {
-  backward(in, out, saved, grad_out, grad);
+void Op::backward_of(std::span<const Tensor> in, const Tensor& out, std::span<const Tensor> saved,
+                     const Derivative& by_out, std::span<const Gradient> grad) const {
+  backward(in, out, saved, by_out.tensor, grad);
 }
+
+std::unique_ptr<GradientReader> Op::gradient_reader(std::span<const Tensor>, const Tensor&,
+                                                    std::span<const Tensor>, const Tensor&) const {
+  return nullptr;
+}
+
+bool Op::completes_rows(size_t) const { return false; }
 
 bool Op::joins_columns() const { return false; }
 

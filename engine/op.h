@@ -40,12 +40,22 @@ struct Pass {
   int node = 0;
 };
 
+// Reads a derivative as its rows are completed, while they are in the cache.
+class GradientReader {
+ public:
+  virtual ~GradientReader() = default;
+  virtual void begin(int blocks) = 0;  // how many there will be
+  // Rows [first, first + count), which are block number `block`: on any thread, in any order.
+  virtual void read(int block, int64_t first, int64_t count) = 0;
+};
+
 // Where a derivative goes. Several readers of a value add up their shares; the first one finds
 // unwritten memory and stores, which saves a pass over it.
 struct Gradient {
   Tensor* tensor = nullptr;     // null: nobody asks for it
   bool fresh = true;            // the memory is unwritten: store; otherwise add
   ChannelLine* line = nullptr;  // takes what is linear in the input; null: add it to the tensor
+  GradientReader* reader = nullptr;  // for those who complete rows one by one (completes_rows())
 
   bool wanted() const { return tensor != nullptr; }
   Scalar* data() const { return tensor->data(); }
@@ -61,6 +71,13 @@ struct Gradient {
     if (fresh) tensor->fill(0);
     return tensor->data();
   }
+};
+
+// The derivative by a result: of those who take it, the sum of a tensor and a line.
+struct Derivative {
+  const Tensor& tensor;
+  ChannelLine line{};
+  const GradientReader* reader = nullptr;  // what read all of the tensor, of those who had one
 };
 
 // A part of an operation's work: its value, all derivatives at once, or those by its data (input 0)
@@ -104,12 +121,24 @@ class Op {
                         std::span<const Tensor> saved, const Tensor& grad_out,
                         std::span<const Gradient> grad) const = 0;
 
-  // The same where the derivative by the result is grad_out and `line` at out, for those who take
-  // it; they may add it to grad_out. Others are given grad_out when the line has been added.
+  // The same, and by_out is more than a tensor, for those who take a line or had a reader.
+  virtual void backward_of(std::span<const Tensor> in, const Tensor& out,
+                           std::span<const Tensor> saved, const Derivative& by_out,
+                           std::span<const Gradient> grad) const;
+
+  // Whether it takes the derivative by its result with what is linear in the result apart; it may
+  // add that to the tensor. Others are given the tensor when it has been added.
   virtual bool takes_line() const;
-  virtual void backward_with_line(std::span<const Tensor> in, const Tensor& out,
-                                  std::span<const Tensor> saved, const Tensor& grad_out,
-                                  const ChannelLine& line, std::span<const Gradient> grad) const;
+
+  // What shall read the derivative by the result, grad_out, before backward: all that it will be.
+  // The references outlive it. Null: nothing.
+  virtual std::unique_ptr<GradientReader> gradient_reader(std::span<const Tensor> in,
+                                                          const Tensor& out,
+                                                          std::span<const Tensor> saved,
+                                                          const Tensor& grad_out) const;
+
+  // Whether backward completes the derivative by input number `which` row by row.
+  virtual bool completes_rows(size_t which) const;
 
   // Whether backward looks at the numbers of input number `which`, and of the result. Those that no
   // backward looks at come to it as shapes without memory, which was given back.

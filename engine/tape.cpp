@@ -214,6 +214,9 @@ void Tape::backward(Var loss) {
   Value& end = value(loss.index());
   require(end.wants_grad, "backward: the loss depends on no parameter");
   end.grad = Tensor(end.shape, 1);
+  for (const Done& done : done_) {
+    for (const int v : done.step.in) ++value(v).readers_left;
+  }
   while (!done_.empty()) {
     step_back(done_.back());
     done_.pop_back();
@@ -258,30 +261,52 @@ Gradient Tape::gradient_of(const TapeStep& step, size_t which) {
   return {.tensor = &target, .fresh = fresh, .line = &input.line};
 }
 
+// What reads the derivative of input number `which` as the step completes it, if nobody else has a
+// share of it to give, nor the step another one.
+GradientReader* Tape::reader_of(const TapeStep& step, size_t which) {
+  const int v = step.in[which];
+  const Value& input = value(v);
+  const bool completed = input.readers_left == 0 && input.line.empty() && input.grad.defined() &&
+                         input.grad.is_dense() && step.op->completes_rows(which) &&
+                         std::count(step.in.begin(), step.in.end(), v) == 1;
+  if (!completed) return nullptr;
+  const auto maker = std::find_if(done_.rbegin(), done_.rend(),
+                                  [v](const Done& done) { return done.step.out == v; });
+  if (maker == done_.rend()) return nullptr;
+  std::vector<Tensor> in;
+  for (const int i : maker->step.in) in.push_back(tensor(i));
+  maker->reader = maker->step.op->gradient_reader(in, tensor(v), maker->saved, input.grad);
+  return maker->reader.get();
+}
+
 void Tape::step_back(Done& done) {
   const TapeStep& step = done.step;
   Value& out = value(step.out);
+  for (const int v : step.in) --value(v).readers_left;
   if (!out.grad.defined()) return;  // the loss does not depend on it
   std::vector<Tensor> in;
   std::vector<Gradient> grads;
   for (size_t i = 0; i < step.in.size(); ++i) {
     in.push_back(tensor(step.in[i]));
     grads.push_back(gradient_of(step, i));
+    grads.back().reader = reader_of(step, i);
   }
   if (!step.op->takes_line()) settle(out, out.grad, 0);
-  run_back(done, in, std::exchange(out.line, {}), grads);
+  run_back(done, in,
+           {.tensor = out.grad, .line = std::exchange(out.line, {}), .reader = done.reader.get()},
+           grads);
   out.grad = {};
   if (&out != &values_.back()) out.data = {};
 }
 
 // Under an observer, derivatives that are computed apart are timed apart.
-void Tape::run_back(Done& done, std::span<const Tensor> in, const ChannelLine& line,
+void Tape::run_back(Done& done, std::span<const Tensor> in, const Derivative& by_out,
                     std::span<const Gradient> grads) {
   const TapeStep& step = done.step;
   const Tensor out = tensor(step.out);
   const auto run = [&](std::span<const Gradient> wanted, Direction direction) {
     const Stopwatch watch(observer_ != nullptr);
-    step.op->backward_with_line(in, out, done.saved, value(step.out).grad, line, wanted);
+    step.op->backward_of(in, out, done.saved, by_out, wanted);
     if (observer_ != nullptr) tell(step, in, out, direction, wanted, watch.seconds());
   };
   if (observer_ == nullptr || !step.op->derivatives_apart()) {

@@ -109,6 +109,7 @@ class Tape {
     bool moments_wanted = false;  // by a step (Op::takes_moments), or for those of the whole
     Tensor moments{};             // over the batch, once they are known
     ChannelLine line{};           // of its derivative, still to be added to grad
+    int readers_left = 0;         // steps whose share of its derivative is still to come
     std::weak_ptr<const Var::Place> place{};  // of the Vars that name it
   };
   const std::deque<Value>& values() const { return values_; }
@@ -119,6 +120,7 @@ class Tape {
   struct Done {
     TapeStep step{};
     std::vector<Tensor> saved{};
+    std::unique_ptr<GradientReader> reader{};  // of the derivative by the result
   };
 
   Var add(Value value);
@@ -134,8 +136,9 @@ class Tape {
   bool joins_moments(const TapeStep& step);
   static void settle(Value& value, const Tensor& grad, int begin);
   Gradient gradient_of(const TapeStep& step, size_t which);
+  GradientReader* reader_of(const TapeStep& step, size_t which);
   void step_back(Done& done);
-  void run_back(Done& done, std::span<const Tensor> in, const ChannelLine& line,
+  void run_back(Done& done, std::span<const Tensor> in, const Derivative& by_out,
                 std::span<const Gradient> grads);
   void tell(const TapeStep& step, std::span<const Tensor> in, const Tensor& out,
             Direction direction, std::span<const Gradient> grad, double seconds) const;

@@ -12,6 +12,7 @@
 #include "engine/kernels/columns.h"
 #include "engine/kernels/norm.h"
 #include "engine/ops.h"
+#include "engine/ops/conv_with_norms.h"
 #include "engine/ops/image_blocks.h"
 #include "engine/ops/registry.h"
 #include "engine/parallel.h"
@@ -426,6 +427,45 @@ TEST_CASE("a batch norm, a shuffle and a convolution are one step") {
   CHECK_FALSE(shuffled(index));
   index.pop_back();
   CHECK_FALSE(shuffled(index));
+}
+
+// A residual block reads its input twice: in the convolution, which adds the last share of the
+// derivative, and in the addition, in one step where there is no layer between.
+TEST_CASE("sums of a derivative are taken as its last reader completes it") {
+  const OpPtr plain = make_op("conv2d", {{"stride", int64_t{1}},
+                                         {"padding", int64_t{0}},
+                                         {"dilation", int64_t{1}},
+                                         {"groups", int64_t{1}}});
+  const OpPtr conv = conv_alone(*plain);
+  const OpPtr norm = make_op("batch_norm", {{"eps", 1e-5}, {"momentum", 0.1}});
+  const OpPtr both = conv->followed_by(*norm, 0);
+  REQUIRE(both);
+  CHECK(conv->completes_rows(0));
+  CHECK_FALSE(conv->completes_rows(1));
+  CHECK_FALSE(norm->followed_by(*plain, 0)->completes_rows(0));  // its line comes at the end
+  const Tensor x = random_tensor({2, 3, 3, 4}, 1), w = random_tensor({4, 1, 1, 4}, 2);
+  const Tensor ones({4}, 1), zeros({4});
+  const std::vector<Tensor> in{x, w, ones, zeros, zeros.clone(), ones.clone()};
+  Tensor out = Tensor::uninitialized(x.shape());
+  std::vector<Tensor> saved;
+  both->forward(in, out, {.training = true, .save = &saved});
+  const Tensor by_out = random_tensor(out.shape(), 3);
+  const auto gradient = [&](const GradientReader* reader) {
+    Tensor dx = Tensor::uninitialized(x.shape());
+    std::vector<Gradient> wanted(in.size());
+    wanted[0].tensor = &dx;
+    std::vector<Tensor> kept;
+    for (const Tensor& t : saved) kept.push_back(t.clone());
+    both->backward_of(in, out, kept, {.tensor = by_out, .reader = reader}, wanted);
+    return dx;
+  };
+  const auto reader = both->gradient_reader(in, out, saved, by_out);
+  REQUIRE(reader);
+  reader->begin(3);
+  for (const int block : {1, 0}) reader->read(block, block * 5, 5);
+  CHECK(max_abs_difference(gradient(reader.get()), gradient(nullptr)) > 1e-3);  // rows are missing
+  reader->read(2, 10, 8);
+  CHECK(max_abs_difference(gradient(reader.get()), gradient(nullptr)) < 1e-5);
 }
 
 TEST_CASE("what somebody may ask for is the result of a step") {

@@ -11,7 +11,9 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <memory>
+#include <utility>
 
 #include "engine/ops/activation.h"
 #include "engine/ops/conv_with_norms.h"
@@ -78,8 +80,11 @@ void BatchNormOp::backward(std::span<const Tensor> in, const Tensor& out,
   const bool training = !saved.empty();
   const Tensor memory = training ? saved[0] : Tensor::uninitialized({2, x.channels});
   if (!training) running(rest, memory.data());
-  const Slopes by_x = slopes(training, statistics(memory.data(), x.channels), x, rest, out,
-                             grad_out, grad.subspan(1));
+  const Statistics known = statistics(memory.data(), x.channels);
+  Sums sums(*this, known, x, rest, out, grad_out);
+  sums.begin(1);
+  sums.read(0, 0, x.count);
+  const Slopes by_x = slopes(training, known, rest, sums, grad.subspan(1));
   if (grad[0].wanted()) by_x.apply(x, 0, all_rows(*grad[0].tensor), !grad[0].fresh);
   give(by_x, grad.subspan(1));
 }
@@ -155,37 +160,46 @@ void BatchNormOp::Slopes::apply(const Rows& x, int64_t first, const Rows& dx, bo
   normalize_rows_back(x, f_, dz_.data() + first * x.channels, f_.scale, b, b + x.channels, dx, add);
 }
 
-BatchNormOp::Slopes BatchNormOp::slopes(bool training, const Statistics& statistics, const Rows& x,
-                                        std::span<const Tensor> rest, const Tensor& out,
-                                        const Tensor& grad_out,
+BatchNormOp::Sums::Sums(const BatchNormOp& norm, const Statistics& statistics, const Rows& x,
+                        std::span<const Tensor> rest, const Tensor& out, const Tensor& grad_out)
+    : x_(x),
+      scale_(Tensor::uninitialized({x.channels})),
+      f_(norm.normalisation(statistics, rest, scale_.data())),
+      out_(out),
+      grad_out_(grad_out) {
+  if (norm.adds_) later_ = std::exchange(f_.activation, {});
+}
+
+void BatchNormOp::Sums::begin(int blocks) { sums_.emplace(blocks, x_.channels); }
+
+void BatchNormOp::Sums::read(int block, int64_t first, int64_t count) {
+  const int c = x_.channels;
+  Scalar* dy = grad_out_.data() + first * c;
+  const auto write_dz = [&](int64_t begin, int64_t end) {
+    const Scalar* y = out_.data() + (first + begin) * c;
+    Scalar* dz = dy + begin * c;
+    activate_backward(later_, y, y, dz, dz, (end - begin) * c, false);
+  };
+  const bool masks = later_.kind != Activation::none;
+  gradient_sums(rows_from(x_, first, count), f_, dy, sums_->plain(block), sums_->centred(block),
+                masks ? write_dz : std::function<void(int64_t, int64_t)>());
+}
+
+BatchNormOp::Slopes BatchNormOp::slopes(bool training, const Statistics& statistics,
+                                        std::span<const Tensor> rest, const Sums& sums,
                                         std::span<const Gradient> grad) const {
-  const int c = x.channels;
+  const int c = sums.x_.channels;
   Slopes slopes;
   slopes.statistics_ = statistics;
   slopes.vectors_ = Tensor::uninitialized({3, c});
   Scalar *scale = slopes.vectors_.data(), *b = scale + c;
   slopes.f_ = normalisation(statistics, rest, scale);
-  slopes.dz_ = grad_out;
-  std::function<void(int64_t, int64_t)> write_dz;
-  if (adds_) {
-    grad[added].take(grad_out);
-    if (activation_.kind != Activation::none) {
-      write_dz = [&](int64_t begin, int64_t end) {
-        const Scalar* y = out.data() + begin * c;
-        Scalar* dz = grad_out.data() + begin * c;
-        activate_backward(activation_, y, y, dz, dz, (end - begin) * c, false);
-      };
-    }
-    slopes.f_.activation = {};
-  }
-  slopes.sums_.resize(static_cast<size_t>(c) * 2);
-  double *plain = slopes.sums_.data(), *centred = plain + c;
-  if (training || grad[gamma].wanted() || grad[beta].wanted()) {
-    gradient_sums(x, slopes.f_, grad_out.data(), plain, centred, write_dz);
-  } else if (write_dz) {
-    parallel_ranges(x.count, 1 + grain / c, write_dz);
-  }
-  line(training, statistics, rest, x.count, plain, centred, b, b + c);
+  slopes.f_.activation = sums.f_.activation;
+  slopes.dz_ = sums.grad_out_;
+  if (adds_) grad[added].take(slopes.dz_);
+  slopes.sums_ = sums.sums_->merged();
+  line(training, statistics, rest, sums.x_.count, slopes.sums_.data(), slopes.sums_.data() + c, b,
+       b + c);
   return slopes;
 }
 

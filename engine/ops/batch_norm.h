@@ -2,12 +2,14 @@
 // it before or behind it (engine/ops/conv_with_norms.cpp).
 #pragma once
 
+#include <optional>
 #include <span>
 #include <vector>
 
 #include "engine/kernels/norm.h"
 #include "engine/op.h"
 #include "engine/ops.h"
+#include "engine/ops/block_sums.h"
 
 namespace bonsai {
 
@@ -63,6 +65,26 @@ class BatchNormOp : public Op {
   static void give_sums(const Statistics& statistics, int channels, const double* plain,
                         const double* centred, std::span<const Gradient> grad);
 
+  // The sums over a batch that the derivatives need, taken of grad_out, which becomes the
+  // derivative by what the activation took where something is added before that. Reads all it is
+  // given.
+  class Sums : public GradientReader {
+   public:
+    Sums(const BatchNormOp& norm, const Statistics& statistics, const Rows& x,
+         std::span<const Tensor> rest, const Tensor& out, const Tensor& grad_out);
+    void begin(int blocks) override;
+    void read(int block, int64_t first, int64_t count) override;
+
+   private:
+    friend class BatchNormOp;
+    Rows x_;
+    Tensor scale_;  // [C]
+    Normalisation f_;
+    Activation later_;  // after the addition
+    Tensor out_, grad_out_;
+    std::optional<BlockSums> sums_{};
+  };
+
   // The derivative by x, of any rows once the sums over all are known. Reads the statistics.
   class Slopes {
    public:
@@ -75,14 +97,14 @@ class BatchNormOp : public Op {
     std::vector<double> sums_{};  // [2, C]: plain and centred
     Tensor vectors_{};  // [3, C]: scale, and b and c of normalize_rows_back(), whose a is scale too
     Normalisation f_{};
-    Tensor dz_{};  // grad_out
+    Tensor
+        dz_{};  // the derivative by what the activation took, where something is added, else by y
   };
 
-  // Of a batch, or by the running statistics. `grad` says what give() will be asked for. grad_out
-  // becomes the derivative by what the activation took, if something is added before that.
-  Slopes slopes(bool training, const Statistics& statistics, const Rows& x,
-                std::span<const Tensor> rest, const Tensor& out, const Tensor& grad_out,
-                std::span<const Gradient> grad) const;
+  // Of a batch, or by the running statistics; `sums` are of all rows. `grad` says what give() will
+  // be asked for.
+  Slopes slopes(bool training, const Statistics& statistics, std::span<const Tensor> rest,
+                const Sums& sums, std::span<const Gradient> grad) const;
   // Gives the derivatives by gamma, beta and what is added; after those by all inputs that come
   // before them, which may be the same values.
   void give(const Slopes& slopes, std::span<const Gradient> grad) const;

@@ -31,16 +31,13 @@ void BlockwiseNorm::normalize(int64_t first, int64_t count, Scalar* y) const {
   });
 }
 
-void BlockwiseNorm::begin_back(int blocks) {
-  sums_.resize(static_cast<size_t>(blocks) * 2 * static_cast<size_t>(x_.channels));
-}
+void BlockwiseNorm::begin_back(int blocks) { sums_.emplace(blocks, x_.channels); }
 
 // Of the derivative by x, what depends on the sums over the batch is left to the end.
 void BlockwiseNorm::back(int block, int64_t first, int64_t count, const Scalar* dy,
                          const Gradient& dx) {
   const Rows x = rows_from(x_, first, count);
-  double* plain = sums_.data() + int64_t{block} * 2 * x.channels;
-  double* centred = plain + x.channels;
+  double *plain = sums_->plain(block), *centred = sums_->centred(block);
   Tensor ordered;
   if (!order_.empty()) {
     ordered = Tensor::uninitialized({static_cast<int>(count), x.channels});
@@ -60,9 +57,8 @@ void BlockwiseNorm::back(int block, int64_t first, int64_t count, const Scalar* 
 
 void BlockwiseNorm::end_back(bool training, const Gradient& dx, std::span<const Gradient> rest) {
   const int channels = x_.channels;
-  const size_t both = 2 * static_cast<size_t>(channels);
-  for (size_t i = both; i < sums_.size(); ++i) sums_[i % both] += sums_[i];
-  const double *plain = sums_.data(), *centred = plain + channels;
+  const std::vector<double> sums = sums_->merged();
+  const double *plain = sums.data(), *centred = plain + channels;
   BatchNormOp::give_sums(statistics_, channels, plain, centred, rest);
   if (!training || !dx.wanted()) return;
   const Tensor vectors = Tensor::uninitialized({2, channels});

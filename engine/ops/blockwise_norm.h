@@ -1,9 +1,10 @@
 #pragma once
 
+#include <optional>
 #include <span>
-#include <vector>
 
 #include "engine/ops/batch_norm.h"
+#include "engine/ops/block_sums.h"
 #include "engine/ops/permutation.h"
 
 namespace bonsai {
@@ -33,7 +34,7 @@ class BlockwiseNorm {
   Tensor scale_;  // [C]
   Normalisation f_;
   const Permutation& order_;
-  std::vector<double> sums_{};  // [blocks, 2, C]: plain and centred, as gradient_sums() gives them
+  std::optional<BlockSums> sums_{};
 };
 
 }  // namespace bonsai

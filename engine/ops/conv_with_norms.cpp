@@ -126,19 +126,28 @@ class ConvWithNorms : public Op {
 
   void backward(std::span<const Tensor> in, const Tensor& out, std::span<const Tensor> saved,
                 const Tensor& grad_out, std::span<const Gradient> grad) const override {
-    backward_with_line(in, out, saved, grad_out, {}, grad);
+    backward_of(in, out, saved, {.tensor = grad_out}, grad);
   }
 
   bool takes_line() const override { return !after_; }
-  void backward_with_line(std::span<const Tensor> in, const Tensor& out,
-                          std::span<const Tensor> saved, const Tensor& grad_out,
-                          const ChannelLine& line, std::span<const Gradient> grad) const override {
+  bool completes_rows(size_t which) const override { return !before_ && which == 0; }
+  std::unique_ptr<GradientReader> gradient_reader(std::span<const Tensor> in, const Tensor& out,
+                                                  std::span<const Tensor> saved,
+                                                  const Tensor& grad_out) const override {
+    if (!after_ || !was_training(saved)) return nullptr;
+    return std::make_unique<BatchNormOp::Sums>(
+        *after_, BatchNormOp::statistics(saved.back().data(), out.dim(-1)),
+        all_rows(saved[before_ ? 1 : 0]), named(in).after, out, grad_out);
+  }
+
+  void backward_of(std::span<const Tensor> in, const Tensor& out, std::span<const Tensor> saved,
+                   const Derivative& by_out, std::span<const Gradient> grad) const override {
     const Inputs inputs = named(in);
     const Gradients gradients = named(grad);
     const Gradient& dx = gradients.x;
     const ConvShape shape = shape_of(inputs.x.shape(), inputs.w.shape(), out.shape());
     const ImageBlocks blocks(shape);
-    const bool training = saved.size() > (after_ ? 1U : 0U), whole = blocks.count() == 1;
+    const bool training = was_training(saved), whole = blocks.count() == 1;
     BlockwiseWeights weights(shape, blocks, gradients.w);
 
     const Tensor x_memory = before_ && training ? saved[0] : Tensor::uninitialized({2, shape.in});
@@ -160,22 +169,30 @@ class ConvWithNorms : public Op {
         after_ && training ? saved.back() : Tensor::uninitialized({2, shape.out});
     std::optional<BatchNormOp::Slopes> after;
     if (after_) {
-      after = after_->slopes(training, kept(*after_, training, inputs.after, z_memory), all_rows(z),
-                             inputs.after, out, grad_out, gradients.after);
+      const auto statistics = kept(*after_, training, inputs.after, z_memory);
+      std::optional<BatchNormOp::Sums> own;
+      if (by_out.reader == nullptr) {
+        own.emplace(*after_, statistics, all_rows(z), inputs.after, out, by_out.tensor);
+        own->begin(1);
+        own->read(0, 0, shape.pixels());
+      }
+      const auto* sums = own ? &*own : static_cast<const BatchNormOp::Sums*>(by_out.reader);
+      after = after_->slopes(training, statistics, inputs.after, *sums, gradients.after);
     }
     const bool dz_whole = whole || weights.wants_whole() || gradients.b.wanted();
-    const Tensor dz = !after ? grad_out : dz_whole ? z : Tensor();
+    const Tensor dz = !after ? by_out.tensor : dz_whole ? z : Tensor();
     const auto error = [&](const ImageBlock& block) {
       const Rows from = rows_from(all_rows(z), block.out_row, block.out_rows());
       Rows to = from;
       to.data = place_z(dz, block);
-      after ? after->apply(from, block.out_row, to, false) : line.add_to(to, from);
+      after ? after->apply(from, block.out_row, to, false) : by_out.line.add_to(to, from);
       return to.data;
     };
 
     const bool wants_data = dx.wanted() || wants_y;
     const Tensor packed =
         wants_data ? conv_pack_backward_data(blocks[0].shape, inputs.w.data()) : Tensor();
+    if (dx.reader != nullptr) dx.reader->begin(blocks.count());
     parallel_chunks(weights.shares(), [&](int64_t chunk) {
       const auto share = static_cast<int>(chunk);
       for (int i = weights.first(share); i < weights.first(share + 1); ++i) {
@@ -191,6 +208,7 @@ class ConvWithNorms : public Op {
                             .add = !before && !dx.fresh,
                             .packed = packed.data()});
         if (before) before->back(i, block.in_row, block.in_rows(), by_y, dx);
+        if (dx.reader != nullptr) dx.reader->read(i, block.in_row, block.in_rows());
       }
     });
     // In the order of the inputs, some of which may be the same value.
@@ -256,6 +274,11 @@ class ConvWithNorms : public Op {
   }
   Inputs named(std::span<const Tensor> in) const { return named<Tensor>(in); }
   Gradients named(std::span<const Gradient> in) const { return named<Gradient>(in); }
+
+  // Whether forward put the statistics of a batch aside.
+  bool was_training(std::span<const Tensor> saved) const {
+    return saved.size() > (after_ ? 1U : 0U);
+  }
 
   size_t norm_inputs() const { return before_ ? before_->rest() : 0; }
 
