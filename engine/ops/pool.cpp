@@ -55,14 +55,30 @@ class Pool : public Op {
 
   void backward(std::span<const Tensor> in, const Tensor& out, std::span<const Tensor> saved,
                 const Tensor& grad_out, std::span<const Gradient> grad) const override {
-    if (!grad[0].wanted()) return;
+    const Gradient& dx = grad[0];
+    if (!dx.wanted()) return;
     const PoolShape shape = shape_of(in[0].shape(), out.shape());
-    if (kind_ == max) {
-      max_pool_backward(shape, grad_out.data(), saved[0].data(), grad[0].data(), !grad[0].fresh);
-    } else {
-      average_pool_backward(shape, grad_out.data(), grad[0].data(), !grad[0].fresh);
-    }
+    const int64_t pixels = int64_t{shape.h} * shape.w, image = pixels * shape.channels;
+    const int64_t result = int64_t{shape.out_h} * shape.out_w * shape.channels;
+    const int64_t images = 1 + (1 << 15) / std::max<int64_t>(image, 1);  // in the cache
+    if (dx.reader != nullptr) dx.reader->begin(static_cast<int>((shape.n + images - 1) / images));
+    parallel_ranges(shape.n, images, [&](int64_t begin, int64_t end) {
+      PoolShape some = shape;
+      some.n = static_cast<int>(end - begin);
+      const Scalar* dy = grad_out.data() + begin * result;
+      Scalar* to = dx.data() + begin * image;
+      if (kind_ == max) {
+        max_pool_backward(some, dy, saved[0].data() + begin * result, to, !dx.fresh);
+      } else {
+        average_pool_backward(some, dy, to, !dx.fresh);
+      }
+      if (dx.reader != nullptr) {
+        dx.reader->read(static_cast<int>(begin / images), begin * pixels, (end - begin) * pixels);
+      }
+    });
   }
+
+  bool completes_rows(size_t) const override { return true; }
 
   bool backward_reads(size_t) const override { return false; }
   bool backward_reads_result() const override { return false; }
