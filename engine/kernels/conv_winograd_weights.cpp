@@ -6,30 +6,22 @@
 // that large sums are held once. The sums are transformed at the end.
 #include <algorithm>
 #include <bit>
-#include <vector>
 
 #include "engine/kernels/ahead.h"
 #include "engine/kernels/conv_winograd.h"
 #include "engine/kernels/finish.h"
+#include "engine/kernels/winograd_sums.h"
 #include "engine/parallel.h"
 
 namespace bonsai {
 namespace {
 
-// Input channels that are transformed and multiplied at a time, in blocks of two vectors but
-// perhaps the last, which may have one.
+// Input channels that are transformed and multiplied at a time.
 struct Slice {
-  int from, count, padded, lanes;
+  int from, count, padded;
 
   Slice(const ConvShape& s, int first, int most, const TileKernels& t)
-      : from(first),
-        count(std::min(most, s.in - first)),
-        padded(rounded_up(count, t.lanes)),
-        lanes(t.lanes) {}
-
-  int blocks() const { return (padded + 2 * lanes - 1) / (2 * lanes); }
-  int first(int block) const { return block * 2 * lanes; }
-  bool wide(int block) const { return padded - first(block) > lanes; }
+      : from(first), count(std::min(most, s.in - first)), padded(rounded_up(count, t.lanes)) {}
 };
 
 struct Round {
@@ -58,20 +50,11 @@ void transform_errors(const ConvBackwardWeights& c, const WinogradTiles& tiles, 
 }
 
 // The pixels of x that the next slice or round reads, and those of dy where it is a round: a share
-// for each transform of a tile and each plane's block of products.
-struct Next {
-  RowsAhead<Use::read> x, dy;
-
-  [[gnu::always_inline]] void fetch(int64_t share) const {
-    x.fetch(share);
-    dy.fetch(share);
-  }
-};
-
-Next next_pixels(const ConvBackwardWeights& c, const WinogradTiles& tiles, const Slice& slice,
-                 const Slice& next, const Round& round, int64_t last) {
+// for each transform of a tile and each plane.
+WinogradNext next_pixels(const ConvBackwardWeights& c, const WinogradTiles& tiles,
+                         const Slice& next, const Round& round, int64_t last) {
   const ConvShape& s = c.shape;
-  const int64_t shares = round.count + int64_t{winograd_planes} * slice.blocks();
+  const int64_t shares = round.count + winograd_planes;
   const bool other_round = next.from == 0;
   const int64_t end = round.first + round.count, after = std::min(last, end + round.count);
   auto x_before = [&](int64_t tile) { return tiles.pixels_before(tile, s.h, s.w); };
@@ -84,7 +67,7 @@ Next next_pixels(const ConvBackwardWeights& c, const WinogradTiles& tiles, const
 
 // inputs [tile][plane][slice padded].
 void transform_inputs(const ConvBackwardWeights& c, const WinogradTiles& tiles, const Slice& slice,
-                      const Round& round, const Next& next, Scalar* inputs) {
+                      const Round& round, const WinogradNext& next, Scalar* inputs) {
   each_tile(tiles, round, [&](int64_t i, const WinogradPlace& at) {
     next.fetch(i);
     Scalar* to = inputs + i * tile_stride(slice.padded);
@@ -97,24 +80,16 @@ void transform_inputs(const ConvBackwardWeights& c, const WinogradTiles& tiles, 
   });
 }
 
-// sums [plane][out][in padded] += errors^T inputs; rows: each tile's errors.
-void add_products(const ConvShape& s, const Slice& slice, const Round& round,
-                  const Scalar* const* rows, const Scalar* inputs, const Next& next, Scalar* sums,
-                  int pitch) {
-  const TileKernels& t = *tile_kernels();
-  // Register tiles of equal height: a last one of few rows would wait for its own sums.
-  const int heights = (s.out + t.pixels - 1) / t.pixels, height = (s.out + heights - 1) / heights;
-  parallel_chunks(int64_t{winograd_planes} * slice.blocks(), [&](int64_t chunk) {
-    next.fetch(round.count + chunk);
-    const int64_t plane = chunk / slice.blocks();
-    const int block = static_cast<int>(chunk % slice.blocks()), first = slice.first(block);
-    const auto kernel = slice.wide(block) ? t.weights_wide : t.weights_narrow;
-    Scalar* dw = sums + plane * plane_stride(s.out, pitch) + slice.from + first;
-    for (int o = 0; o < s.out; o += height) {
-      kernel(rows, plane * s.out + o, std::min(height, s.out - o),
-             inputs + plane * slice.padded + first, tile_stride(slice.padded), round.count,
-             dw + int64_t{o} * pitch, pitch);
-    }
+// sums [plane][out][in padded] (+)= errors^T inputs.
+void add_products(const ConvShape& s, const Slice& slice, const Round& round, const Scalar* errors,
+                  const Scalar* inputs, const WinogradNext& next, Scalar* sums, int pitch,
+                  bool add) {
+  const WinogradPlanes of_errors{errors, tile_stride(s.out), s.out};
+  const WinogradPlanes of_inputs{inputs, tile_stride(slice.padded), slice.padded};
+  parallel_ranges(winograd_planes, 3, [&](int64_t begin, int64_t end) {
+    winograd_sums()(of_errors, of_inputs, round.count, static_cast<int>(begin),
+                    static_cast<int>(end), sums + slice.from, plane_stride(s.out, pitch), pitch,
+                    add, next, round.count + begin);
   });
 }
 
@@ -150,20 +125,15 @@ void sum_tiles(const ConvBackwardWeights& c, const WinogradTiles& tiles, const C
         {static_cast<int>(per_round), static_cast<int>(tile_stride(width))});
   };
   const Tensor inputs = buffer(channels), errors = buffer(s.out);
-  std::vector<const Scalar*> rows(static_cast<size_t>(per_round));
-  for (int64_t i = 0; i < per_round; ++i) {
-    rows[static_cast<size_t>(i)] = errors.data() + i * tile_stride(s.out);
-  }
-  std::fill_n(sums, winograd_planes * plane_stride(s.out, pitch), Scalar{0});
   for (int64_t begin = first; begin < last; begin += per_round) {
     const Round round{begin, static_cast<int>(std::min(per_round, last - begin))};
     transform_errors(c, tiles, round, errors.data());
     for (int from = 0; from < s.in; from += channels) {
       const int then = from + channels < s.in ? from + channels : 0;
       const Slice slice(s, from, channels, t), next_slice(s, then, channels, t);
-      const Next next = next_pixels(c, tiles, slice, next_slice, round, last);
+      const WinogradNext next = next_pixels(c, tiles, next_slice, round, last);
       transform_inputs(c, tiles, slice, round, next, inputs.data());
-      add_products(s, slice, round, rows.data(), inputs.data(), next, sums, pitch);
+      add_products(s, slice, round, errors.data(), inputs.data(), next, sums, pitch, begin > first);
     }
   }
 }
@@ -185,13 +155,13 @@ void conv_backward_weights_winograd(const ConvBackwardWeights& c) {
   // costs a pass over its sums; a power of two leaves no thread without its share. Large sums are
   // worth long rounds of all channels, each of which reads and writes them.
   constexpr int64_t most_scalars = int64_t{1} << 22, most_parts = 16, fewest_parts = 4;
-  constexpr int64_t part_tiles = 96, most_tiles = 128, near_tiles = 48;
+  constexpr int64_t part_tiles = 96, most_tiles = 128, near_tiles = 64;
   const int64_t size = winograd_planes * plane_stride(s.out, pitch);
   const int64_t affordable = std::min(most_parts, most_scalars / size);
   const bool alone = affordable >= fewest_parts;
   const int64_t wanted = alone ? std::clamp<int64_t>(tiles.count / part_tiles, 1, affordable) : 1;
   const auto parts = static_cast<int>(std::bit_floor(static_cast<uint64_t>(wanted)));
-  const int channels = slice_channels(s.in, lanes);
+  const int channels = std::min(pitch, slice_channels(s.in, 2 * lanes));
   const Cut cut = alone ? Cut{near_tiles, channels} : Cut{most_tiles, pitch};
   const Tensor sums =
       Tensor::uninitialized({parts, winograd_planes, static_cast<int>(size / winograd_planes)});
