@@ -203,9 +203,10 @@ TEST_CASE("convolution: Winograd's rows agree with the plain loop on odd widths 
     if (tile_kernels() != nullptr) REQUIRE(conv_winograd_fits(s));
     check_all(s, random);
   }
-  // Sums so large that threads share them.
+  // Weights of two blocks of sums, and of so many that threads take one each.
   Random random(6, Purpose::test, 24);
-  check_backward_weights({9, 7, 7, 180, 7, 7, 170, 3, 3, 1, 1, 1, 1}, random);
+  check_backward_weights({32, 3, 3, 180, 3, 3, 190, 3, 3, 1, 1, 1, 1}, random);
+  check_backward_weights({32, 3, 3, 257, 3, 3, 258, 3, 3, 1, 1, 1, 1}, random);
 }
 
 TEST_CASE("convolution: small maps agree with the plain loop where taps meet padding") {

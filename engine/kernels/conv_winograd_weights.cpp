@@ -1,35 +1,51 @@
-// Backward-weights by Winograd's F(3x3, 4x4). In rounds of a few tiles the errors and the inputs
-// are transformed, the latter a slice of channels at a time, then each plane adds its products,
-// errors^T inputs, to its own sums [out][in]: vectors hold inputs, which are many also where
-// outputs are few (DenseNets), and the gradient comes out in the order of the weights. Meanwhile
-// the pixels of the next slice or round are asked for. Threads share a round plane by plane, so
-// that large sums are held once. The sums are transformed at the end.
+// Backward-weights by Winograd's F(3x3, 4x4), a block of the weights at a time. In rounds of a few
+// tiles the errors and the inputs are transformed, the latter a slice of channels at a time, then
+// each plane adds its products, errors^T inputs, to its own sums [out][in]: vectors hold inputs,
+// which are many also where outputs are few (DenseNets), and the gradient comes out in the order of
+// the weights. Meanwhile the pixels of the next slice or round are asked for. The sums are
+// transformed at the end.
 #include <algorithm>
 #include <bit>
-#include <vector>
 
 #include "engine/kernels/ahead.h"
 #include "engine/kernels/conv_winograd.h"
 #include "engine/kernels/finish.h"
+#include "engine/kernels/winograd_sums.h"
 #include "engine/parallel.h"
 
 namespace bonsai {
 namespace {
 
-// Input channels that are transformed and multiplied at a time, in blocks of two vectors but
-// perhaps the last, which may have one.
+struct Channels {
+  int from, count;
+
+  // Run i of `most` channels, the last of what is left.
+  static Channels run(int channels, int most, int64_t i) {
+    const auto from = static_cast<int>(i * most);
+    return {from, std::min(most, channels - from)};
+  }
+};
+
+// A rectangle of the weights, whose sums are [plane][out][in padded].
+struct Block {
+  Channels in, out;
+  int pitch;
+  int64_t plane;
+
+  Block(const Channels& of_in, const Channels& of_out, int lanes)
+      : in(of_in),
+        out(of_out),
+        pitch(rounded_up(in.count, lanes)),
+        plane(plane_stride(out.count, pitch)) {}
+  int64_t size() const { return winograd_planes * plane; }
+};
+
+// Input channels of a block that are transformed and multiplied at a time.
 struct Slice {
-  int from, count, padded, lanes;
+  int from, count, padded;
 
-  Slice(const ConvShape& s, int first, int most, const TileKernels& t)
-      : from(first),
-        count(std::min(most, s.in - first)),
-        padded(rounded_up(count, t.lanes)),
-        lanes(t.lanes) {}
-
-  int blocks() const { return (padded + 2 * lanes - 1) / (2 * lanes); }
-  int first(int block) const { return block * 2 * lanes; }
-  bool wide(int block) const { return padded - first(block) > lanes; }
+  Slice(const Block& b, int first, int most, int lanes)
+      : from(first), count(std::min(most, b.in.count - first)), padded(rounded_up(count, lanes)) {}
 };
 
 struct Round {
@@ -46,126 +62,122 @@ void each_tile(const WinogradTiles& tiles, const Round& round, const Body& body)
   });
 }
 
+// What is transformed and multiplied, and where the sums are.
+struct Part {
+  const ConvBackwardWeights& c;
+  const WinogradTiles& tiles;
+  const Block& block;
+  int64_t first, last;  // tiles
+  Scalar* sums;
+};
+
 // errors [tile][plane][out].
-void transform_errors(const ConvBackwardWeights& c, const WinogradTiles& tiles, const Round& round,
-                      Scalar* errors) {
-  const int out = c.shape.out;
-  each_tile(tiles, round, [&](int64_t i, const WinogradPlace& at) {
-    winograd_kernels()->error(output_square(c.shape, at, c.dy),
-                              whole_square(errors + i * tile_stride(out), winograd_reach, out), out,
-                              false);
+void transform_errors(const Part& p, const Round& round, Scalar* errors) {
+  const Channels& out = p.block.out;
+  each_tile(p.tiles, round, [&](int64_t i, const WinogradPlace& at) {
+    Scalar* to = errors + i * tile_stride(out.count);
+    winograd_kernels()->error(output_square(p.c.shape, at, p.c.dy + out.from),
+                              whole_square(to, winograd_reach, out.count), out.count, false);
   });
 }
 
 // The pixels of x that the next slice or round reads, and those of dy where it is a round: a share
-// for each transform of a tile and each plane's block of products.
-struct Next {
-  RowsAhead<Use::read> x, dy;
-
-  [[gnu::always_inline]] void fetch(int64_t share) const {
-    x.fetch(share);
-    dy.fetch(share);
-  }
-};
-
-Next next_pixels(const ConvBackwardWeights& c, const WinogradTiles& tiles, const Slice& slice,
-                 const Slice& next, const Round& round, int64_t last) {
-  const ConvShape& s = c.shape;
-  const int64_t shares = round.count + int64_t{winograd_planes} * slice.blocks();
+// for each transform of a tile and each plane.
+WinogradNext next_pixels(const Part& p, const Slice& next, const Round& round) {
+  const ConvShape& s = p.c.shape;
+  const Channels& out = p.block.out;
+  const int64_t shares = round.count + winograd_planes;
   const bool other_round = next.from == 0;
-  const int64_t end = round.first + round.count, after = std::min(last, end + round.count);
-  auto x_before = [&](int64_t tile) { return tiles.pixels_before(tile, s.h, s.w); };
-  auto dy_before = [&](int64_t tile) { return tiles.pixels_before(tile, s.out_h, s.out_w); };
+  const int64_t end = round.first + round.count, after = std::min(p.last, end + round.count);
+  auto x_before = [&](int64_t tile) { return p.tiles.pixels_before(tile, s.h, s.w); };
+  auto dy_before = [&](int64_t tile) { return p.tiles.pixels_before(tile, s.out_h, s.out_w); };
   const int64_t x = x_before(other_round ? end : round.first), dy = dy_before(end);
-  return {{c.x + x * s.in + next.from, x_before(other_round ? after : end) - x, next.count, s.in,
-           shares},
-          {c.dy + dy * s.out, other_round ? dy_before(after) - dy : 0, s.out, s.out, shares}};
+  return {{p.c.x + x * s.in + p.block.in.from + next.from, x_before(other_round ? after : end) - x,
+           next.count, s.in, shares},
+          {p.c.dy + dy * s.out + out.from, other_round ? dy_before(after) - dy : 0, out.count,
+           s.out, shares}};
 }
 
 // inputs [tile][plane][slice padded].
-void transform_inputs(const ConvBackwardWeights& c, const WinogradTiles& tiles, const Slice& slice,
-                      const Round& round, const Next& next, Scalar* inputs) {
-  each_tile(tiles, round, [&](int64_t i, const WinogradPlace& at) {
+void transform_inputs(const Part& p, const Slice& slice, const Round& round,
+                      const WinogradNext& next, Scalar* inputs) {
+  const Scalar* x = p.c.x + p.block.in.from + slice.from;
+  each_tile(p.tiles, round, [&](int64_t i, const WinogradPlace& at) {
     next.fetch(i);
     Scalar* to = inputs + i * tile_stride(slice.padded);
-    winograd_kernels()->input(input_square(c.shape, at, c.x + slice.from),
+    winograd_kernels()->input(input_square(p.c.shape, at, x),
                               whole_square(to, winograd_reach, slice.padded), slice.count, false);
     if (slice.count == slice.padded) return;
-    for (int p = 0; p < winograd_planes; ++p, to += slice.padded) {
+    for (int plane = 0; plane < winograd_planes; ++plane, to += slice.padded) {
       std::fill(to + slice.count, to + slice.padded, Scalar{0});
     }
   });
 }
 
-// sums [plane][out][in padded] += errors^T inputs; rows: each tile's errors.
-void add_products(const ConvShape& s, const Slice& slice, const Round& round,
-                  const Scalar* const* rows, const Scalar* inputs, const Next& next, Scalar* sums,
-                  int pitch) {
-  const TileKernels& t = *tile_kernels();
-  // Register tiles of equal height: a last one of few rows would wait for its own sums.
-  const int heights = (s.out + t.pixels - 1) / t.pixels, height = (s.out + heights - 1) / heights;
-  parallel_chunks(int64_t{winograd_planes} * slice.blocks(), [&](int64_t chunk) {
-    next.fetch(round.count + chunk);
-    const int64_t plane = chunk / slice.blocks();
-    const int block = static_cast<int>(chunk % slice.blocks()), first = slice.first(block);
-    const auto kernel = slice.wide(block) ? t.weights_wide : t.weights_narrow;
-    Scalar* dw = sums + plane * plane_stride(s.out, pitch) + slice.from + first;
-    for (int o = 0; o < s.out; o += height) {
-      kernel(rows, plane * s.out + o, std::min(height, s.out - o),
-             inputs + plane * slice.padded + first, tile_stride(slice.padded), round.count,
-             dw + int64_t{o} * pitch, pitch);
-    }
+// sums (+)= errors^T inputs.
+void add_products(const Part& p, const Slice& slice, const Round& round, const Scalar* errors,
+                  const Scalar* inputs, const WinogradNext& next) {
+  const Block& b = p.block;
+  const WinogradPlanes of_errors{errors, tile_stride(b.out.count), b.out.count};
+  const WinogradPlanes of_inputs{inputs, tile_stride(slice.padded), slice.padded};
+  parallel_ranges(winograd_planes, 3, [&](int64_t begin, int64_t end) {
+    winograd_sums()(of_errors, of_inputs, round.count, static_cast<int>(begin),
+                    static_cast<int>(end), p.sums + slice.from, b.plane, b.pitch,
+                    round.first > p.first, next, round.count + begin);
   });
 }
 
-// dw (+)= the transform of the sums.
-void transform_sums(const ConvBackwardWeights& c, const Scalar* sums, int pitch) {
-  constexpr int taps = 9;
-  const ConvShape& s = c.shape;
-  parallel_ranges(s.out, 4, [&](int64_t begin, int64_t end) {
-    for (int64_t o = begin; o < end; ++o) {
-      winograd_kernels()->gradient(
-          whole_square(sums + o * pitch, winograd_reach, plane_stride(s.out, pitch)),
-          whole_square(c.dw + o * taps * s.in, 3, s.in), s.in, c.add);
-    }
-  });
-}
-
-// What is transformed at a time, at most.
-struct Cut {
-  int64_t tiles;
-  int channels;
-};
-
-// sums = those of the tiles [first, last).
-void sum_tiles(const ConvBackwardWeights& c, const WinogradTiles& tiles, const Cut& cut,
-               int64_t first, int64_t last, Scalar* sums) {
-  const ConvShape& s = c.shape;
-  const TileKernels& t = *tile_kernels();
-  const int pitch = rounded_up(s.in, t.lanes), channels = cut.channels;
-  const int64_t rounds = (last - first + cut.tiles - 1) / cut.tiles;
-  const int64_t per_round = (last - first + rounds - 1) / rounds;
+// The sums of a part, in rounds of a few tiles.
+void sum_tiles(const Part& p) {
+  constexpr int64_t most_tiles = 64;
+  const Block& b = p.block;
+  const int lanes = tile_kernels()->lanes;
+  const int channels = std::min(b.pitch, slice_channels(b.in.count, 2 * lanes));
+  const int64_t rounds = (p.last - p.first + most_tiles - 1) / most_tiles;
+  const int64_t per_round = (p.last - p.first + rounds - 1) / rounds;
   auto buffer = [&](int width) {
     return Tensor::uninitialized(
         {static_cast<int>(per_round), static_cast<int>(tile_stride(width))});
   };
-  const Tensor inputs = buffer(channels), errors = buffer(s.out);
-  std::vector<const Scalar*> rows(static_cast<size_t>(per_round));
-  for (int64_t i = 0; i < per_round; ++i) {
-    rows[static_cast<size_t>(i)] = errors.data() + i * tile_stride(s.out);
-  }
-  std::fill_n(sums, winograd_planes * plane_stride(s.out, pitch), Scalar{0});
-  for (int64_t begin = first; begin < last; begin += per_round) {
-    const Round round{begin, static_cast<int>(std::min(per_round, last - begin))};
-    transform_errors(c, tiles, round, errors.data());
-    for (int from = 0; from < s.in; from += channels) {
-      const int then = from + channels < s.in ? from + channels : 0;
-      const Slice slice(s, from, channels, t), next_slice(s, then, channels, t);
-      const Next next = next_pixels(c, tiles, slice, next_slice, round, last);
-      transform_inputs(c, tiles, slice, round, next, inputs.data());
-      add_products(s, slice, round, rows.data(), inputs.data(), next, sums, pitch);
+  const Tensor inputs = buffer(channels), errors = buffer(b.out.count);
+  for (int64_t begin = p.first; begin < p.last; begin += per_round) {
+    const Round round{begin, static_cast<int>(std::min(per_round, p.last - begin))};
+    transform_errors(p, round, errors.data());
+    for (int from = 0; from < b.in.count; from += channels) {
+      const int then = from + channels < b.in.count ? from + channels : 0;
+      const Slice slice(b, from, channels, lanes), next_slice(b, then, channels, lanes);
+      const WinogradNext next = next_pixels(p, next_slice, round);
+      transform_inputs(p, slice, round, next, inputs.data());
+      add_products(p, slice, round, errors.data(), inputs.data(), next);
     }
   }
+}
+
+// dw (+)= the transform of a block's sums.
+void transform_sums(const ConvBackwardWeights& c, const Block& b, const Scalar* sums) {
+  constexpr int taps = 9;
+  const int in = c.shape.in;
+  parallel_ranges(b.out.count, 4, [&](int64_t begin, int64_t end) {
+    for (int64_t o = begin; o < end; ++o) {
+      Scalar* to = c.dw + (b.out.from + o) * taps * in + b.in.from;
+      winograd_kernels()->gradient(whole_square(sums + o * b.pitch, winograd_reach, b.plane),
+                                   whole_square(to, 3, in), b.in.count, c.add);
+    }
+  });
+}
+
+// Each part of the tiles has sums of its own, which are added in order.
+void sum_block(const ConvBackwardWeights& c, const WinogradTiles& tiles, const Block& block,
+               int parts) {
+  const int64_t size = block.size();
+  const Tensor sums =
+      Tensor::uninitialized({parts, winograd_planes, static_cast<int>(block.plane)});
+  parallel_chunks(parts, [&](int64_t i) {
+    sum_tiles({c, tiles, block, i * tiles.count / parts, (i + 1) * tiles.count / parts,
+               sums.data() + i * size});
+  });
+  add_parts(sums.data() + size, parts - 1, size, sums.data(), true);
+  transform_sums(c, block, sums.data());
 }
 
 }  // namespace
@@ -178,29 +190,31 @@ bool conv_backward_weights_winograd_in_blocks(const ConvShape& s) {
 void conv_backward_weights_winograd(const ConvBackwardWeights& c) {
   const ConvShape& s = c.shape;
   const WinogradTiles tiles(s);
-  const int lanes = tile_kernels()->lanes, pitch = rounded_up(s.in, lanes);
-  // Where the sums are small, a round is too short to be shared: each part of the tiles has sums of
-  // its own, which are added in order. Inside a part nothing is shared any more, and what is
-  // transformed at a time stays in the second cache. A call of few tiles has few parts, since each
-  // costs a pass over its sums; a power of two leaves no thread without its share. Large sums are
-  // worth long rounds of all channels, each of which reads and writes them.
-  constexpr int64_t most_scalars = int64_t{1} << 22, most_parts = 16, fewest_parts = 4;
-  constexpr int64_t part_tiles = 96, most_tiles = 128, near_tiles = 48;
-  const int64_t size = winograd_planes * plane_stride(s.out, pitch);
-  const int64_t affordable = std::min(most_parts, most_scalars / size);
-  const bool alone = affordable >= fewest_parts;
-  const int64_t wanted = alone ? std::clamp<int64_t>(tiles.count / part_tiles, 1, affordable) : 1;
-  const auto parts = static_cast<int>(std::bit_floor(static_cast<uint64_t>(wanted)));
-  const int channels = slice_channels(s.in, lanes);
-  const Cut cut = alone ? Cut{near_tiles, channels} : Cut{most_tiles, pitch};
-  const Tensor sums =
-      Tensor::uninitialized({parts, winograd_planes, static_cast<int>(size / winograd_planes)});
-  parallel_chunks(parts, [&](int64_t part) {
-    sum_tiles(c, tiles, cut, part * tiles.count / parts, (part + 1) * tiles.count / parts,
-              sums.data() + part * size);
-  });
-  add_parts(sums.data() + size, parts - 1, size, sums.data(), true);
-  transform_sums(c, sums.data(), pitch);
+  // Many weights are cut into blocks whose sums stay in the caches over all tiles; that the pixels
+  // are transformed for each of them costs less. Where there are blocks enough for threads, these
+  // take one each, else parts of the tiles. A call of few tiles has few parts, since each costs a
+  // pass over its sums; a power of two leaves no thread without its share.
+  constexpr int most_out = 256, enough = 4;
+  constexpr int64_t most_weights = int64_t{1} << 15, part_tiles = 96;
+  constexpr int64_t most_scalars = int64_t{1} << 22, most_parts = 16;
+  const int lanes = tile_kernels()->lanes;
+  const int high = (s.out + most_out - 1) / most_out, out = (s.out + high - 1) / high;
+  const auto wide = static_cast<int>((int64_t{s.in} * out + most_weights - 1) / most_weights);
+  const int in = rounded_up((s.in + wide - 1) / wide, 2 * lanes), across = (s.in + in - 1) / in;
+  const int64_t blocks = int64_t{high} * across;
+  auto block = [&](int64_t i) {
+    return Block(Channels::run(s.in, in, i % across), Channels::run(s.out, out, i / across), lanes);
+  };
+  if (blocks >= enough) {
+    parallel_chunks(blocks, [&](int64_t i) { sum_block(c, tiles, block(i), 1); });
+    return;
+  }
+  for (int64_t i = 0; i < blocks; ++i) {
+    const Block some = block(i);
+    const int64_t affordable = std::min(most_parts, most_scalars / some.size());
+    const int64_t parts = std::clamp<int64_t>(tiles.count / part_tiles, 1, affordable);
+    sum_block(c, tiles, some, static_cast<int>(std::bit_floor(static_cast<uint64_t>(parts))));
+  }
 }
 
 }  // namespace bonsai
