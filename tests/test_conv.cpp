@@ -203,8 +203,11 @@ TEST_CASE("convolution: Winograd's rows agree with the plain loop on odd widths 
     if (tile_kernels() != nullptr) REQUIRE(conv_winograd_fits(s));
     check_all(s, random);
   }
-  // Sums so large that threads share them.
+  // Weights beyond the second cache, of which threads share the outputs or, where these are fewer,
+  // the tiles; sums so large that threads share them.
   Random random(6, Purpose::test, 24);
+  check_forward({9, 7, 7, 90, 7, 7, 100, 3, 3, 1, 1, 1, 1}, random);
+  check_forward({9, 13, 13, 150, 13, 13, 40, 3, 3, 1, 1, 1, 1}, random);
   check_backward_weights({9, 7, 7, 180, 7, 7, 170, 3, 3, 1, 1, 1, 1}, random);
 }
 

@@ -3,10 +3,13 @@
 // its plane of the weights with a register tile like that of the direct row, one block of output
 // channels at a time, and the block's products [tile][plane][block] are transformed back while they
 // are in cache. A tile's planes lie side by side, so that it is written in one run. Weights are
-// packed [plane][out block][in][block], four times their size: they are read once per chunk. While
-// one chunk is multiplied, the pixels of x and y that the next one touches are asked for. Where all
-// outputs are one block, the inputs are taken a slice at a time, since no other block wants them
-// again: a chunk of many input channels would not stay in the second cache.
+// packed [plane][out block][in][block], four times their size. Where they stay in the second cache,
+// a few tiles meet all planes, one after the other, and the pixels of x and y that the next chunk
+// touches are asked for. Where they do not, all tiles of a chunk meet a plane before the next one,
+// whose weights are asked for meanwhile: they are read once per chunk, and come from so far that
+// nothing else would hide it. Where all outputs are one block, the inputs are taken a slice at a
+// time, since no other block wants them again: a chunk of many input channels would not stay in the
+// second cache.
 #include "engine/kernels/conv_winograd.h"
 
 #include <algorithm>
@@ -25,17 +28,23 @@ int64_t weights_stride(const ConvShape& s, const TileKernels& t) {
   return plane_stride(rounded_up(s.out, t.lanes), s.in);
 }
 
-// Tiles per chunk: few, for the nearest cache, where the weights are close by; more of them where
-// reading the weights again costs more. A single image still gives every thread its share.
-int64_t chunk_tiles(const ConvShape& s, const TileKernels& t, int64_t tiles) {
+// Whether the weights stay in the second cache.
+bool near_weights(const ConvShape& s, const TileKernels& t) {
   constexpr int64_t near = int64_t{768} << 10;
-  const int64_t weights = winograd_planes * weights_stride(s, t) * int64_t{sizeof(Scalar)};
-  const int64_t wanted = std::min<int64_t>(weights <= near ? 24 : 36, (tiles + 3) / 4);
-  return rounded_up(static_cast<int>(std::max<int64_t>(wanted, 1)), t.pixels);
+  return winograd_planes * weights_stride(s, t) * int64_t{sizeof(Scalar)} <= near;
+}
+
+// Tiles per chunk: few, for the nearest cache, where the weights are close by, though a single
+// image still gives every thread its share; more of them where reading the weights again costs
+// more.
+int64_t chunk_tiles(const ConvShape& s, const TileKernels& t, int64_t tiles) {
+  const int64_t most = near_weights(s, t) ? std::min<int64_t>(24, (tiles + 3) / 4) : 64;
+  const int64_t chunks = (tiles + most - 1) / most;
+  return (tiles + chunks - 1) / chunks;
 }
 
 struct Chunk {
-  int64_t first, count, rows;  // tiles; rows: with the tail of the last register tile
+  int64_t first, count;
 };
 
 // Input channels that are transformed and multiplied at a time.
@@ -47,10 +56,19 @@ Slice slice_from(int from, int most_channels, const ConvShape& s) {
   return {from, std::min(most_channels, s.in - from)};
 }
 
+// body(i, place) for the tiles of a chunk, a share of them for every thread.
+template <class Body>
+void each_tile(const WinogradTiles& tiles, const Chunk& chunk, const Body& body) {
+  parallel_ranges(chunk.count, 8, [&](int64_t begin, int64_t end) {
+    tiles.each(chunk.first + begin, end - begin,
+               [&](int64_t i, const WinogradPlace& at) { body(begin + i, at); });
+  });
+}
+
 void transform_inputs(const ConvForward& c, const WinogradTiles& tiles, const Chunk& chunk,
                       const Slice& slice, Scalar* inputs) {
   const auto transform = winograd_kernels()->input;
-  tiles.each(chunk.first, chunk.count, [&](int64_t i, const WinogradPlace& at) {
+  each_tile(tiles, chunk, [&](int64_t i, const WinogradPlace& at) {
     Scalar* to = inputs + i * tile_stride(slice.count);
     transform(input_square(c.shape, at, c.x + slice.from),
               whole_square(to, winograd_reach, slice.count), slice.count, false);
@@ -72,22 +90,41 @@ WinogradAhead next_pixels(const ConvForward& c, const WinogradTiles& tiles, cons
 }
 
 // products [tile][plane][width] (+)= inputs [tile][plane][slice] times one block of the weights.
+// Register tiles are of equal height, nearly: a last one of few rows would wait for its own sums.
 void multiply(const ConvShape& s, const TileKernels& t, const Chunk& chunk, const Slice& slice,
               const Scalar* inputs, const Scalar* weights, int width, Scalar* products,
               int64_t block, const WinogradAhead& next) {
   const WinogradKernels& k = *winograd_kernels();
   const auto kernel = width == t.lanes ? k.narrow : k.wide;
   const int64_t from_stride = tile_stride(slice.count), to_stride = tile_stride(width);
-  const int64_t plane = weights_stride(s, t);
+  const int64_t plane = weights_stride(s, t), heights = (chunk.count + t.pixels - 1) / t.pixels;
+  const bool near = near_weights(s, t);
+  const int planes = near ? winograd_planes : 1;  // in one call
+  const int lines = near ? 0 : WeightsAhead::inputs * width / scalars_of_line;
   weights += int64_t{slice.from} * width;
-  int64_t share = block * (chunk.rows / t.pixels) * winograd_planes;
+  int64_t share = block * heights * winograd_planes;
   const Scalar* rows[most_pixels];
-  for (int64_t i = 0; i < chunk.rows; i += t.pixels, share += winograd_planes) {
-    for (int r = 0; r < t.pixels; ++r) {
-      rows[r] = inputs + std::min(i + r, chunk.count - 1) * from_stride;
+  for (int p = 0; p < winograd_planes; p += planes) {
+    const bool last = p + planes == winograd_planes;  // then the next block begins
+    const int64_t distance = last ? int64_t{s.in} * width - p * plane : plane;
+    for (int64_t i = 0; i < heights; ++i, share += planes) {
+      const int64_t first = i * chunk.count / heights, end = (i + 1) * chunk.count / heights;
+      for (int64_t r = first; r < end; ++r) rows[r - first] = inputs + r * from_stride;
+      kernel({.inputs = rows,
+              .from = int64_t{p} * slice.count,
+              .tiles = static_cast<int>(end - first),
+              .planes = planes,
+              .in = slice.count,
+              .weights = weights + p * plane,
+              .plane = plane,
+              .products = products + first * to_stride + int64_t{p} * width,
+              .stride = to_stride,
+              .add = slice.from > 0},
+             {.distance = distance,
+              .first = static_cast<int>(i * lines / heights),
+              .last = static_cast<int>((i + 1) * lines / heights)},
+             next, share);
     }
-    kernel(rows, slice.count, weights, plane, products + i * to_stride, to_stride, slice.from > 0,
-           next, share);
   }
 }
 
@@ -103,7 +140,7 @@ void transform_outputs(const ConvForward& c, const WinogradTiles& tiles, const C
 
 void finish_tiles(const ConvForward& c, const WinogradTiles& tiles, const Chunk& chunk) {
   if (c.b == nullptr && c.activation.kind == Activation::none) return;
-  tiles.each(chunk.first, chunk.count, [&](int64_t, const WinogradPlace& at) {
+  each_tile(tiles, chunk, [&](int64_t, const WinogradPlace& at) {
     const auto square = output_square(c.shape, at, c.y);
     for (int line = 0; line < square.bottom; ++line) {
       finish_rows(square.pixel(line, 0), square.right, c.shape.out, c.shape.out, c.b, c.activation);
@@ -181,32 +218,38 @@ void conv_forward_winograd(const ConvForward& c) {
   if (c.packed == nullptr) own = conv_pack_winograd(s, c.w);
   const Scalar* packed = c.packed != nullptr ? c.packed : own.data();
   const WinogradTiles tiles(s);
-  const int64_t rows = chunk_tiles(s, t, tiles.count);
+  const int64_t most_tiles = chunk_tiles(s, t, tiles.count);
   const int wide = 2 * t.lanes, padded = rounded_up(s.out, t.lanes);
   const int most = padded <= wide ? slice_channels(s.in, t.lanes) : s.in;
-  const int blocks = (padded + wide - 1) / wide;
-  parallel_ranges(tiles.count, rows, [&](int64_t begin, int64_t end) {
-    const Chunk chunk{begin, end - begin, rounded_up(static_cast<int>(end - begin), t.pixels)};
-    const int64_t calls = chunk.rows / t.pixels * blocks * winograd_planes;
+  const int64_t blocks = (padded + wide - 1) / wide;
+  const auto convolve = [&](int64_t begin, int64_t end) {
+    const Chunk chunk{begin, end - begin};
+    const int64_t shares = (chunk.count + t.pixels - 1) / t.pixels * blocks * winograd_planes;
     auto scratch = [&](int slot, int channels) {
-      return thread_scratch<Scalar>(slot, static_cast<size_t>(chunk.rows * tile_stride(channels)));
+      return thread_scratch<Scalar>(slot, static_cast<size_t>(chunk.count * tile_stride(channels)));
     };
     auto* inputs = scratch(0, std::min(most, s.in));
-    auto* products = scratch(1, wide);
     for (int from = 0; from < s.in; from += most) {
       const Slice slice = slice_from(from, most, s);
       transform_inputs(c, tiles, chunk, slice, inputs);
-      const WinogradAhead next = next_pixels(c, tiles, chunk, slice, most, calls);
-      for (int o = 0; o < padded;) {
-        const int width = padded - o > t.lanes ? wide : t.lanes;
-        multiply(s, t, chunk, slice, inputs, packed + int64_t{o} * s.in, width, products, o / wide,
+      const WinogradAhead next = next_pixels(c, tiles, chunk, slice, most, shares);
+      parallel_chunks(blocks, [&](int64_t block) {
+        const int o = static_cast<int>(block) * wide, width = std::min(wide, padded - o);
+        auto* products = scratch(1, wide);
+        multiply(s, t, chunk, slice, inputs, packed + int64_t{o} * s.in, width, products, block,
                  next);
         if (from + most >= s.in) transform_outputs(c, tiles, chunk, o, width, products);
-        o += width;
-      }
+      });
     }
     finish_tiles(c, tiles, chunk);
-  });
+  };
+  // Threads share the chunks, or the blocks of each where these are more.
+  if (blocks <= (tiles.count + most_tiles - 1) / most_tiles) {
+    return parallel_ranges(tiles.count, most_tiles, convolve);
+  }
+  for (int64_t begin = 0; begin < tiles.count; begin += most_tiles) {
+    convolve(begin, std::min(tiles.count, begin + most_tiles));
+  }
 }
 
 }  // namespace bonsai
