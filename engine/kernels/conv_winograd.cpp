@@ -3,13 +3,13 @@
 // its plane of the weights with a register tile like that of the direct row, one block of output
 // channels at a time, and the block's products [tile][plane][block] are transformed back while they
 // are in cache. A tile's planes lie side by side, so that it is written in one run. Weights are
-// packed [plane][out block][in][block], four times their size. Where they stay in the second cache,
-// a few tiles meet all planes, one after the other, and the pixels of x and y that the next chunk
-// touches are asked for. Where they do not, all tiles of a chunk meet a plane before the next one,
-// whose weights are asked for meanwhile: they are read once per chunk, and come from so far that
-// nothing else would hide it. Where all outputs are one block, the inputs are taken a slice at a
-// time, since no other block wants them again: a chunk of many input channels would not stay in the
-// second cache.
+// packed [plane][out block][in][block], four times their size. Where they are close by, each
+// register tile meets all planes. Where they are not, all tiles of a chunk meet a plane before the
+// next one, whose weights are asked for meanwhile: they are read once per chunk, and come from so
+// far that nothing else would hide it. While a block is multiplied, the pixels of y that it writes,
+// and a share of those of x that the next chunk reads, are asked for. Where all outputs are one
+// block, the inputs are taken a slice at a time, since no other block wants them again: a chunk of
+// many input channels would not stay in the second cache.
 #include "engine/kernels/conv_winograd.h"
 
 #include <algorithm>
@@ -28,9 +28,9 @@ int64_t weights_stride(const ConvShape& s, const TileKernels& t) {
   return plane_stride(rounded_up(s.out, t.lanes), s.in);
 }
 
-// Whether the weights stay in the second cache.
+// Whether every register tile may read the weights again.
 bool near_weights(const ConvShape& s, const TileKernels& t) {
-  constexpr int64_t near = int64_t{768} << 10;
+  constexpr int64_t near = int64_t{1280} << 10;
   return winograd_planes * weights_stride(s, t) * int64_t{sizeof(Scalar)} <= near;
 }
 
@@ -65,35 +65,52 @@ void each_tile(const WinogradTiles& tiles, const Chunk& chunk, const Body& body)
   });
 }
 
+// Nobody has asked for the first pixels yet, which is done a line of tiles before their transform.
 void transform_inputs(const ConvForward& c, const WinogradTiles& tiles, const Chunk& chunk,
                       const Slice& slice, Scalar* inputs) {
+  const ConvShape& s = c.shape;
   const auto transform = winograd_kernels()->input;
+  const bool first = chunk.first == 0 && slice.from == 0;
+  const int64_t asked = first ? tiles.pixels_before(chunk.count, s.h, s.w) : 0;
+  const RowsAhead<Use::read> pixels(c.x, asked, slice.count, s.in, chunk.count);
   each_tile(tiles, chunk, [&](int64_t i, const WinogradPlace& at) {
+    pixels.fetch(i + tiles.wide);
     Scalar* to = inputs + i * tile_stride(slice.count);
-    transform(input_square(c.shape, at, c.x + slice.from),
-              whole_square(to, winograd_reach, slice.count), slice.count, false);
+    transform(input_square(s, at, c.x + slice.from), whole_square(to, winograd_reach, slice.count),
+              slice.count, false);
   });
 }
 
-// What the next slice or chunk reads and writes.
-WinogradAhead next_pixels(const ConvForward& c, const WinogradTiles& tiles, const Chunk& chunk,
-                          const Slice& slice, int most_channels, int64_t shares) {
+// Output channels that are multiplied at a time.
+struct Block {
+  int from, width, index, count;
+};
+
+// While a block is multiplied: its share of what the next slice or chunk reads, and what it writes
+// itself when the sums are whole.
+WinogradAhead pixels_ahead(const ConvForward& c, const WinogradTiles& tiles, const Chunk& chunk,
+                           const Slice& slice, int most_channels, const Block& block,
+                           int64_t shares) {
   const ConvShape& s = c.shape;
   const int64_t end = chunk.first + chunk.count, after = std::min(tiles.count, end + chunk.count);
   const bool last = slice.from + slice.count == s.in;
   const Slice next = slice_from(last ? 0 : slice.from + slice.count, most_channels, s);
   auto x_before = [&](int64_t tile) { return tiles.pixels_before(tile, s.h, s.w); };
   auto y_before = [&](int64_t tile) { return tiles.pixels_before(tile, s.out_h, s.out_w); };
-  const int64_t x = x_before(last ? end : chunk.first), y = y_before(end);
-  return {{c.x + x * s.in + next.from, x_before(last ? after : end) - x, next.count, s.in, shares},
-          {c.y + y * s.out, last ? y_before(after) - y : 0, s.out, s.out, shares}};
+  const int64_t x = x_before(last ? end : chunk.first), y = y_before(chunk.first);
+  const int64_t pixels = x_before(last ? after : end) - x;
+  const int64_t from = block.index * pixels / block.count,
+                to = (block.index + 1) * pixels / block.count;
+  return {{c.x + (x + from) * s.in + next.from, to - from, next.count, s.in, shares},
+          {c.y + y * s.out + block.from, last ? y_before(end) - y : 0,
+           std::min(block.width, s.out - block.from), s.out, shares}};
 }
 
 // products [tile][plane][width] (+)= inputs [tile][plane][slice] times one block of the weights.
 // Register tiles are of equal height, nearly: a last one of few rows would wait for its own sums.
 void multiply(const ConvShape& s, const TileKernels& t, const Chunk& chunk, const Slice& slice,
               const Scalar* inputs, const Scalar* weights, int width, Scalar* products,
-              int64_t block, const WinogradAhead& next) {
+              const WinogradAhead& next) {
   const WinogradKernels& k = *winograd_kernels();
   const auto kernel = width == t.lanes ? k.narrow : k.wide;
   const int64_t from_stride = tile_stride(slice.count), to_stride = tile_stride(width);
@@ -102,7 +119,7 @@ void multiply(const ConvShape& s, const TileKernels& t, const Chunk& chunk, cons
   const int planes = near ? winograd_planes : 1;  // in one call
   const int lines = near ? 0 : WeightsAhead::inputs * width / scalars_of_line;
   weights += int64_t{slice.from} * width;
-  int64_t share = block * heights * winograd_planes;
+  int64_t share = 0;
   const Scalar* rows[most_pixels];
   for (int p = 0; p < winograd_planes; p += planes) {
     const bool last = p + planes == winograd_planes;  // then the next block begins
@@ -221,10 +238,10 @@ void conv_forward_winograd(const ConvForward& c) {
   const int64_t most_tiles = chunk_tiles(s, t, tiles.count);
   const int wide = 2 * t.lanes, padded = rounded_up(s.out, t.lanes);
   const int most = padded <= wide ? slice_channels(s.in, t.lanes) : s.in;
-  const int64_t blocks = (padded + wide - 1) / wide;
+  const int blocks = (padded + wide - 1) / wide;
   const auto convolve = [&](int64_t begin, int64_t end) {
     const Chunk chunk{begin, end - begin};
-    const int64_t shares = (chunk.count + t.pixels - 1) / t.pixels * blocks * winograd_planes;
+    const int64_t shares = (chunk.count + t.pixels - 1) / t.pixels * winograd_planes;
     auto scratch = [&](int slot, int channels) {
       return thread_scratch<Scalar>(slot, static_cast<size_t>(chunk.count * tile_stride(channels)));
     };
@@ -232,13 +249,13 @@ void conv_forward_winograd(const ConvForward& c) {
     for (int from = 0; from < s.in; from += most) {
       const Slice slice = slice_from(from, most, s);
       transform_inputs(c, tiles, chunk, slice, inputs);
-      const WinogradAhead next = next_pixels(c, tiles, chunk, slice, most, shares);
-      parallel_chunks(blocks, [&](int64_t block) {
-        const int o = static_cast<int>(block) * wide, width = std::min(wide, padded - o);
+      parallel_chunks(blocks, [&](int64_t index) {
+        const int o = static_cast<int>(index) * wide;
+        const Block block{o, std::min(wide, padded - o), static_cast<int>(index), blocks};
         auto* products = scratch(1, wide);
-        multiply(s, t, chunk, slice, inputs, packed + int64_t{o} * s.in, width, products, block,
-                 next);
-        if (from + most >= s.in) transform_outputs(c, tiles, chunk, o, width, products);
+        multiply(s, t, chunk, slice, inputs, packed + int64_t{o} * s.in, block.width, products,
+                 pixels_ahead(c, tiles, chunk, slice, most, block, shares));
+        if (from + most >= s.in) transform_outputs(c, tiles, chunk, o, block.width, products);
       });
     }
     finish_tiles(c, tiles, chunk);
