@@ -7,9 +7,10 @@
 // register tile meets all planes. Where they are not, all tiles of a chunk meet a plane before the
 // next one, whose weights are asked for meanwhile: they are read once per chunk, and come from so
 // far that nothing else would hide it. While a block is multiplied, the pixels of y that it writes,
-// and a share of those of x that the next chunk reads, are asked for. Where all outputs are one
-// block, the inputs are taken a slice at a time, since no other block wants them again: a chunk of
-// many input channels would not stay in the second cache.
+// and a share of those of x that the next chunk reads, are asked for. A call that finds few tiles
+// for many weights packs each block when it reads it. Where all outputs are one block, the inputs
+// are taken a slice at a time, since no other block wants them again: a chunk of many input
+// channels would not stay in the second cache.
 #include "engine/kernels/conv_winograd.h"
 
 #include <algorithm>
@@ -21,7 +22,10 @@
 namespace bonsai {
 namespace {
 
-constexpr int most_pixels = 12;  // rows of a register tile
+constexpr int most_pixels = 12;           // rows of a register tile
+constexpr int64_t most_late_tiles = 128;  // of a chunk whose weights are packed when they are read
+
+enum Scratch { inputs_scratch, products_scratch, weights_scratch, turned_scratch };
 
 // From plane to plane of the packed weights.
 int64_t weights_stride(const ConvShape& s, const TileKernels& t) {
@@ -106,24 +110,29 @@ WinogradAhead pixels_ahead(const ConvForward& c, const WinogradTiles& tiles, con
            std::min(block.width, s.out - block.from), s.out, shares}};
 }
 
+// A block of the packed weights: from plane to plane, and from the last one to what is read then.
+struct BlockWeights {
+  const Scalar* first;
+  int64_t plane, next;
+};
+
 // products [tile][plane][width] (+)= inputs [tile][plane][slice] times one block of the weights.
 // Register tiles are of equal height, nearly: a last one of few rows would wait for its own sums.
 void multiply(const ConvShape& s, const TileKernels& t, const Chunk& chunk, const Slice& slice,
-              const Scalar* inputs, const Scalar* weights, int width, Scalar* products,
+              const Scalar* inputs, const BlockWeights& weights, int width, Scalar* products,
               const WinogradAhead& next) {
   const WinogradKernels& k = *winograd_kernels();
   const auto kernel = width == t.lanes ? k.narrow : k.wide;
   const int64_t from_stride = tile_stride(slice.count), to_stride = tile_stride(width);
-  const int64_t plane = weights_stride(s, t), heights = (chunk.count + t.pixels - 1) / t.pixels;
+  const int64_t heights = (chunk.count + t.pixels - 1) / t.pixels;
   const bool near = near_weights(s, t);
   const int planes = near ? winograd_planes : 1;  // in one call
   const int lines = near ? 0 : WeightsAhead::inputs * width / scalars_of_line;
-  weights += int64_t{slice.from} * width;
+  const Scalar* from = weights.first + int64_t{slice.from} * width;
   int64_t share = 0;
   const Scalar* rows[most_pixels];
   for (int p = 0; p < winograd_planes; p += planes) {
-    const bool last = p + planes == winograd_planes;  // then the next block begins
-    const int64_t distance = last ? int64_t{s.in} * width - p * plane : plane;
+    const bool last = p + planes == winograd_planes;
     for (int64_t i = 0; i < heights; ++i, share += planes) {
       const int64_t first = i * chunk.count / heights, end = (i + 1) * chunk.count / heights;
       for (int64_t r = first; r < end; ++r) rows[r - first] = inputs + r * from_stride;
@@ -132,12 +141,12 @@ void multiply(const ConvShape& s, const TileKernels& t, const Chunk& chunk, cons
               .tiles = static_cast<int>(end - first),
               .planes = planes,
               .in = slice.count,
-              .weights = weights + p * plane,
-              .plane = plane,
+              .weights = from + p * weights.plane,
+              .plane = weights.plane,
               .products = products + first * to_stride + int64_t{p} * width,
               .stride = to_stride,
               .add = slice.from > 0},
-             {.distance = distance,
+             {.distance = last ? weights.next : weights.plane,
               .first = static_cast<int>(i * lines / heights),
               .last = static_cast<int>((i + 1) * lines / heights)},
              next, share);
@@ -165,20 +174,89 @@ void finish_tiles(const ConvForward& c, const WinogradTiles& tiles, const Chunk&
   });
 }
 
-// pack(o, width, stride, to) writes a block of output channels: [plane][in][width], with `stride`
-// scalars from plane to plane.
-template <class Pack>
-Tensor pack_blocks(const ConvShape& s, const Pack& pack) {
+// Writes the block [o, o + width) of output channels: [plane][in][width], with `stride` scalars
+// from plane to plane.
+using PackBlock = void (*)(const ConvShape& s, const Scalar* w, int o, int width, int64_t stride,
+                           Scalar* to);
+
+void pack_block(const ConvShape& s, const Scalar* w, int o, int width, int64_t stride, Scalar* to) {
+  constexpr int taps = 9, run = 16;  // inputs turned around at a time
+  auto* turned = thread_scratch<Scalar>(turned_scratch, static_cast<size_t>(taps * run * width));
+  for (int first = 0; first < s.in; first += run) {
+    const int count = std::min(run, s.in - first);
+    for (int j = 0; j < width; ++j) {
+      const Scalar* from = w + int64_t{o + j} * taps * s.in + first;
+      for (int tap = 0; tap < taps; ++tap, from += s.in) {
+        fetch_line<Use::read>(from + run);
+        for (int i = 0; i < count; ++i) {
+          turned[(tap * run + i) * width + j] = o + j < s.out ? from[i] : Scalar{0};
+        }
+      }
+    }
+    for (int i = 0; i < count; ++i, to += width) {
+      winograd_kernels()->weights(whole_square<const Scalar>(turned + i * width, 3, run * width),
+                                  whole_square(to, winograd_reach, stride), width, false);
+    }
+  }
+}
+
+// The same from weights that are to be turned around.
+void pack_flipped_block(const ConvShape& s, const Scalar* w, int o, int width, int64_t stride,
+                        Scalar* to) {
+  constexpr int taps = 9;
+  const int columns = std::min(width, s.out - o);
+  for (int i = 0; i < s.in; ++i, to += width) {
+    const Scalar* last_tap = w + (int64_t{i} * taps + taps - 1) * s.out + o;
+    winograd_kernels()->weights(whole_square(last_tap, 3, -s.out),
+                                whole_square(to, winograd_reach, stride), columns, false);
+    for (int p = 0; p < winograd_planes; ++p) {
+      std::fill(to + p * stride + columns, to + p * stride + width, Scalar{0});
+    }
+  }
+}
+
+Tensor pack_blocks(const ConvShape& s, const Scalar* w, PackBlock pack) {
   const TileKernels& t = *tile_kernels();
   const int64_t stride = weights_stride(s, t);
   Tensor packed = Tensor::uninitialized({winograd_planes, static_cast<int>(stride)});
   const int wide = 2 * t.lanes, padded = rounded_up(s.out, t.lanes);
   parallel_chunks((padded + wide - 1) / wide, [&](int64_t block) {
     const int o = static_cast<int>(block) * wide;
-    pack(o, std::min(wide, padded - o), stride, packed.data() + int64_t{o} * s.in);
+    pack(s, w, o, std::min(wide, padded - o), stride, packed.data() + int64_t{o} * s.in);
   });
   return packed;
 }
+
+// The weights of one call: as it has them, packed now, or (`late`) each block when it is read, by
+// the thread that reads it, so that they never go to memory.
+class PackedWeights {
+ public:
+  PackedWeights(const ConvForward& c, bool late)
+      : shape_(c.shape), w_(c.w), pack_(c.flipped ? pack_flipped_block : pack_block) {
+    if (c.packed == nullptr && !late) own_ = pack_blocks(shape_, w_, pack_);
+    packed_ = own_.defined() ? own_.data() : c.packed;
+  }
+
+  BlockWeights block(const Block& b) const {
+    if (packed_ == nullptr) {
+      const int64_t plane = plane_stride(b.width, shape_.in);
+      auto* to =
+          thread_scratch<Scalar>(weights_scratch, static_cast<size_t>(winograd_planes * plane));
+      pack_(shape_, w_, b.from, b.width, plane, to);
+      return {to, plane, 0};
+    }
+    const int64_t plane = weights_stride(shape_, *tile_kernels());
+    return {packed_ + int64_t{b.from} * shape_.in, plane,
+            int64_t{b.width} * shape_.in - (winograd_planes - 1) * plane};
+  }
+
+ private:
+  const ConvShape& shape_;
+  const Scalar* w_;
+  PackBlock pack_;
+  Tensor own_{};
+  const Scalar* packed_;
+};
 
 }  // namespace
 
@@ -191,79 +269,48 @@ bool conv_winograd_fits(const ConvShape& s) {
 }
 
 Tensor conv_pack_winograd(const ConvShape& s, const Scalar* w) {
-  constexpr int taps = 9, run = 16;  // inputs turned around at a time
-  return pack_blocks(s, [&](int o, int width, int64_t stride, Scalar* to) {
-    auto* turned = thread_scratch<Scalar>(0, static_cast<size_t>(taps * run * width));
-    for (int first = 0; first < s.in; first += run) {
-      const int count = std::min(run, s.in - first);
-      for (int j = 0; j < width; ++j) {
-        const Scalar* from = w + int64_t{o + j} * taps * s.in + first;
-        for (int tap = 0; tap < taps; ++tap, from += s.in) {
-          fetch_line<Use::read>(from + run);
-          for (int i = 0; i < count; ++i) {
-            turned[(tap * run + i) * width + j] = o + j < s.out ? from[i] : Scalar{0};
-          }
-        }
-      }
-      for (int i = 0; i < count; ++i, to += width) {
-        winograd_kernels()->weights(whole_square<const Scalar>(turned + i * width, 3, run * width),
-                                    whole_square(to, winograd_reach, stride), width, false);
-      }
-    }
-  });
+  return pack_blocks(s, w, pack_block);
 }
 
 Tensor conv_pack_flipped_winograd(const ConvShape& s, const Scalar* w) {
-  constexpr int taps = 9;
-  return pack_blocks(s, [&](int o, int width, int64_t stride, Scalar* to) {
-    const int columns = std::min(width, s.out - o);
-    for (int i = 0; i < s.in; ++i, to += width) {
-      const Scalar* last_tap = w + (int64_t{i} * taps + taps - 1) * s.out + o;
-      winograd_kernels()->weights(whole_square(last_tap, 3, -s.out),
-                                  whole_square(to, winograd_reach, stride), columns, false);
-      for (int p = 0; p < winograd_planes; ++p) {
-        std::fill(to + p * stride + columns, to + p * stride + width, Scalar{0});
-      }
-    }
-  });
+  return pack_blocks(s, w, pack_flipped_block);
 }
 
 void conv_forward_winograd(const ConvForward& c) {
   const TileKernels& t = *tile_kernels();
   const ConvShape& s = c.shape;
-  Tensor own;
-  if (c.packed == nullptr) own = conv_pack_winograd(s, c.w);
-  const Scalar* packed = c.packed != nullptr ? c.packed : own.data();
   const WinogradTiles tiles(s);
-  const int64_t most_tiles = chunk_tiles(s, t, tiles.count);
   const int wide = 2 * t.lanes, padded = rounded_up(s.out, t.lanes);
   const int most = padded <= wide ? slice_channels(s.in, t.lanes) : s.in;
   const int blocks = (padded + wide - 1) / wide;
+  int64_t most_tiles = chunk_tiles(s, t, tiles.count);
+  // Threads share the chunks, or the blocks of each where these are more.
+  const bool share_blocks = blocks > (tiles.count + most_tiles - 1) / most_tiles;
+  const bool late = c.packed == nullptr && share_blocks && tiles.count <= most_late_tiles;
+  if (late) most_tiles = tiles.count;
+  const PackedWeights weights(c, late);
   const auto convolve = [&](int64_t begin, int64_t end) {
     const Chunk chunk{begin, end - begin};
     const int64_t shares = (chunk.count + t.pixels - 1) / t.pixels * winograd_planes;
-    auto scratch = [&](int slot, int channels) {
+    auto scratch = [&](Scratch slot, int channels) {
       return thread_scratch<Scalar>(slot, static_cast<size_t>(chunk.count * tile_stride(channels)));
     };
-    auto* inputs = scratch(0, std::min(most, s.in));
+    auto* inputs = scratch(inputs_scratch, std::min(most, s.in));
     for (int from = 0; from < s.in; from += most) {
       const Slice slice = slice_from(from, most, s);
       transform_inputs(c, tiles, chunk, slice, inputs);
       parallel_chunks(blocks, [&](int64_t index) {
         const int o = static_cast<int>(index) * wide;
         const Block block{o, std::min(wide, padded - o), static_cast<int>(index), blocks};
-        auto* products = scratch(1, wide);
-        multiply(s, t, chunk, slice, inputs, packed + int64_t{o} * s.in, block.width, products,
+        auto* products = scratch(products_scratch, wide);
+        multiply(s, t, chunk, slice, inputs, weights.block(block), block.width, products,
                  pixels_ahead(c, tiles, chunk, slice, most, block, shares));
         if (from + most >= s.in) transform_outputs(c, tiles, chunk, o, block.width, products);
       });
     }
     finish_tiles(c, tiles, chunk);
   };
-  // Threads share the chunks, or the blocks of each where these are more.
-  if (blocks <= (tiles.count + most_tiles - 1) / most_tiles) {
-    return parallel_ranges(tiles.count, most_tiles, convolve);
-  }
+  if (!share_blocks) return parallel_ranges(tiles.count, most_tiles, convolve);
   for (int64_t begin = 0; begin < tiles.count; begin += most_tiles) {
     convolve(begin, std::min(tiles.count, begin + most_tiles));
   }
