@@ -53,6 +53,8 @@ ConvShape random_shape(Random& random) {
 const std::vector<ConvShape> large_shapes = {
     {3, 33, 31, 3, 33, 31, 16, 3, 3, 1, 1, 1, 1},
     {2, 24, 24, 33, 24, 24, 31, 3, 3, 1, 1, 1, 1},
+    // So many weights for few pixels that threads share Winograd's outputs, not its tiles.
+    {9, 7, 7, 90, 7, 7, 100, 3, 3, 1, 1, 1, 1},
     {2, 24, 24, 40, 12, 12, 72, 3, 3, 2, 1, 1, 2},
     {70, 2, 2, 130, 2, 2, 250, 3, 3, 1, 1, 1, 1},
     {3, 20, 20, 64, 20, 20, 96, 1, 1, 1, 0, 1, 4},
@@ -203,10 +205,12 @@ TEST_CASE("convolution: Winograd's rows agree with the plain loop on odd widths 
     if (tile_kernels() != nullptr) REQUIRE(conv_winograd_fits(s));
     check_all(s, random);
   }
-  // Weights of two blocks of sums, and of so many that threads take one each.
+  // Weights of two blocks of sums, and of so many that threads take one each; such as are beyond the
+  // second cache, of one block of outputs or two.
   Random random(6, Purpose::test, 24);
   check_backward_weights({32, 3, 3, 180, 3, 3, 190, 3, 3, 1, 1, 1, 1}, random);
   check_backward_weights({32, 3, 3, 257, 3, 3, 258, 3, 3, 1, 1, 1, 1}, random);
+  check_forward({5, 13, 13, 240, 13, 13, 40, 3, 3, 1, 1, 1, 1}, random);
 }
 
 TEST_CASE("convolution: small maps agree with the plain loop where taps meet padding") {

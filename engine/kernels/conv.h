@@ -44,6 +44,7 @@ struct ConvForward {
   Activation activation{};
   const Scalar* packed = nullptr;  // w as conv_pack() returns it; null: not yet
   const ConvPlan* plan = nullptr;  // that it was packed by; null: that of the process
+  bool flipped = false;  // w as ConvKernel::pack_flipped reads it: Winograd's row alone, not packed
   // Which channels of x are input 0, 1, ...; then the pixels of x lie `pitch` scalars apart. Empty:
   // all of them in order.
   std::span<const int> channels = {};

@@ -40,17 +40,21 @@ Tensor conv_pack_flipped(const ConvShape& s, const Scalar* w) {
 }
 
 void conv_backward_data_flipped(const ConvBackwardData& c) {
+  const ConvShape turned = conv_flipped(c.shape);
+  const bool packs_itself =
+      c.packed == nullptr && conv_forward_kernel(turned, c.plan).run == conv_forward_winograd;
   Tensor own;
-  if (c.packed == nullptr) own = conv_pack_flipped(c.shape, c.w);
-  const Scalar* packed = c.packed != nullptr ? c.packed : own.data();
-  conv_forward({.shape = conv_flipped(c.shape),
+  if (c.packed == nullptr && !packs_itself) own = conv_pack_flipped(c.shape, c.w);
+  const Scalar* packed = own.defined() ? own.data() : c.packed;
+  conv_forward({.shape = turned,
                 .x = c.dy,
-                .w = packed,  // for a row that packs nothing: turned around alone
+                .w = packs_itself ? c.w : packed,  // for a row that packs nothing: turned alone
                 .b = nullptr,
                 .y = c.dx,
                 .add = c.add,
                 .packed = packed,
-                .plan = c.plan});
+                .plan = c.plan,
+                .flipped = packs_itself});
 }
 
 }  // namespace bonsai

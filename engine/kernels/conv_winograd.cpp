@@ -3,10 +3,14 @@
 // its plane of the weights with a register tile like that of the direct row, one block of output
 // channels at a time, and the block's products [tile][plane][block] are transformed back while they
 // are in cache. A tile's planes lie side by side, so that it is written in one run. Weights are
-// packed [plane][out block][in][block], four times their size: they are read once per chunk. While
-// one chunk is multiplied, the pixels of x and y that the next one touches are asked for. Where all
-// outputs are one block, the inputs are taken a slice at a time, since no other block wants them
-// again: a chunk of many input channels would not stay in the second cache.
+// packed [plane][out block][in][block], four times their size. Where they are close by, each
+// register tile meets all planes. Where they are not, all tiles of a chunk meet a plane before the
+// next one, whose weights are asked for meanwhile: they are read once per chunk, and come from so
+// far that nothing else would hide it. While a block is multiplied, the pixels of y that it writes,
+// and a share of those of x that the next chunk reads, are asked for. A call that finds few tiles
+// for many weights packs each block when it reads it. Where all outputs are one block, the inputs
+// are taken a slice at a time, since no other block wants them again: a chunk of many input
+// channels would not stay in the second cache.
 #include "engine/kernels/conv_winograd.h"
 
 #include <algorithm>
@@ -18,24 +22,33 @@
 namespace bonsai {
 namespace {
 
-constexpr int most_pixels = 12;  // rows of a register tile
+constexpr int most_pixels = 12;           // rows of a register tile
+constexpr int64_t most_late_tiles = 128;  // of a chunk whose weights are packed when they are read
+
+enum Scratch { inputs_scratch, products_scratch, weights_scratch, turned_scratch };
 
 // From plane to plane of the packed weights.
 int64_t weights_stride(const ConvShape& s, const TileKernels& t) {
   return plane_stride(rounded_up(s.out, t.lanes), s.in);
 }
 
-// Tiles per chunk: few, for the nearest cache, where the weights are close by; more of them where
-// reading the weights again costs more. A single image still gives every thread its share.
+// Whether every register tile may read the weights again.
+bool near_weights(const ConvShape& s, const TileKernels& t) {
+  constexpr int64_t near = int64_t{1280} << 10;
+  return winograd_planes * weights_stride(s, t) * int64_t{sizeof(Scalar)} <= near;
+}
+
+// Tiles per chunk: few, for the nearest cache, where the weights are close by, though a single
+// image still gives every thread its share; more of them where reading the weights again costs
+// more.
 int64_t chunk_tiles(const ConvShape& s, const TileKernels& t, int64_t tiles) {
-  constexpr int64_t near = int64_t{768} << 10;
-  const int64_t weights = winograd_planes * weights_stride(s, t) * int64_t{sizeof(Scalar)};
-  const int64_t wanted = std::min<int64_t>(weights <= near ? 24 : 36, (tiles + 3) / 4);
-  return rounded_up(static_cast<int>(std::max<int64_t>(wanted, 1)), t.pixels);
+  const int64_t most = near_weights(s, t) ? std::min<int64_t>(24, (tiles + 3) / 4) : 64;
+  const int64_t chunks = (tiles + most - 1) / most;
+  return (tiles + chunks - 1) / chunks;
 }
 
 struct Chunk {
-  int64_t first, count, rows;  // tiles; rows: with the tail of the last register tile
+  int64_t first, count;
 };
 
 // Input channels that are transformed and multiplied at a time.
@@ -47,47 +60,97 @@ Slice slice_from(int from, int most_channels, const ConvShape& s) {
   return {from, std::min(most_channels, s.in - from)};
 }
 
-void transform_inputs(const ConvForward& c, const WinogradTiles& tiles, const Chunk& chunk,
-                      const Slice& slice, Scalar* inputs) {
-  const auto transform = winograd_kernels()->input;
-  tiles.each(chunk.first, chunk.count, [&](int64_t i, const WinogradPlace& at) {
-    Scalar* to = inputs + i * tile_stride(slice.count);
-    transform(input_square(c.shape, at, c.x + slice.from),
-              whole_square(to, winograd_reach, slice.count), slice.count, false);
+// body(i, place) for the tiles of a chunk, a share of them for every thread.
+template <class Body>
+void each_tile(const WinogradTiles& tiles, const Chunk& chunk, const Body& body) {
+  parallel_ranges(chunk.count, 8, [&](int64_t begin, int64_t end) {
+    tiles.each(chunk.first + begin, end - begin,
+               [&](int64_t i, const WinogradPlace& at) { body(begin + i, at); });
   });
 }
 
-// What the next slice or chunk reads and writes.
-WinogradAhead next_pixels(const ConvForward& c, const WinogradTiles& tiles, const Chunk& chunk,
-                          const Slice& slice, int most_channels, int64_t shares) {
+// Nobody has asked for the first pixels yet, which is done a line of tiles before their transform.
+void transform_inputs(const ConvForward& c, const WinogradTiles& tiles, const Chunk& chunk,
+                      const Slice& slice, Scalar* inputs) {
+  const ConvShape& s = c.shape;
+  const auto transform = winograd_kernels()->input;
+  const bool first = chunk.first == 0 && slice.from == 0;
+  const int64_t asked = first ? tiles.pixels_before(chunk.count, s.h, s.w) : 0;
+  const RowsAhead<Use::read> pixels(c.x, asked, slice.count, s.in, chunk.count);
+  each_tile(tiles, chunk, [&](int64_t i, const WinogradPlace& at) {
+    pixels.fetch(i + tiles.wide);
+    Scalar* to = inputs + i * tile_stride(slice.count);
+    transform(input_square(s, at, c.x + slice.from), whole_square(to, winograd_reach, slice.count),
+              slice.count, false);
+  });
+}
+
+// Output channels that are multiplied at a time.
+struct Block {
+  int from, width, index, count;
+};
+
+// While a block is multiplied: its share of what the next slice or chunk reads, and what it writes
+// itself when the sums are whole.
+WinogradAhead pixels_ahead(const ConvForward& c, const WinogradTiles& tiles, const Chunk& chunk,
+                           const Slice& slice, int most_channels, const Block& block,
+                           int64_t shares) {
   const ConvShape& s = c.shape;
   const int64_t end = chunk.first + chunk.count, after = std::min(tiles.count, end + chunk.count);
   const bool last = slice.from + slice.count == s.in;
   const Slice next = slice_from(last ? 0 : slice.from + slice.count, most_channels, s);
   auto x_before = [&](int64_t tile) { return tiles.pixels_before(tile, s.h, s.w); };
   auto y_before = [&](int64_t tile) { return tiles.pixels_before(tile, s.out_h, s.out_w); };
-  const int64_t x = x_before(last ? end : chunk.first), y = y_before(end);
-  return {{c.x + x * s.in + next.from, x_before(last ? after : end) - x, next.count, s.in, shares},
-          {c.y + y * s.out, last ? y_before(after) - y : 0, s.out, s.out, shares}};
+  const int64_t x = x_before(last ? end : chunk.first), y = y_before(chunk.first);
+  const int64_t pixels = x_before(last ? after : end) - x;
+  const int64_t from = block.index * pixels / block.count,
+                to = (block.index + 1) * pixels / block.count;
+  return {{c.x + (x + from) * s.in + next.from, to - from, next.count, s.in, shares},
+          {c.y + y * s.out + block.from, last ? y_before(end) - y : 0,
+           std::min(block.width, s.out - block.from), s.out, shares}};
 }
 
+// A block of the packed weights: from plane to plane, and from the last one to what is read then.
+struct BlockWeights {
+  const Scalar* first;
+  int64_t plane, next;
+};
+
 // products [tile][plane][width] (+)= inputs [tile][plane][slice] times one block of the weights.
+// Register tiles are of equal height, nearly: a last one of few rows would wait for its own sums.
 void multiply(const ConvShape& s, const TileKernels& t, const Chunk& chunk, const Slice& slice,
-              const Scalar* inputs, const Scalar* weights, int width, Scalar* products,
-              int64_t block, const WinogradAhead& next) {
+              const Scalar* inputs, const BlockWeights& weights, int width, Scalar* products,
+              const WinogradAhead& next) {
   const WinogradKernels& k = *winograd_kernels();
   const auto kernel = width == t.lanes ? k.narrow : k.wide;
   const int64_t from_stride = tile_stride(slice.count), to_stride = tile_stride(width);
-  const int64_t plane = weights_stride(s, t);
-  weights += int64_t{slice.from} * width;
-  int64_t share = block * (chunk.rows / t.pixels) * winograd_planes;
+  const int64_t heights = (chunk.count + t.pixels - 1) / t.pixels;
+  const bool near = near_weights(s, t);
+  const int planes = near ? winograd_planes : 1;  // in one call
+  const int lines = near ? 0 : WeightsAhead::inputs * width / scalars_of_line;
+  const Scalar* from = weights.first + int64_t{slice.from} * width;
+  int64_t share = 0;
   const Scalar* rows[most_pixels];
-  for (int64_t i = 0; i < chunk.rows; i += t.pixels, share += winograd_planes) {
-    for (int r = 0; r < t.pixels; ++r) {
-      rows[r] = inputs + std::min(i + r, chunk.count - 1) * from_stride;
+  for (int p = 0; p < winograd_planes; p += planes) {
+    const bool last = p + planes == winograd_planes;
+    for (int64_t i = 0; i < heights; ++i, share += planes) {
+      const int64_t first = i * chunk.count / heights, end = (i + 1) * chunk.count / heights;
+      for (int64_t r = first; r < end; ++r) rows[r - first] = inputs + r * from_stride;
+      kernel({.inputs = rows,
+              .from = int64_t{p} * slice.count,
+              .tiles = static_cast<int>(end - first),
+              .planes = planes,
+              .in = slice.count,
+              .weights = from + p * weights.plane,
+              .plane = weights.plane,
+              .products = products + first * to_stride + int64_t{p} * width,
+              .stride = to_stride,
+              .add = slice.from > 0},
+             {.distance = last ? weights.next : weights.plane,
+              .first = static_cast<int>(i * lines / heights),
+              .last = static_cast<int>((i + 1) * lines / heights)},
+             next, share);
     }
-    kernel(rows, slice.count, weights, plane, products + i * to_stride, to_stride, slice.from > 0,
-           next, share);
   }
 }
 
@@ -103,7 +166,7 @@ void transform_outputs(const ConvForward& c, const WinogradTiles& tiles, const C
 
 void finish_tiles(const ConvForward& c, const WinogradTiles& tiles, const Chunk& chunk) {
   if (c.b == nullptr && c.activation.kind == Activation::none) return;
-  tiles.each(chunk.first, chunk.count, [&](int64_t, const WinogradPlace& at) {
+  each_tile(tiles, chunk, [&](int64_t, const WinogradPlace& at) {
     const auto square = output_square(c.shape, at, c.y);
     for (int line = 0; line < square.bottom; ++line) {
       finish_rows(square.pixel(line, 0), square.right, c.shape.out, c.shape.out, c.b, c.activation);
@@ -111,20 +174,89 @@ void finish_tiles(const ConvForward& c, const WinogradTiles& tiles, const Chunk&
   });
 }
 
-// pack(o, width, stride, to) writes a block of output channels: [plane][in][width], with `stride`
-// scalars from plane to plane.
-template <class Pack>
-Tensor pack_blocks(const ConvShape& s, const Pack& pack) {
+// Writes the block [o, o + width) of output channels: [plane][in][width], with `stride` scalars
+// from plane to plane.
+using PackBlock = void (*)(const ConvShape& s, const Scalar* w, int o, int width, int64_t stride,
+                           Scalar* to);
+
+void pack_block(const ConvShape& s, const Scalar* w, int o, int width, int64_t stride, Scalar* to) {
+  constexpr int taps = 9, run = 16;  // inputs turned around at a time
+  auto* turned = thread_scratch<Scalar>(turned_scratch, static_cast<size_t>(taps * run * width));
+  for (int first = 0; first < s.in; first += run) {
+    const int count = std::min(run, s.in - first);
+    for (int j = 0; j < width; ++j) {
+      const Scalar* from = w + int64_t{o + j} * taps * s.in + first;
+      for (int tap = 0; tap < taps; ++tap, from += s.in) {
+        fetch_line<Use::read>(from + run);
+        for (int i = 0; i < count; ++i) {
+          turned[(tap * run + i) * width + j] = o + j < s.out ? from[i] : Scalar{0};
+        }
+      }
+    }
+    for (int i = 0; i < count; ++i, to += width) {
+      winograd_kernels()->weights(whole_square<const Scalar>(turned + i * width, 3, run * width),
+                                  whole_square(to, winograd_reach, stride), width, false);
+    }
+  }
+}
+
+// The same from weights that are to be turned around.
+void pack_flipped_block(const ConvShape& s, const Scalar* w, int o, int width, int64_t stride,
+                        Scalar* to) {
+  constexpr int taps = 9;
+  const int columns = std::min(width, s.out - o);
+  for (int i = 0; i < s.in; ++i, to += width) {
+    const Scalar* last_tap = w + (int64_t{i} * taps + taps - 1) * s.out + o;
+    winograd_kernels()->weights(whole_square(last_tap, 3, -s.out),
+                                whole_square(to, winograd_reach, stride), columns, false);
+    for (int p = 0; p < winograd_planes; ++p) {
+      std::fill(to + p * stride + columns, to + p * stride + width, Scalar{0});
+    }
+  }
+}
+
+Tensor pack_blocks(const ConvShape& s, const Scalar* w, PackBlock pack) {
   const TileKernels& t = *tile_kernels();
   const int64_t stride = weights_stride(s, t);
   Tensor packed = Tensor::uninitialized({winograd_planes, static_cast<int>(stride)});
   const int wide = 2 * t.lanes, padded = rounded_up(s.out, t.lanes);
   parallel_chunks((padded + wide - 1) / wide, [&](int64_t block) {
     const int o = static_cast<int>(block) * wide;
-    pack(o, std::min(wide, padded - o), stride, packed.data() + int64_t{o} * s.in);
+    pack(s, w, o, std::min(wide, padded - o), stride, packed.data() + int64_t{o} * s.in);
   });
   return packed;
 }
+
+// The weights of one call: as it has them, packed now, or (`late`) each block when it is read, by
+// the thread that reads it, so that they never go to memory.
+class PackedWeights {
+ public:
+  PackedWeights(const ConvForward& c, bool late)
+      : shape_(c.shape), w_(c.w), pack_(c.flipped ? pack_flipped_block : pack_block) {
+    if (c.packed == nullptr && !late) own_ = pack_blocks(shape_, w_, pack_);
+    packed_ = own_.defined() ? own_.data() : c.packed;
+  }
+
+  BlockWeights block(const Block& b) const {
+    if (packed_ == nullptr) {
+      const int64_t plane = plane_stride(b.width, shape_.in);
+      auto* to =
+          thread_scratch<Scalar>(weights_scratch, static_cast<size_t>(winograd_planes * plane));
+      pack_(shape_, w_, b.from, b.width, plane, to);
+      return {to, plane, 0};
+    }
+    const int64_t plane = weights_stride(shape_, *tile_kernels());
+    return {packed_ + int64_t{b.from} * shape_.in, plane,
+            int64_t{b.width} * shape_.in - (winograd_planes - 1) * plane};
+  }
+
+ private:
+  const ConvShape& shape_;
+  const Scalar* w_;
+  PackBlock pack_;
+  Tensor own_{};
+  const Scalar* packed_;
+};
 
 }  // namespace
 
@@ -137,76 +269,51 @@ bool conv_winograd_fits(const ConvShape& s) {
 }
 
 Tensor conv_pack_winograd(const ConvShape& s, const Scalar* w) {
-  constexpr int taps = 9, run = 16;  // inputs turned around at a time
-  return pack_blocks(s, [&](int o, int width, int64_t stride, Scalar* to) {
-    auto* turned = thread_scratch<Scalar>(0, static_cast<size_t>(taps * run * width));
-    for (int first = 0; first < s.in; first += run) {
-      const int count = std::min(run, s.in - first);
-      for (int j = 0; j < width; ++j) {
-        const Scalar* from = w + int64_t{o + j} * taps * s.in + first;
-        for (int tap = 0; tap < taps; ++tap, from += s.in) {
-          fetch_line<Use::read>(from + run);
-          for (int i = 0; i < count; ++i) {
-            turned[(tap * run + i) * width + j] = o + j < s.out ? from[i] : Scalar{0};
-          }
-        }
-      }
-      for (int i = 0; i < count; ++i, to += width) {
-        winograd_kernels()->weights(whole_square<const Scalar>(turned + i * width, 3, run * width),
-                                    whole_square(to, winograd_reach, stride), width, false);
-      }
-    }
-  });
+  return pack_blocks(s, w, pack_block);
 }
 
 Tensor conv_pack_flipped_winograd(const ConvShape& s, const Scalar* w) {
-  constexpr int taps = 9;
-  return pack_blocks(s, [&](int o, int width, int64_t stride, Scalar* to) {
-    const int columns = std::min(width, s.out - o);
-    for (int i = 0; i < s.in; ++i, to += width) {
-      const Scalar* last_tap = w + (int64_t{i} * taps + taps - 1) * s.out + o;
-      winograd_kernels()->weights(whole_square(last_tap, 3, -s.out),
-                                  whole_square(to, winograd_reach, stride), columns, false);
-      for (int p = 0; p < winograd_planes; ++p) {
-        std::fill(to + p * stride + columns, to + p * stride + width, Scalar{0});
-      }
-    }
-  });
+  return pack_blocks(s, w, pack_flipped_block);
 }
 
 void conv_forward_winograd(const ConvForward& c) {
   const TileKernels& t = *tile_kernels();
   const ConvShape& s = c.shape;
-  Tensor own;
-  if (c.packed == nullptr) own = conv_pack_winograd(s, c.w);
-  const Scalar* packed = c.packed != nullptr ? c.packed : own.data();
   const WinogradTiles tiles(s);
-  const int64_t rows = chunk_tiles(s, t, tiles.count);
   const int wide = 2 * t.lanes, padded = rounded_up(s.out, t.lanes);
   const int most = padded <= wide ? slice_channels(s.in, t.lanes) : s.in;
   const int blocks = (padded + wide - 1) / wide;
-  parallel_ranges(tiles.count, rows, [&](int64_t begin, int64_t end) {
-    const Chunk chunk{begin, end - begin, rounded_up(static_cast<int>(end - begin), t.pixels)};
-    const int64_t calls = chunk.rows / t.pixels * blocks * winograd_planes;
-    auto scratch = [&](int slot, int channels) {
-      return thread_scratch<Scalar>(slot, static_cast<size_t>(chunk.rows * tile_stride(channels)));
+  int64_t most_tiles = chunk_tiles(s, t, tiles.count);
+  // Threads share the chunks, or the blocks of each where these are more.
+  const bool share_blocks = blocks > (tiles.count + most_tiles - 1) / most_tiles;
+  const bool late = c.packed == nullptr && share_blocks && tiles.count <= most_late_tiles;
+  if (late) most_tiles = tiles.count;
+  const PackedWeights weights(c, late);
+  const auto convolve = [&](int64_t begin, int64_t end) {
+    const Chunk chunk{begin, end - begin};
+    const int64_t shares = (chunk.count + t.pixels - 1) / t.pixels * winograd_planes;
+    auto scratch = [&](Scratch slot, int channels) {
+      return thread_scratch<Scalar>(slot, static_cast<size_t>(chunk.count * tile_stride(channels)));
     };
-    auto* inputs = scratch(0, std::min(most, s.in));
-    auto* products = scratch(1, wide);
+    auto* inputs = scratch(inputs_scratch, std::min(most, s.in));
     for (int from = 0; from < s.in; from += most) {
       const Slice slice = slice_from(from, most, s);
       transform_inputs(c, tiles, chunk, slice, inputs);
-      const WinogradAhead next = next_pixels(c, tiles, chunk, slice, most, calls);
-      for (int o = 0; o < padded;) {
-        const int width = padded - o > t.lanes ? wide : t.lanes;
-        multiply(s, t, chunk, slice, inputs, packed + int64_t{o} * s.in, width, products, o / wide,
-                 next);
-        if (from + most >= s.in) transform_outputs(c, tiles, chunk, o, width, products);
-        o += width;
-      }
+      parallel_chunks(blocks, [&](int64_t index) {
+        const int o = static_cast<int>(index) * wide;
+        const Block block{o, std::min(wide, padded - o), static_cast<int>(index), blocks};
+        auto* products = scratch(products_scratch, wide);
+        multiply(s, t, chunk, slice, inputs, weights.block(block), block.width, products,
+                 pixels_ahead(c, tiles, chunk, slice, most, block, shares));
+        if (from + most >= s.in) transform_outputs(c, tiles, chunk, o, block.width, products);
+      });
     }
     finish_tiles(c, tiles, chunk);
-  });
+  };
+  if (!share_blocks) return parallel_ranges(tiles.count, most_tiles, convolve);
+  for (int64_t begin = 0; begin < tiles.count; begin += most_tiles) {
+    convolve(begin, std::min(tiles.count, begin + most_tiles));
+  }
 }
 
 }  // namespace bonsai

@@ -4,6 +4,8 @@
 // and odd powers are shared.
 #include "engine/kernels/winograd.h"
 
+#include <algorithm>
+
 #include "engine/kernels/processor.h"
 #include "engine/kernels/tile.h"
 #include "engine/kernels/vector.h"
@@ -155,50 +157,65 @@ template <class Axis, int bytes>
   }
 }
 
-// As the tiles of direct convolution, but all planes in one call: where channels are few, a call
-// for each takes a good part of the time of its products.
-template <int bytes, int vectors>
-[[gnu::always_inline]] inline void multiply(const Scalar* const* inputs, int in,
-                                            const Scalar* weights, int64_t plane, Scalar* products,
-                                            int64_t stride, bool add, const WinogradAhead next,
-                                            int64_t share) {
+// As the tiles of direct convolution, but several planes in one call: where channels are few, a
+// call for each takes a good part of the time of its products.
+template <int bytes, int vectors, int tiles>
+[[gnu::always_inline]] inline void multiply(const WinogradProduct c, const WeightsAhead ahead,
+                                            const WinogradAhead next, int64_t share) {
   using Vector = typename VectorOf<bytes>::Type;
   constexpr int lanes = bytes / static_cast<int>(sizeof(Scalar)), width = vectors * lanes;
-  constexpr int tiles = tile_rows(bytes);
-  for (int p = 0; p < winograd_planes; ++p, weights += plane, products += width) {
+  for (int p = 0; p < c.planes; ++p) {
     next.fetch(share + p);
+    Scalar* products = c.products + p * width;
     // Every loop over the sums is unrolled: one that is not would keep them in memory.
     Vector sum[tiles][vectors] = {};
-    if (add) {
+    if (c.add) {
 #pragma GCC unroll 16
       for (int t = 0; t < tiles; ++t) {
-        for (int v = 0; v < vectors; ++v) load(sum[t][v], products + t * stride + v * lanes);
+        for (int v = 0; v < vectors; ++v) load(sum[t][v], products + t * c.stride + v * lanes);
       }
     }
     const Scalar* from[tiles];
 #pragma GCC unroll 16
-    for (int t = 0; t < tiles; ++t) from[t] = inputs[t] + int64_t{p} * in;
-    const Scalar* row = weights;
-    for (int64_t i = 0; i < in; ++i, row += width) {
-      Vector weight[vectors];
-      for (int v = 0; v < vectors; ++v) load(weight[v], row + v * lanes);
+    for (int t = 0; t < tiles; ++t) from[t] = c.inputs[t] + c.from + int64_t{p} * c.in;
+    const Scalar* row = c.weights + p * c.plane;
+    for (int64_t i = 0; i < c.in;) {
+      const Scalar* later = row + ahead.distance;
+      for (int l = ahead.first; l < ahead.last; ++l) {
+        fetch_line<Use::read>(later + l * scalars_of_line);
+      }
+      for (const int64_t end = std::min<int64_t>(c.in, i + WeightsAhead::inputs); i < end; ++i) {
+        Vector weight[vectors];
+        for (int v = 0; v < vectors; ++v) load(weight[v], row + v * lanes);
+        row += width;
 #pragma GCC unroll 16
-      for (int t = 0; t < tiles; ++t) {
-        for (int v = 0; v < vectors; ++v) sum[t][v] += from[t][i] * weight[v];
+        for (int t = 0; t < tiles; ++t) {
+          for (int v = 0; v < vectors; ++v) sum[t][v] += from[t][i] * weight[v];
+        }
       }
     }
 #pragma GCC unroll 16
     for (int t = 0; t < tiles; ++t) {
-      for (int v = 0; v < vectors; ++v) store(products + t * stride + v * lanes, sum[t][v]);
+      for (int v = 0; v < vectors; ++v) store(products + t * c.stride + v * lanes, sum[t][v]);
     }
   }
 }
 
-#define BONSAI_PRODUCTS(name, vectors, set, attribute, bytes)                                 \
-  attribute void name##_##set(const Scalar* const* inputs, int in, const Scalar* weights,     \
-                              int64_t plane, Scalar* products, int64_t stride, bool add,      \
-                              const WinogradAhead& next, int64_t share) {                     \
-    multiply<bytes, vectors>(inputs, in, weights, plane, products, stride, add, next, share); \
+// One instance per number of tiles.
+template <int bytes, int vectors, int most>
+[[gnu::always_inline]] inline void multiply_tiles(const WinogradProduct& c,
+                                                  const WeightsAhead& ahead,
+                                                  const WinogradAhead& next, int64_t share) {
+  if constexpr (most > 0) {
+    if (c.tiles == most) return multiply<bytes, vectors, most>(c, ahead, next, share);
+    multiply_tiles<bytes, vectors, most - 1>(c, ahead, next, share);
+  }
+}
+
+#define BONSAI_PRODUCTS(name, vectors, set, attribute, bytes)                      \
+  attribute void name##_##set(const WinogradProduct& c, const WeightsAhead& ahead, \
+                              const WinogradAhead& next, int64_t share) {          \
+    multiply_tiles<bytes, vectors, tile_rows(bytes)>(c, ahead, next, share);       \
   }
 #define BONSAI_TRANSFORM(name, Axis, set, attribute, bytes)                                   \
   attribute void name##_##set(const Source& from, const Target& to, int channels, bool add) { \

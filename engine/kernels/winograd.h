@@ -38,7 +38,7 @@ PixelSquare<Value> whole_square(Value* data, int side, int64_t step) {
 using WinogradTransform = void (*)(const PixelSquare<const Scalar>& from,
                                    const PixelSquare<Scalar>& to, int channels, bool add);
 
-// What is read and written next, asked for in shares.
+// The pixels that are read and written next, asked for in shares.
 struct WinogradAhead {
   RowsAhead<Use::read> x;
   RowsAhead<Use::write> y;
@@ -49,12 +49,31 @@ struct WinogradAhead {
   }
 };
 
-// The products of a few tiles. For t < tile_kernels()->pixels, p < winograd_planes, c < width:
+// The products of a few tiles, at most tile_kernels()->pixels, with some planes of one block of the
+// weights. For t < tiles, p < planes, c < width:
 //   products[t * stride + p * width + c] (+)= sum over i < in of
-//     inputs[t][p * in + i] weights[p * plane + i * width + c]
-// With each plane, a share of what is next: `share` and those that follow.
-using WinogradProducts = void (*)(const Scalar* const* inputs, int in, const Scalar* weights,
-                                  int64_t plane, Scalar* products, int64_t stride, bool add,
+//     inputs[t][from + p * in + i] weights[p * plane + i * width + c]
+struct WinogradProduct {
+  const Scalar* const* inputs;
+  int64_t from;
+  int tiles, planes, in;
+  const Scalar* weights;
+  int64_t plane;
+  Scalar* products;
+  int64_t stride;
+  bool add;
+};
+
+// Which weights are asked for meanwhile, so far behind those that are read: of each
+// WeightsAhead::inputs rows the lines [first, last).
+struct WeightsAhead {
+  static constexpr int inputs = 32;
+  int64_t distance;
+  int first, last;
+};
+
+// With each plane, also a share of the pixels that are next: `share` and those that follow.
+using WinogradProducts = void (*)(const WinogradProduct& product, const WeightsAhead& weights,
                                   const WinogradAhead& next, int64_t share);
 
 struct WinogradKernels {

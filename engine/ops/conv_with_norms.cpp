@@ -84,7 +84,7 @@ class ConvWithNorms : public Op {
     }
     const Tensor y = like(inputs.x, before && whole);
     const Tensor z = after_ ? like(out, pass.training || pass.save != nullptr || whole) : out;
-    const Tensor packed = conv_pack(blocks[0].shape, inputs.w.data());
+    const Tensor packed = whole ? Tensor() : conv_pack(blocks[0].shape, inputs.w.data());
     const auto convolve = [&](int64_t i) {
       const ImageBlock block = blocks[static_cast<int>(i)];
       Scalar* to = place_z(z, block);
@@ -191,7 +191,7 @@ class ConvWithNorms : public Op {
 
     const bool wants_data = dx.wanted() || wants_y;
     const Tensor packed =
-        wants_data ? conv_pack_backward_data(blocks[0].shape, inputs.w.data()) : Tensor();
+        wants_data && !whole ? conv_pack_backward_data(blocks[0].shape, inputs.w.data()) : Tensor();
     if (dx.reader != nullptr) dx.reader->begin(blocks.count());
     parallel_chunks(weights.shares(), [&](int64_t chunk) {
       const auto share = static_cast<int>(chunk);
