@@ -1,8 +1,8 @@
 // Backward-weights without im2col: dw[o, tap, i] = sum over pixels of dy[p, o] x[p at tap, i].
 // A register tile keeps a few inputs times a block of output channels while it runs over a block
 // of pixels; dy is copied once per block into [out block][pixel][block] order, so that it is read
-// in sequence for every tap and input. Sums go to [tap][in][out padded] and are turned into dw's
-// layout at the end.
+// in sequence for every tap and input, unless its pixels are few vectors and no more. Sums go to
+// [tap][in][out padded] and are turned into dw's layout at the end.
 #include <algorithm>
 
 #include "engine/kernels/conv.h"
@@ -20,6 +20,11 @@ constexpr int block_pixels = 128;
 struct Slice {
   int group, from, width, padded;
 };
+
+// Whether dy is read where it lies: the slice is whole pixels, which are whole vectors.
+bool in_place(const ConvShape& s, const Slice& slice) {
+  return slice.width == s.out && slice.padded == s.out;
+}
 
 // packed [block][count][block width] of dy's columns in the slice, zeros in the tail.
 void pack_errors(const ConvShape& s, const TileKernels& t, const Slice& slice, const Scalar* dy,
@@ -44,24 +49,29 @@ void add_range(const ConvBackwardWeights& c, int pitch, const TileKernels& t, co
   auto* packed = thread_scratch<Scalar>(0, static_cast<size_t>(block_pixels * slice.padded));
   const auto** table =
       thread_scratch<const Scalar*>(1, static_cast<size_t>(block_pixels * s.taps()));
+  const bool packs = !in_place(s, slice);
+  const int tiles = (s.group_in() + t.pixels - 1) / t.pixels;
+  const int shares = (slice.padded + 2 * t.lanes - 1) / (2 * t.lanes) * s.taps() * tiles;
   const int64_t offset = int64_t{slice.group} * s.group_in();
   for (int64_t begin = first; begin < last; begin += block_pixels) {
     const auto count = static_cast<int>(std::min<int64_t>(block_pixels, last - begin));
-    pack_errors(s, t, slice, c.dy, begin, count, packed);
+    if (packs) pack_errors(s, t, slice, c.dy, begin, count, packed);
     fill_pixel_table(s, pitch, c.x, zeros, begin, 1, count, table);
-    const Scalar* dy = packed;
+    const Scalar* dy = packs ? packed : c.dy + begin * s.out;
+    auto x_ahead = reads_ahead(s, pitch, c.x, begin + count, count, shares);
     for (int o = 0; o < slice.padded;) {
       const bool wide = slice.padded - o > t.lanes;
       const int width = wide ? 2 * t.lanes : t.lanes;
       const auto kernel = wide ? t.weights_wide : t.weights_narrow;
       for (int tap = 0; tap < s.taps(); ++tap) {
-        for (int i = 0; i < s.group_in(); i += t.pixels) {
-          kernel(table + int64_t{tap} * count, offset + i, std::min(t.pixels, s.group_in() - i), dy,
-                 width, count, sums + (int64_t{tap} * s.group_in() + i) * slice.padded + o,
-                 slice.padded);
+        for (int tile = 0; tile < tiles; ++tile) {
+          const int i = s.group_in() * tile / tiles, end = s.group_in() * (tile + 1) / tiles;
+          x_ahead.fetch();
+          kernel(table + int64_t{tap} * count, offset + i, end - i, dy, packs ? width : s.out,
+                 count, sums + (int64_t{tap} * s.group_in() + i) * slice.padded + o, slice.padded);
         }
       }
-      dy += int64_t{count} * width;
+      dy += packs ? int64_t{count} * width : width;
       o += width;
     }
   }
