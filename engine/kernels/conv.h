@@ -126,10 +126,6 @@ int64_t conv_packed_direct_size(const ConvShape& shape);  // in scalars
 Tensor conv_pack_flipped_direct(const ConvShape& shape, const Scalar* w);
 void conv_forward_direct(const ConvForward& call);
 void conv_backward_weights_direct(const ConvBackwardWeights& call);
-// The direct rows for an x whose pixels lie `pitch` scalars apart and not `in`: its windows
-// overlap.
-void conv_forward_windows(const ConvForward& call, int pitch);
-void conv_backward_weights_windows(const ConvBackwardWeights& call, int pitch);
 bool conv_stem_fits(const ConvShape& shape);
 Tensor conv_pack_stem(const ConvShape& shape, const Scalar* w);
 void conv_forward_stem(const ConvForward& call);

@@ -56,8 +56,8 @@ void run_block(const ConvForward& c, const TileKernels& t, const Scalar* w, cons
                  std::min(b.width, s.group_out() - b.o), c.add);
 }
 
-void run_chunk(const ConvForward& c, int pitch, const TileKernels& t, const Cut& cut,
-               const Scalar* packed, const Scalar* zeros, int64_t chunk) {
+void run_chunk(const ConvForward& c, const TileKernels& t, const Cut& cut, const Scalar* packed,
+               const Scalar* zeros, int64_t chunk) {
   const ConvShape& s = c.shape;
   const int64_t first_tile = chunk / cut.pieces * cut.tiles_per_chunk;
   const int64_t last_tile = std::min(cut.tiles, first_tile + cut.tiles_per_chunk);
@@ -68,10 +68,10 @@ void run_chunk(const ConvForward& c, int pitch, const TileKernels& t, const Cut&
   const int64_t count = std::min(s.pixels(), last_tile * t.pixels) - first;
   const auto** table =
       thread_scratch<const Scalar*>(0, static_cast<size_t>(cut.tiles_per_chunk * tile_size));
-  fill_pixel_table(s, pitch, c.x, zeros, first, last_tile - first_tile, t.pixels, table);
+  fill_pixel_table(s, c.x, zeros, first, last_tile - first_tile, t.pixels, table);
   const int shares = s.groups * ((to - from + 2 * t.lanes - 1) / (2 * t.lanes)) *
                      static_cast<int>(last_tile - first_tile);
-  auto x_ahead = reads_ahead(s, pitch, c.x, first + count, count, shares);
+  auto x_ahead = reads_ahead(s, c.x, first + count, count, shares);
   Ahead<Use::write> y_ahead(c.y + (first + count) * s.out, count * s.out, shares);
   for (int g = 0; g < s.groups; ++g) {
     const Scalar* group_weights = packed + int64_t{g} * s.depth() * padded_out(s, t);
@@ -148,9 +148,7 @@ Tensor conv_pack_flipped_direct(const ConvShape& s, const Scalar* w) {
   });
 }
 
-void conv_forward_direct(const ConvForward& c) { conv_forward_windows(c, c.shape.in); }
-
-void conv_forward_windows(const ConvForward& c, int pitch) {
+void conv_forward_direct(const ConvForward& c) {
   const TileKernels& t = *tile_kernels();
   const ConvShape& s = c.shape;
   Tensor own;
@@ -159,7 +157,7 @@ void conv_forward_windows(const ConvForward& c, int pitch) {
   const Scalar* zeros = packed + int64_t{s.groups} * s.depth() * padded_out(s, t);
   const Cut cut(s, t);
   parallel_chunks(cut.chunks * cut.pieces,
-                  [&](int64_t chunk) { run_chunk(c, pitch, t, cut, packed, zeros, chunk); });
+                  [&](int64_t chunk) { run_chunk(c, t, cut, packed, zeros, chunk); });
 }
 
 }  // namespace bonsai

@@ -43,7 +43,7 @@ void pack_errors(const ConvShape& s, const TileKernels& t, const Slice& slice, c
 }
 
 // sums [tap][in][padded] += the share of the pixels [first, last).
-void add_range(const ConvBackwardWeights& c, int pitch, const TileKernels& t, const Slice& slice,
+void add_range(const ConvBackwardWeights& c, const TileKernels& t, const Slice& slice,
                int64_t first, int64_t last, const Scalar* zeros, Scalar* sums) {
   const ConvShape& s = c.shape;
   auto* packed = thread_scratch<Scalar>(0, static_cast<size_t>(block_pixels * slice.padded));
@@ -56,9 +56,9 @@ void add_range(const ConvBackwardWeights& c, int pitch, const TileKernels& t, co
   for (int64_t begin = first; begin < last; begin += block_pixels) {
     const auto count = static_cast<int>(std::min<int64_t>(block_pixels, last - begin));
     if (packs) pack_errors(s, t, slice, c.dy, begin, count, packed);
-    fill_pixel_table(s, pitch, c.x, zeros, begin, 1, count, table);
+    fill_pixel_table(s, c.x, zeros, begin, 1, count, table);
     const Scalar* dy = packs ? packed : c.dy + begin * s.out;
-    auto x_ahead = reads_ahead(s, pitch, c.x, begin + count, count, shares);
+    auto x_ahead = reads_ahead(s, c.x, begin + count, count, shares);
     for (int o = 0; o < slice.padded;) {
       const bool wide = slice.padded - o > t.lanes;
       const int width = wide ? 2 * t.lanes : t.lanes;
@@ -92,10 +92,6 @@ void turn(const ConvBackwardWeights& c, const Slice& slice, const Scalar* sums) 
 }  // namespace
 
 void conv_backward_weights_direct(const ConvBackwardWeights& c) {
-  conv_backward_weights_windows(c, c.shape.in);
-}
-
-void conv_backward_weights_windows(const ConvBackwardWeights& c, int pitch) {
   const TileKernels& t = *tile_kernels();
   const ConvShape& s = c.shape;
   const Tensor zeros({s.in});
@@ -119,8 +115,8 @@ void conv_backward_weights_windows(const ConvBackwardWeights& c, int pitch) {
     const int64_t part = chunk % parts;
     Scalar* sum = sums.data() + chunk * size;
     std::fill_n(sum, size, Scalar{0});
-    add_range(c, pitch, t, slice_of(chunk / parts), part * share,
-              std::min(s.pixels(), (part + 1) * share), zeros.data(), sum);
+    add_range(c, t, slice_of(chunk / parts), part * share, std::min(s.pixels(), (part + 1) * share),
+              zeros.data(), sum);
   });
   parallel_chunks(owners, [&](int64_t owner) {
     Scalar* sum = sums.data() + owner * parts * size;

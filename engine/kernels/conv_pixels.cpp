@@ -4,10 +4,9 @@
 
 namespace bonsai {
 
-BONSAI_SIMD void fill_pixel_table(const ConvShape& s, int pitch, const Scalar* x,
-                                  const Scalar* zeros, int64_t first, int64_t tiles, int tile,
-                                  const Scalar** table) {
-  const int64_t step = int64_t{s.stride} * pitch;
+BONSAI_SIMD void fill_pixel_table(const ConvShape& s, const Scalar* x, const Scalar* zeros,
+                                  int64_t first, int64_t tiles, int tile, const Scalar** table) {
+  const int64_t step = int64_t{s.stride} * s.in;
   ConvPixel p(s, first);
   for (; tiles > 0; --tiles, table += int64_t{s.taps()} * tile) {
     for (int i = 0, run = 0; i < tile; i += run) {
@@ -29,7 +28,7 @@ BONSAI_SIMD void fill_pixel_table(const ConvShape& s, int pitch, const Scalar* x
             continue;
           }
           std::fill_n(entry, inside.begin, zeros);
-          const int64_t corner = ((int64_t{p.n} * s.h + h) * s.w + w) * pitch;
+          const int64_t corner = ((int64_t{p.n} * s.h + h) * s.w + w) * s.in;
           for (int r = inside.begin; r < inside.end; ++r) entry[r] = x + (corner + r * step);
           std::fill(entry + inside.end, entry + run, zeros);
         }

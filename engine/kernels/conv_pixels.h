@@ -42,10 +42,10 @@ struct ConvInside {
 
 // What the `count` output pixels from `first` on read, about: as far through the images as those
 // are. Where a stride passes over pixels that no tap reads, most of it would be in vain.
-inline Ahead<Use::read> reads_ahead(const ConvShape& s, int pitch, const Scalar* x, int64_t first,
+inline Ahead<Use::read> reads_ahead(const ConvShape& s, const Scalar* x, int64_t first,
                                     int64_t count, int shares) {
   const auto at = [&](int64_t index) {
-    return index * s.h * s.w / (int64_t{s.out_h} * s.out_w) * pitch;
+    return index * s.h * s.w / (int64_t{s.out_h} * s.out_w) * s.in;
   };
   const int64_t size = s.kw < s.stride ? 0 : at(first + count) - at(first);
   return Ahead<Use::read>(x + at(first), size, shares);
@@ -53,9 +53,9 @@ inline Ahead<Use::read> reads_ahead(const ConvShape& s, int pitch, const Scalar*
 
 // table [tiles][taps][tile]: the address of the input pixel that each output pixel from `first`
 // on reads at each tap; `zeros` (a row of `in` zeros) outside the image and past the last pixel.
-// Pixels of x are `pitch` scalars apart. Written in runs of pixels of a line, which are a step
+// Written in runs of pixels of a line, which are a step
 // apart.
-void fill_pixel_table(const ConvShape& s, int pitch, const Scalar* x, const Scalar* zeros,
-                      int64_t first, int64_t tiles, int tile, const Scalar** table);
+void fill_pixel_table(const ConvShape& s, const Scalar* x, const Scalar* zeros, int64_t first,
+                      int64_t tiles, int tile, const Scalar** table);
 
 }  // namespace bonsai
