@@ -51,28 +51,30 @@ void add_range(const ConvBackwardWeights& c, const TileKernels& t, const Slice& 
       thread_scratch<const Scalar*>(1, static_cast<size_t>(block_pixels * s.taps()));
   const bool packs = !in_place(s, slice);
   const int tiles = (s.group_in() + t.pixels - 1) / t.pixels;
-  const int shares = (slice.padded + 2 * t.lanes - 1) / (2 * t.lanes) * s.taps() * tiles;
+  const int shares = s.taps() * tiles;
   const int64_t offset = int64_t{slice.group} * s.group_in();
   for (int64_t begin = first; begin < last; begin += block_pixels) {
     const auto count = static_cast<int>(std::min<int64_t>(block_pixels, last - begin));
     if (packs) pack_errors(s, t, slice, c.dy, begin, count, packed);
     fill_pixel_table(s, c.x, zeros, begin, 1, count, table);
     const Scalar* dy = packs ? packed : c.dy + begin * s.out;
+    // With more slices, x is in the cache already.
+    const bool asks = slice.width == s.group_out();
     auto x_ahead = reads_ahead(s, c.x, begin + count, count, shares);
-    for (int o = 0; o < slice.padded;) {
-      const bool wide = slice.padded - o > t.lanes;
-      const int width = wide ? 2 * t.lanes : t.lanes;
-      const auto kernel = wide ? t.weights_wide : t.weights_narrow;
-      for (int tap = 0; tap < s.taps(); ++tap) {
-        for (int tile = 0; tile < tiles; ++tile) {
-          const int i = s.group_in() * tile / tiles, end = s.group_in() * (tile + 1) / tiles;
-          x_ahead.fetch();
-          kernel(table + int64_t{tap} * count, offset + i, end - i, dy, packs ? width : s.out,
-                 count, sums + (int64_t{tap} * s.group_in() + i) * slice.padded + o, slice.padded);
+    for (int tap = 0; tap < s.taps(); ++tap) {
+      for (int tile = 0; tile < tiles; ++tile) {
+        const int i = s.group_in() * tile / tiles, end = s.group_in() * (tile + 1) / tiles;
+        if (asks) x_ahead.fetch();
+        for (int o = 0; o < slice.padded;) {
+          const bool wide = slice.padded - o > t.lanes;
+          const int width = wide ? 2 * t.lanes : t.lanes;
+          (wide ? t.weights_wide : t.weights_narrow)(
+              table + int64_t{tap} * count, offset + i, end - i,
+              dy + int64_t{o} * (packs ? count : 1), packs ? width : s.out, count,
+              sums + (int64_t{tap} * s.group_in() + i) * slice.padded + o, slice.padded);
+          o += width;
         }
       }
-      dy += packs ? int64_t{count} * width : width;
-      o += width;
     }
   }
 }
@@ -80,11 +82,15 @@ void add_range(const ConvBackwardWeights& c, const TileKernels& t, const Slice& 
 // dw (+)= sums, from [tap][in][padded] to [out][tap][in].
 void turn(const ConvBackwardWeights& c, const Slice& slice, const Scalar* sums) {
   const ConvShape& s = c.shape;
+  constexpr int run = 16;  // terms turned around at a time, so that rows are read in runs
   const int depth = s.depth();
-  for (int o = 0; o < slice.width; ++o) {
-    Scalar* dw = c.dw + (int64_t{slice.group} * s.group_out() + slice.from + o) * depth;
-    for (int k = 0; k < depth; ++k) {
-      dw[k] = (c.add ? dw[k] : Scalar{0}) + sums[int64_t{k} * slice.padded + o];
+  for (int first = 0; first < depth; first += run) {
+    const int last = std::min(depth, first + run);
+    for (int o = 0; o < slice.width; ++o) {
+      Scalar* dw = c.dw + (int64_t{slice.group} * s.group_out() + slice.from + o) * depth;
+      for (int k = first; k < last; ++k) {
+        dw[k] = (c.add ? dw[k] : Scalar{0}) + sums[int64_t{k} * slice.padded + o];
+      }
     }
   }
 }
