@@ -279,7 +279,7 @@ TEST_CASE("convolution: all phases in one tile agree with the plain loop on odd 
     ++fitting;
     check_backward_data(s, random);
   }
-  if (tile_kernels() == nullptr) return skip("this processor has no row for all phases");
+  if (fitting == 0) return skip("this processor has no row for all phases");
   CHECK(fitting > 15);
 }
 

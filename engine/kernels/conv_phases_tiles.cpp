@@ -17,30 +17,30 @@ namespace bonsai {
 namespace {
 
 constexpr int taps = 9;
-constexpr int most_columns = 4, most_lanes = 16;
+constexpr int tile_columns = 4;  // pixels of dy in a tile, which has twice as many of dx in a line
+constexpr int most_lanes = 16;
 constexpr int block_outputs = 48;  // whose weights for one vector fit into the first cache
 
 struct PhasesTile {
-  int columns;  // pixels of dy; twice as many of dx
   int lanes;
 
   // dx[r * line + c * step + lane] (+)= sum over o < outputs of the taps that reach line r < 2 and
-  // column c < 2 * columns, for all lanes of a vector. upper, lower: the first pixel of two lines
-  // of dy, one pixel more than columns, `pitch` apart. w: [outputs][taps][lanes].
+  // column c < 2 * tile_columns, for all lanes of a vector. upper, lower: the first pixel of two
+  // lines of dy, one pixel more than tile_columns, `pitch` apart. w: [outputs][taps][lanes].
   void (*run)(const Scalar* upper, const Scalar* lower, int64_t pitch, int outputs, const Scalar* w,
               Scalar* dx, int64_t line, int64_t step, bool add);
 };
 
-template <int bytes, int columns>
+template <int bytes>
 [[gnu::always_inline]] inline void run_tile(const Scalar* upper, const Scalar* lower, int64_t pitch,
                                             int outputs, const Scalar* w, Scalar* dx, int64_t line,
                                             int64_t step, bool add) {
   using Vector = typename VectorOf<bytes>::Type;
   constexpr int lanes = bytes / static_cast<int>(sizeof(Scalar));
-  Vector sum[2][2 * columns] = {};
+  Vector sum[2][2 * tile_columns] = {};
   if (add) {
 #pragma GCC unroll 8
-    for (int c = 0; c < 2 * columns; ++c) {
+    for (int c = 0; c < 2 * tile_columns; ++c) {
       load(sum[0][c], dx + c * step);
       load(sum[1][c], dx + line + c * step);
     }
@@ -50,14 +50,14 @@ template <int bytes, int columns>
 #pragma GCC unroll 16
     for (int tap = 0; tap < taps; ++tap) load(weight[tap / 3][tap % 3], w + tap * lanes);
 #pragma GCC unroll 8
-    for (int p = 0; p <= columns; ++p) {
+    for (int p = 0; p <= tile_columns; ++p) {
       const Vector high = upper[p * pitch] - Vector{}, low = lower[p * pitch] - Vector{};
       if (p > 0) {
         sum[0][2 * p - 1] += high * weight[1][0];
         sum[1][2 * p - 1] += high * weight[2][0];
         sum[1][2 * p - 1] += low * weight[0][0];
       }
-      if (p < columns) {
+      if (p < tile_columns) {
         sum[0][2 * p] += high * weight[1][1];
         sum[0][2 * p + 1] += high * weight[1][2];
         sum[1][2 * p] += high * weight[2][1];
@@ -68,31 +68,30 @@ template <int bytes, int columns>
     }
   }
 #pragma GCC unroll 8
-  for (int c = 0; c < 2 * columns; ++c) {
+  for (int c = 0; c < 2 * tile_columns; ++c) {
     store(dx + c * step, sum[0][c]);
     store(dx + line + c * step, sum[1][c]);
   }
 }
 
 // A macro, because an attribute cannot be a template's parameter.
-#define BONSAI_PHASES_TILE(set, attribute, bytes, columns)                                       \
+#define BONSAI_PHASES_TILE(set, attribute, bytes)                                                \
   attribute void run_##set(const Scalar* upper, const Scalar* lower, int64_t pitch, int outputs, \
                            const Scalar* w, Scalar* dx, int64_t line, int64_t step, bool add) {  \
-    run_tile<bytes, columns>(upper, lower, pitch, outputs, w, dx, line, step, add);              \
+    run_tile<bytes>(upper, lower, pitch, outputs, w, dx, line, step, add);                       \
   }                                                                                              \
-  constexpr PhasesTile tile_##set = {columns, bytes / static_cast<int>(sizeof(Scalar)), run_##set};
+  constexpr PhasesTile tile_##set = {bytes / static_cast<int>(sizeof(Scalar)), run_##set};
 #if defined(__x86_64__)
-BONSAI_PHASES_TILE(avx2, __attribute__((target("avx2,fma"))), 32, 3)
-BONSAI_PHASES_TILE(avx512, __attribute__((target("avx512f,avx2,fma"))), 64, 4)
+BONSAI_PHASES_TILE(avx512, __attribute__((target("avx512f,avx2,fma"))), 64)
 #elif defined(__aarch64__)
-BONSAI_PHASES_TILE(neon, , 16, 4)
+BONSAI_PHASES_TILE(neon, , 16)
 #endif
 #undef BONSAI_PHASES_TILE
 
+// With sixteen registers the phases one by one are quicker.
 const PhasesTile* phases_tile() {
 #if defined(__x86_64__)
-  if (widest_vectors() == Vectors::baseline) return nullptr;
-  return widest_vectors() == Vectors::avx512 ? &tile_avx512 : &tile_avx2;
+  return widest_vectors() == Vectors::avx512 ? &tile_avx512 : nullptr;
 #elif defined(__aarch64__)
   return &tile_neon;
 #else
@@ -114,7 +113,7 @@ class Lines {
         t_(tile),
         packed_(packed),
         padded_(rounded_up(s_.group_in(), tile.lanes)),
-        columns_(rounded_up(pairs(s_.w), tile.columns)),
+        columns_(rounded_up(pairs(s_.w), tile_columns)),
         line_size_(int64_t{columns_ + 1} * s_.out) {}
 
   // Those of the batch, numbered through its images.
@@ -141,7 +140,7 @@ class Lines {
   void make_pair(const Scalar* upper, const Scalar* lower, int64_t image, int i) const {
     const int64_t line = int64_t{s_.w} * s_.in;
     Scalar* dx = c_.dx + (image * s_.h + 2 * i) * line;
-    const int go = s_.group_out(), tiles = columns_ / t_.columns;
+    const int go = s_.group_out(), tiles = columns_ / tile_columns;
     const int shares = s_.groups * ((go + block_outputs - 1) / block_outputs) * tiles;
     Ahead<Use::read> dy_ahead(c_.dy + (image * s_.out_h + i + 2) * s_.out_w * s_.out,
                               int64_t{s_.out_w} * s_.out, shares);
@@ -149,18 +148,18 @@ class Lines {
     for (int g = 0; g < s_.groups; ++g) {
       for (int o = 0; o < go; o += block_outputs) {
         const int outputs = std::min(block_outputs, go - o);
-        for (int column = 0; column < columns_; column += t_.columns) {
+        for (int column = 0; column < columns_; column += tile_columns) {
           dy_ahead.fetch();
           dx_ahead.fetch();
         }
         for (int v = 0; v < padded_; v += t_.lanes) {
           const Scalar* w =
               packed_ + ((int64_t{g} * padded_ + v) * go + int64_t{o} * t_.lanes) * taps;
-          for (int column = 0; column < columns_; column += t_.columns) {
+          for (int column = 0; column < columns_; column += tile_columns) {
             const int64_t from = int64_t{column} * s_.out + int64_t{g} * go + o;
             make_tile(upper + from, lower + from, outputs, w,
                       dx + int64_t{2} * column * s_.in + int64_t{g} * s_.group_in() + v,
-                      std::min(2, s_.h - 2 * i), std::min(2 * t_.columns, s_.w - 2 * column),
+                      std::min(2, s_.h - 2 * i), std::min(2 * tile_columns, s_.w - 2 * column),
                       std::min(t_.lanes, s_.group_in() - v), c_.add || o > 0);
           }
         }
@@ -172,11 +171,11 @@ class Lines {
   void make_tile(const Scalar* upper, const Scalar* lower, int outputs, const Scalar* w, Scalar* dx,
                  int lines, int columns, int lanes, bool add) const {
     const int64_t line = int64_t{s_.w} * s_.in;
-    if (lines == 2 && columns == 2 * t_.columns && lanes == t_.lanes) {
+    if (lines == 2 && columns == 2 * tile_columns && lanes == t_.lanes) {
       return t_.run(upper, lower, s_.out, outputs, w, dx, line, s_.in, add);
     }
-    Scalar aside[2 * 2 * most_columns * most_lanes];
-    const int64_t aside_line = int64_t{2} * t_.columns * t_.lanes;
+    Scalar aside[2 * 2 * tile_columns * most_lanes];
+    const int64_t aside_line = int64_t{2} * tile_columns * t_.lanes;
     t_.run(upper, lower, s_.out, outputs, w, aside, aside_line, t_.lanes, false);
     for (int r = 0; r < lines; ++r) {
       copy_columns(aside + r * aside_line, t_.lanes, dx + r * line, s_.in, columns, lanes, add);
@@ -197,7 +196,7 @@ bool conv_phases_tiles_fits(const ConvShape& s) {
   const PhasesTile* t = phases_tile();
   return t != nullptr && s.kh == 3 && s.kw == 3 && s.stride == 2 && s.padding == 1 &&
          s.dilation == 1 && mostly_filled(s.group_in(), t->lanes) &&
-         mostly_filled(pairs(s.w), t->columns);
+         mostly_filled(pairs(s.w), tile_columns);
 }
 
 // w [out, 3, 3, in / groups] -> [group][vector of inputs][out / groups][tap][lane], zeros behind
