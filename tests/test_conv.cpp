@@ -242,6 +242,52 @@ TEST_CASE("convolution: small maps agree with the plain loop where taps meet pad
   CHECK(weights_fitting > 10);
 }
 
+TEST_CASE("convolution: stems agree with the plain loop on one and more vectors of outputs") {
+  for (uint32_t trial = 0; trial < 24; ++trial) {
+    Random random(11, Purpose::test, trial);
+    ConvShape s{};
+    s.n = random.between(1, 3);
+    s.h = random.between(4, 24);
+    s.w = random.between(6, trial % 8 == 0 ? 400 : 24);  // one line of a long one fills the cache
+    s.in = random.between(1, 4);
+    s.out = random.between(10, 70);
+    s.kh = random.between(1, 4);
+    s.kw = random.between(2, 5);
+    s.stride = random.between(1, 2);
+    s.padding = random.between(0, 2);
+    s.dilation = s.groups = 1;
+    s.out_h = (s.h + 2 * s.padding - s.kh) / s.stride + 1;
+    s.out_w = (s.w + 2 * s.padding - s.kw) / s.stride + 1;
+    if (tile_kernels() != nullptr) REQUIRE(conv_stem_fits(s));
+    check_forward(s, random);
+    check_backward_weights(s, random);
+  }
+}
+
+TEST_CASE("convolution: all phases in one tile agree with the plain loop on odd sizes and groups") {
+  int fitting = 0;
+  for (uint32_t trial = 0; trial < 40; ++trial) {
+    Random random(10, Purpose::test, trial);
+    ConvShape s{};
+    s.n = random.between(1, 3);
+    s.h = random.between(1, 9);
+    s.w = random.between(6, 17);
+    s.groups = random.chance(0.7F) ? 1 : random.between(2, 3);
+    s.in = s.groups * random.between(12, 34);
+    s.out = s.groups * (random.chance(0.3F) ? random.between(49, 60) : random.between(1, 20));
+    s.kh = s.kw = 3;
+    s.stride = 2;
+    s.padding = s.dilation = 1;
+    s.out_h = (s.h + 1) / 2;
+    s.out_w = (s.w + 1) / 2 - (random.chance(0.2F) ? 1 : 0);
+    if (!conv_phases_tiles_fits(s)) continue;
+    ++fitting;
+    check_backward_data(s, random);
+  }
+  if (fitting == 0) return skip("this processor has no row for all phases");
+  CHECK(fitting > 15);
+}
+
 TEST_CASE("convolution: tiles of whole pixels agree with the plain loop on odd widths and groups") {
   for (uint32_t trial = 0; trial < 24; ++trial) {
     Random random(8, Purpose::test, trial);

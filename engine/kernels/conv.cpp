@@ -57,12 +57,14 @@ constexpr std::array<ConvKernel<ConvForward>, 10> forward_table = {{
     {"plain", anything, conv_forward_plain},
 }};
 
-constexpr std::array<ConvKernel<ConvBackwardData>, 7> backward_data_table = {{
+constexpr std::array<ConvKernel<ConvBackwardData>, 8> backward_data_table = {{
     {"interleaved", conv_is_interleaved, conv_backward_data_interleaved,
      conv_pack_backward_data_interleaved},
     {"small-groups", conv_small_groups_fits, conv_backward_data_small_groups,
      conv_pack_backward_data_small_groups},
     {"flipped", flippable, conv_backward_data_flipped, conv_pack_flipped},
+    {"phases-tiles", conv_phases_tiles_fits, conv_backward_data_phases_tiles,
+     conv_pack_phases_tiles},
     {"phases", conv_phases_fits, conv_backward_data_phases, conv_pack_phases},
     {"pointwise", conv_is_pointwise, conv_backward_data_pointwise},
     {"col2im", anything, conv_backward_data_col2im},

@@ -127,10 +127,6 @@ int64_t conv_packed_direct_size(const ConvShape& shape);  // in scalars
 Tensor conv_pack_flipped_direct(const ConvShape& shape, const Scalar* w);
 void conv_forward_direct(const ConvForward& call);
 void conv_backward_weights_direct(const ConvBackwardWeights& call);
-// The direct rows for an x whose pixels lie `pitch` scalars apart and not `in`: its windows
-// overlap.
-void conv_forward_windows(const ConvForward& call, int pitch);
-void conv_backward_weights_windows(const ConvBackwardWeights& call, int pitch);
 bool conv_stem_fits(const ConvShape& shape);
 Tensor conv_pack_stem(const ConvShape& shape, const Scalar* w);
 void conv_forward_stem(const ConvForward& call);
@@ -161,6 +157,9 @@ void conv_backward_data_flipped(const ConvBackwardData& call);
 bool conv_phases_fits(const ConvShape& shape);
 Tensor conv_pack_phases(const ConvShape& shape, const Scalar* w);
 void conv_backward_data_phases(const ConvBackwardData& call);
+bool conv_phases_tiles_fits(const ConvShape& shape);
+Tensor conv_pack_phases_tiles(const ConvShape& shape, const Scalar* w);
+void conv_backward_data_phases_tiles(const ConvBackwardData& call);
 void conv_backward_data_col2im(const ConvBackwardData& call);
 void conv_backward_weights_im2col(const ConvBackwardWeights& call);
 bool conv_small_groups_fits(const ConvShape& shape);

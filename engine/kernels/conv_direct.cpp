@@ -3,6 +3,7 @@
 // the pixels' addresses in the image (a row of zeros stands for padding), so stride, padding and
 // dilation cost nothing in the inner loop and a tile may span lines and images. Weights are
 // packed [out block][tap][in][block]. Few output channels or an odd number cost a tail, no more.
+// While a chunk of tiles is computed, what the next one reads and writes is asked for.
 #include <algorithm>
 #include <cstring>
 
@@ -55,8 +56,8 @@ void run_block(const ConvForward& c, const TileKernels& t, const Scalar* w, cons
                  std::min(b.width, s.group_out() - b.o), c.add);
 }
 
-void run_chunk(const ConvForward& c, int pitch, const TileKernels& t, const Cut& cut,
-               const Scalar* packed, const Scalar* zeros, int64_t chunk) {
+void run_chunk(const ConvForward& c, const TileKernels& t, const Cut& cut, const Scalar* packed,
+               const Scalar* zeros, int64_t chunk) {
   const ConvShape& s = c.shape;
   const int64_t first_tile = chunk / cut.pieces * cut.tiles_per_chunk;
   const int64_t last_tile = std::min(cut.tiles, first_tile + cut.tiles_per_chunk);
@@ -67,12 +68,18 @@ void run_chunk(const ConvForward& c, int pitch, const TileKernels& t, const Cut&
   const int64_t count = std::min(s.pixels(), last_tile * t.pixels) - first;
   const auto** table =
       thread_scratch<const Scalar*>(0, static_cast<size_t>(cut.tiles_per_chunk * tile_size));
-  fill_pixel_table(s, pitch, c.x, zeros, first, last_tile - first_tile, t.pixels, table);
+  fill_pixel_table(s, c.x, zeros, first, last_tile - first_tile, t.pixels, table);
+  const int shares = s.groups * ((to - from + 2 * t.lanes - 1) / (2 * t.lanes)) *
+                     static_cast<int>(last_tile - first_tile);
+  auto x_ahead = reads_ahead(s, c.x, first + count, count, shares);
+  Ahead<Use::write> y_ahead(c.y + (first + count) * s.out, count * s.out, shares);
   for (int g = 0; g < s.groups; ++g) {
     const Scalar* group_weights = packed + int64_t{g} * s.depth() * padded_out(s, t);
     for (int o = from; o < to;) {
       const int width = to - o > t.lanes ? 2 * t.lanes : t.lanes;
       for (int64_t tile = 0; tile < last_tile - first_tile; ++tile) {
+        x_ahead.fetch();
+        y_ahead.fetch();
         const int64_t pixel = first + tile * t.pixels;
         run_block(c, t, group_weights + int64_t{o} * s.depth(),
                   {table + tile * tile_size, pixel,
@@ -141,9 +148,7 @@ Tensor conv_pack_flipped_direct(const ConvShape& s, const Scalar* w) {
   });
 }
 
-void conv_forward_direct(const ConvForward& c) { conv_forward_windows(c, c.shape.in); }
-
-void conv_forward_windows(const ConvForward& c, int pitch) {
+void conv_forward_direct(const ConvForward& c) {
   const TileKernels& t = *tile_kernels();
   const ConvShape& s = c.shape;
   Tensor own;
@@ -152,7 +157,7 @@ void conv_forward_windows(const ConvForward& c, int pitch) {
   const Scalar* zeros = packed + int64_t{s.groups} * s.depth() * padded_out(s, t);
   const Cut cut(s, t);
   parallel_chunks(cut.chunks * cut.pieces,
-                  [&](int64_t chunk) { run_chunk(c, pitch, t, cut, packed, zeros, chunk); });
+                  [&](int64_t chunk) { run_chunk(c, t, cut, packed, zeros, chunk); });
 }
 
 }  // namespace bonsai

@@ -1,8 +1,8 @@
 // Backward-weights without im2col: dw[o, tap, i] = sum over pixels of dy[p, o] x[p at tap, i].
 // A register tile keeps a few inputs times a block of output channels while it runs over a block
 // of pixels; dy is copied once per block into [out block][pixel][block] order, so that it is read
-// in sequence for every tap and input. Sums go to [tap][in][out padded] and are turned into dw's
-// layout at the end.
+// in sequence for every tap and input, unless its pixels are few vectors and no more. Sums go to
+// [tap][in][out padded] and are turned into dw's layout at the end.
 #include <algorithm>
 
 #include "engine/kernels/conv.h"
@@ -21,6 +21,11 @@ struct Slice {
   int group, from, width, padded;
 };
 
+// Whether dy is read where it lies: the slice is whole pixels, which are whole vectors.
+bool in_place(const ConvShape& s, const Slice& slice) {
+  return slice.width == s.out && slice.padded == s.out;
+}
+
 // packed [block][count][block width] of dy's columns in the slice, zeros in the tail.
 void pack_errors(const ConvShape& s, const TileKernels& t, const Slice& slice, const Scalar* dy,
                  int64_t first, int count, Scalar* packed) {
@@ -38,31 +43,38 @@ void pack_errors(const ConvShape& s, const TileKernels& t, const Slice& slice, c
 }
 
 // sums [tap][in][padded] += the share of the pixels [first, last).
-void add_range(const ConvBackwardWeights& c, int pitch, const TileKernels& t, const Slice& slice,
+void add_range(const ConvBackwardWeights& c, const TileKernels& t, const Slice& slice,
                int64_t first, int64_t last, const Scalar* zeros, Scalar* sums) {
   const ConvShape& s = c.shape;
   auto* packed = thread_scratch<Scalar>(0, static_cast<size_t>(block_pixels * slice.padded));
   const auto** table =
       thread_scratch<const Scalar*>(1, static_cast<size_t>(block_pixels * s.taps()));
+  const bool packs = !in_place(s, slice);
+  const int tiles = (s.group_in() + t.pixels - 1) / t.pixels;
+  const int shares = s.taps() * tiles;
   const int64_t offset = int64_t{slice.group} * s.group_in();
   for (int64_t begin = first; begin < last; begin += block_pixels) {
     const auto count = static_cast<int>(std::min<int64_t>(block_pixels, last - begin));
-    pack_errors(s, t, slice, c.dy, begin, count, packed);
-    fill_pixel_table(s, pitch, c.x, zeros, begin, 1, count, table);
-    const Scalar* dy = packed;
-    for (int o = 0; o < slice.padded;) {
-      const bool wide = slice.padded - o > t.lanes;
-      const int width = wide ? 2 * t.lanes : t.lanes;
-      const auto kernel = wide ? t.weights_wide : t.weights_narrow;
-      for (int tap = 0; tap < s.taps(); ++tap) {
-        for (int i = 0; i < s.group_in(); i += t.pixels) {
-          kernel(table + int64_t{tap} * count, offset + i, std::min(t.pixels, s.group_in() - i), dy,
-                 width, count, sums + (int64_t{tap} * s.group_in() + i) * slice.padded + o,
-                 slice.padded);
+    if (packs) pack_errors(s, t, slice, c.dy, begin, count, packed);
+    fill_pixel_table(s, c.x, zeros, begin, 1, count, table);
+    const Scalar* dy = packs ? packed : c.dy + begin * s.out;
+    // With more slices, x is in the cache already.
+    const bool asks = slice.width == s.group_out();
+    auto x_ahead = reads_ahead(s, c.x, begin + count, count, shares);
+    for (int tap = 0; tap < s.taps(); ++tap) {
+      for (int tile = 0; tile < tiles; ++tile) {
+        const int i = s.group_in() * tile / tiles, end = s.group_in() * (tile + 1) / tiles;
+        if (asks) x_ahead.fetch();
+        for (int o = 0; o < slice.padded;) {
+          const bool wide = slice.padded - o > t.lanes;
+          const int width = wide ? 2 * t.lanes : t.lanes;
+          (wide ? t.weights_wide : t.weights_narrow)(
+              table + int64_t{tap} * count, offset + i, end - i,
+              dy + int64_t{o} * (packs ? count : 1), packs ? width : s.out, count,
+              sums + (int64_t{tap} * s.group_in() + i) * slice.padded + o, slice.padded);
+          o += width;
         }
       }
-      dy += int64_t{count} * width;
-      o += width;
     }
   }
 }
@@ -70,11 +82,15 @@ void add_range(const ConvBackwardWeights& c, int pitch, const TileKernels& t, co
 // dw (+)= sums, from [tap][in][padded] to [out][tap][in].
 void turn(const ConvBackwardWeights& c, const Slice& slice, const Scalar* sums) {
   const ConvShape& s = c.shape;
+  constexpr int run = 16;  // terms turned around at a time, so that rows are read in runs
   const int depth = s.depth();
-  for (int o = 0; o < slice.width; ++o) {
-    Scalar* dw = c.dw + (int64_t{slice.group} * s.group_out() + slice.from + o) * depth;
-    for (int k = 0; k < depth; ++k) {
-      dw[k] = (c.add ? dw[k] : Scalar{0}) + sums[int64_t{k} * slice.padded + o];
+  for (int first = 0; first < depth; first += run) {
+    const int last = std::min(depth, first + run);
+    for (int o = 0; o < slice.width; ++o) {
+      Scalar* dw = c.dw + (int64_t{slice.group} * s.group_out() + slice.from + o) * depth;
+      for (int k = first; k < last; ++k) {
+        dw[k] = (c.add ? dw[k] : Scalar{0}) + sums[int64_t{k} * slice.padded + o];
+      }
     }
   }
 }
@@ -82,10 +98,6 @@ void turn(const ConvBackwardWeights& c, const Slice& slice, const Scalar* sums) 
 }  // namespace
 
 void conv_backward_weights_direct(const ConvBackwardWeights& c) {
-  conv_backward_weights_windows(c, c.shape.in);
-}
-
-void conv_backward_weights_windows(const ConvBackwardWeights& c, int pitch) {
   const TileKernels& t = *tile_kernels();
   const ConvShape& s = c.shape;
   const Tensor zeros({s.in});
@@ -109,8 +121,8 @@ void conv_backward_weights_windows(const ConvBackwardWeights& c, int pitch) {
     const int64_t part = chunk % parts;
     Scalar* sum = sums.data() + chunk * size;
     std::fill_n(sum, size, Scalar{0});
-    add_range(c, pitch, t, slice_of(chunk / parts), part * share,
-              std::min(s.pixels(), (part + 1) * share), zeros.data(), sum);
+    add_range(c, t, slice_of(chunk / parts), part * share, std::min(s.pixels(), (part + 1) * share),
+              zeros.data(), sum);
   });
   parallel_chunks(owners, [&](int64_t owner) {
     Scalar* sum = sums.data() + owner * parts * size;

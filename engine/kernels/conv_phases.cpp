@@ -73,6 +73,7 @@ std::vector<Part> parts_of(const ConvShape& s) {
 void make(const ConvBackwardData& c, const Part& part, int images, const Scalar* dy,
           const Scalar* packed, Scalar* dx) {
   ConvShape s = part.shape;
+  if (s.taps() == 0 && c.add) return;
   s.n = images;
   auto* pixels = thread_scratch<Scalar>(2, static_cast<size_t>(s.pixels() * s.out));
   if (s.taps() > 0) {

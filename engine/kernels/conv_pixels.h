@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstdint>
 
+#include "engine/kernels/ahead.h"
 #include "engine/kernels/conv.h"
 
 namespace bonsai {
@@ -39,42 +40,22 @@ struct ConvInside {
   }
 };
 
+// What the `count` output pixels from `first` on read, about: as far through the images as those
+// are. Where a stride passes over pixels that no tap reads, most of it would be in vain.
+inline Ahead<Use::read> reads_ahead(const ConvShape& s, const Scalar* x, int64_t first,
+                                    int64_t count, int shares) {
+  const auto at = [&](int64_t index) {
+    return index * s.h * s.w / (int64_t{s.out_h} * s.out_w) * s.in;
+  };
+  const int64_t size = s.kw < s.stride ? 0 : at(first + count) - at(first);
+  return Ahead<Use::read>(x + at(first), size, shares);
+}
+
 // table [tiles][taps][tile]: the address of the input pixel that each output pixel from `first`
 // on reads at each tap; `zeros` (a row of `in` zeros) outside the image and past the last pixel.
-// Pixels of x are `pitch` scalars apart. Written in runs of pixels of a line, which are a step
+// Written in runs of pixels of a line, which are a step
 // apart.
-inline void fill_pixel_table(const ConvShape& s, int pitch, const Scalar* x, const Scalar* zeros,
-                             int64_t first, int64_t tiles, int tile, const Scalar** table) {
-  const int64_t step = int64_t{s.stride} * pitch;
-  ConvPixel p(s, first);
-  for (; tiles > 0; --tiles, table += int64_t{s.taps()} * tile) {
-    for (int i = 0, run = 0; i < tile; i += run) {
-      if (p.n >= s.n) {
-        for (int tap = 0; tap < s.taps(); ++tap) {
-          std::fill(table + tap * tile + i, table + (tap + 1) * tile, zeros);
-        }
-        break;
-      }
-      run = std::min(tile - i, s.out_w - p.ow);
-      for (int kw = 0; kw < s.kw; ++kw) {
-        const int w = p.ow * s.stride - s.padding + kw * s.dilation;
-        const ConvInside inside(s, w, run);
-        for (int kh = 0; kh < s.kh; ++kh) {
-          const Scalar** entry = table + (kh * s.kw + kw) * tile + i;
-          const int h = p.oh * s.stride - s.padding + kh * s.dilation;
-          if (h < 0 || h >= s.h) {
-            std::fill_n(entry, run, zeros);
-            continue;
-          }
-          std::fill_n(entry, inside.begin, zeros);
-          const int64_t corner = ((int64_t{p.n} * s.h + h) * s.w + w) * pitch;
-          for (int r = inside.begin; r < inside.end; ++r) entry[r] = x + (corner + r * step);
-          std::fill(entry + inside.end, entry + run, zeros);
-        }
-      }
-      p.advance(s, run);
-    }
-  }
-}
+void fill_pixel_table(const ConvShape& s, const Scalar* x, const Scalar* zeros, int64_t first,
+                      int64_t tiles, int tile, const Scalar** table);
 
 }  // namespace bonsai

@@ -73,7 +73,7 @@ void run(const ConvShape& s, const GroupDirection& direction, const Scalar* x, c
                                     w + slice * g.slice_weights(s) + w_begin, to, adds || !first);
                            }
                          });
-    if (!as_is) gather_groups(g, to_group, to, padded, results.count, own, add);
+    if (!as_is) gather_groups(g.gaps(to_group), to, padded, results.count, own, add);
     done(results.first, results.count);
   });
 }

@@ -3,63 +3,13 @@
 #include <algorithm>
 #include <bit>
 #include <numeric>
-#include <type_traits>
 
-#include "engine/kernels/columns.h"
 #include "engine/parallel.h"
 
 namespace bonsai {
 namespace {
 
 int ceil_of(int n, int by) { return (n + by - 1) / by; }
-
-// Runs body with both widths as constants: whole groups then travel in registers.
-template <int used, int size, class Body>
-void with_widths_from(int wanted_used, int wanted_size, const Body& body) {
-  if (used == wanted_used && size == wanted_size) {
-    body(std::integral_constant<int, used>(), std::integral_constant<int, size>());
-  } else if constexpr (used + 1 < size) {
-    with_widths_from<used + 1, size>(wanted_used, wanted_size, body);
-  } else if constexpr (size < 1 << (lane_sizes - 1)) {
-    with_widths_from<1, 2 * size>(wanted_used, wanted_size, body);
-  }
-}
-
-// 1 <= used < size, a power of two.
-template <class Body>
-void with_widths(int used, int size, const Body& body) {
-  with_widths_from<1, 2>(used, size, body);
-}
-
-// body(used, size, first, first) for all groups of some pixels, whose widths without and with gaps
-// are constants: where a group begins among those without gaps, and, with pixels `step` apart,
-// among those with them.
-template <class Body>
-void for_each_group(const SmallGroups& g, int group, int64_t pixels, int64_t step,
-                    const Body& body) {
-  with_widths(group, g.size, [&](auto used, auto size) {
-    int64_t dense = 0;
-    for (int64_t pixel = 0; pixel < pixels; ++pixel) {
-      int64_t spread = pixel * step;
-      for (int i = 0; i < g.groups; ++i, dense += used(), spread += size()) {
-        body(used, size, dense, spread);
-      }
-    }
-  });
-}
-
-// The channels of `count` pixels with gaps.
-void spread_groups(const SmallGroups& g, int group, const Scalar* x, int64_t count, Scalar* to,
-                   int64_t to_step) {
-  const int64_t x_step = int64_t{g.groups} * group;
-  if (group == g.size) return copy_columns(x, x_step, to, to_step, count, g.channels(), false);
-  for_each_group(g, group, count, to_step,
-                 [&](auto used, auto size, int64_t dense, int64_t spread) {
-                   Scalar all[size()] = {};
-                   std::copy_n(x + dense, used(), all);
-                   std::copy_n(all, size(), to + spread);
-                 });
-}
 
 }  // namespace
 
@@ -70,18 +20,6 @@ SmallGroups::SmallGroups(const ConvShape& s)
 
 size_t SmallGroups::kernel() const {
   return static_cast<size_t>(std::countr_zero(static_cast<unsigned>(size)));
-}
-
-void gather_groups(const SmallGroups& g, int group, const Scalar* from, int64_t from_step,
-                   int64_t count, Scalar* y, bool add) {
-  const int64_t y_step = int64_t{g.groups} * group;
-  if (group == g.size) return copy_columns(from, from_step, y, y_step, count, g.channels(), add);
-  for_each_group(g, group, count, from_step, [&](auto used, auto, int64_t dense, int64_t spread) {
-    Scalar some[used()] = {};
-    if (add) std::copy_n(y + dense, used(), some);
-    for (int c = 0; c < used(); ++c) some[c] += from[spread + c];
-    std::copy_n(some, used(), y + dense);
-  });
 }
 
 GroupDirection forward_direction(const ConvShape& s) {
@@ -172,7 +110,7 @@ GroupWalk::Slices GroupWalk::slices(const Scalar* x, int group, const Pixels& pi
   const int64_t channels = groups_.groups * group, padded = groups_.slices() * lane_slice;
   if (slices_fit(group)) return {.at = x, .first = 0, .step = channels};
   auto* copy = thread_scratch<Scalar>(slot, static_cast<size_t>(pixels.count * padded));
-  spread_groups(groups_, group, x + pixels.first * channels, pixels.count, copy, padded);
+  spread_groups(groups_.gaps(group), x + pixels.first * channels, pixels.count, copy, padded);
   return {.at = copy, .first = pixels.first, .step = padded};
 }
 

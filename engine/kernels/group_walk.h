@@ -11,6 +11,7 @@
 
 #include "engine/kernels/ahead.h"
 #include "engine/kernels/conv.h"
+#include "engine/kernels/group_gaps.h"
 #include "engine/kernels/lanes.h"
 
 namespace bonsai {
@@ -21,6 +22,7 @@ struct SmallGroups {
   explicit SmallGroups(const ConvShape& s);
 
   int channels() const { return size * groups; }
+  GroupGaps gaps(int group) const { return {groups, group, size}; }
   int slices() const { return (channels() + lane_slice - 1) / lane_slice; }
   // Weights are [slices][taps][size][lane_slice].
   int64_t slice_weights(const ConvShape& s) const { return int64_t{s.taps()} * size * lane_slice; }
@@ -31,10 +33,6 @@ struct SmallGroups {
 struct GroupImages {
   int h, w, group;
 };
-
-// y (+)= the `count` pixels with gaps, without them: y has `group` channels per group.
-void gather_groups(const SmallGroups& g, int group, const Scalar* from, int64_t from_step,
-                   int64_t count, Scalar* y, bool add);
 
 // Results first, first + step, ... along an axis, which have the same taps, and these: tap number
 // `number` reads for the i-th result what lies at i * (step of the reads) + at, inside the image or
