@@ -19,15 +19,30 @@ template <Use use>
 
 constexpr int scalars_of_line = 64 / sizeof(Scalar);
 
-// Rows of n scalars, `pitch` apart, are no stream that a processor foresees unless they touch: with
-// each one, another is asked for that comes some 8 KiB later.
-template <Use use>
-[[gnu::always_inline]] inline void fetch_later_row(const Scalar* row, int n, int64_t pitch) {
-  constexpr int later = 2048;
-  if (pitch == n) return;
-  const Scalar* at = row + std::max(1, later / n) * pitch;
-  for (int i = 0; i < n; i += scalars_of_line) fetch_line<use>(at + i);
+// Where in rows of n scalars, `pitch` apart, a loop is some 8 KiB later, as seen from where it is:
+// by whole rows if they do not touch.
+constexpr int numbers_ahead = 2048;
+inline int64_t distance_ahead(int n, int64_t pitch) {
+  return pitch == n ? numbers_ahead : std::max(1, numbers_ahead / std::max(n, 1)) * pitch;
 }
+
+// With each of such rows, another is asked for that comes later, unless they touch.
+template <Use use>
+class LaterRow {
+ public:
+  LaterRow(int n, int64_t pitch) : n_(pitch == n ? 0 : n), distance_(distance_ahead(n, pitch)) {}
+
+  [[gnu::always_inline]] void fetch(const Scalar* row) const {
+    if (n_ == 0) return;
+    const Scalar* at = row + distance_;
+    for (int i = 0; i < n_; i += scalars_of_line) fetch_line<use>(at + i);
+    fetch_line<use>(at + n_ - 1);
+  }
+
+ private:
+  int n_;
+  int64_t distance_;
+};
 
 // The n scalars from `from` on, of which each fetch() asks for one of `shares`. That the last
 // lines lie behind the end of a tensor does no harm.

@@ -38,9 +38,11 @@ template <bool add>
 [[gnu::always_inline]] inline void move_rows(const Scalar* x, int64_t x_step, Scalar* y,
                                              int64_t y_step, int64_t rows, int columns) {
   constexpr int vector_bytes = 64;
+  const LaterRow<Use::read> later_x(columns, x_step);
+  const LaterRow<Use::write> later_y(columns, y_step);
   for (int64_t r = 0; r < rows; ++r, x += x_step, y += y_step) {
-    fetch_later_row<Use::read>(x, columns, x_step);
-    fetch_later_row<Use::write>(y, columns, y_step);
+    later_x.fetch(x);
+    later_y.fetch(y);
     move_row<vector_bytes, add>(x, y, columns);
   }
 }

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "engine/kernels/ahead.h"
 #include "engine/kernels/columns.h"
 #include "engine/kernels/norm_loops.h"
 #include "engine/kernels/per_channel.h"
@@ -237,13 +236,8 @@ void normalize_rows_back(const Rows& x, const Normalisation& f, const Scalar* dy
 void add_line(const Rows& x, const Scalar* mean, const Scalar* slope, const Scalar* offset,
               const Rows& dx) {
   parallel_ranges(x.count, piece_rows(x.channels), [&](int64_t begin, int64_t end) {
-    for (int64_t row = begin; row < end; ++row) {
-      const Scalar* from = x.data + row * x.step;
-      Scalar* to = dx.data + row * dx.step;
-      fetch_later_row<Use::read>(from, x.channels, x.step);
-      fetch_later_row<Use::read>(to, x.channels, dx.step);
-      add_line_to_row(from, x.channels, mean, slope, offset, to);
-    }
+    add_line_to_rows(x.data + begin * x.step, x.step, end - begin, x.channels, mean, slope, offset,
+                     dx.data + begin * dx.step, dx.step);
   });
 }
 

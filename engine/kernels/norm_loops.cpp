@@ -9,6 +9,37 @@
 namespace bonsai {
 namespace {
 
+// body(j) for all j < count, a number that the compiler knows: of vectors of that width, one.
+template <int count, class Body>
+[[gnu::always_inline]] inline void together(int64_t first, const Body& body) {
+#pragma GCC ivdep
+#pragma GCC unroll 1
+  for (int j = 0; j < count; ++j) body(first + j);
+}
+
+// body(j) for all j < n, as many at a time as a line of memory holds. Before each line, fetch(j)
+// asks for one that is needed later: asked for by whole rows, they would stand in each other's way.
+template <class Fetch, class Body>
+[[gnu::always_inline]] inline void line_by_line(int64_t n, const Fetch& fetch, const Body& body) {
+  constexpr int line = scalars_of_line;
+  int64_t j = 0;
+  for (; j + line <= n; j += line) {
+    fetch(j);
+    together<line>(j, body);
+  }
+  if (j == n) return;
+  fetch(n - 1);
+  if (n - j >= line / 2) {
+    together<line / 2>(j, body);
+    j += line / 2;
+  }
+  if (n - j >= line / 4) {
+    together<line / 4>(j, body);
+    j += line / 4;
+  }
+  for (; j < n; ++j) body(j);
+}
+
 // The derivative of an identity asks for no z, which is then not computed.
 template <class F>
 [[gnu::always_inline]] inline Scalar dz_of(Scalar x, Scalar dy, Scalar mean, Scalar scale,
@@ -17,63 +48,95 @@ template <class F>
 }
 
 template <class F>
-[[gnu::always_inline]] inline void normalize_run(const Scalar* x, int64_t n, const Scalar* mean,
-                                                 const Scalar* scale, const Scalar* shift,
-                                                 const Scalar* added, Scalar* __restrict y, F f) {
+[[gnu::always_inline]] inline void normalize_run(const Scalar* x, int64_t later_x, int64_t n,
+                                                 const Scalar* mean, const Scalar* scale,
+                                                 const Scalar* shift, const Scalar* added,
+                                                 Scalar* __restrict y, F f) {
   if (added != nullptr) {
-    for (int64_t j = 0; j < n; ++j) {
-      const Scalar z = (x[j] - mean[j]) * scale[j] + shift[j];
-      y[j] = f(z + added[j]);
-    }
+    line_by_line(
+        n,
+        [&](int64_t j) __attribute__((always_inline)) {
+          fetch_line<Use::read>(x + later_x + j);
+          fetch_line<Use::read>(added + numbers_ahead + j);
+        },
+        [&](int64_t j) __attribute__((always_inline)) {
+          const Scalar z = (x[j] - mean[j]) * scale[j] + shift[j];
+          y[j] = f(z + added[j]);
+        });
   } else {
-    for (int64_t j = 0; j < n; ++j) y[j] = f((x[j] - mean[j]) * scale[j] + shift[j]);
+    line_by_line(
+        n,
+        [&](int64_t j) __attribute__((always_inline)) { fetch_line<Use::read>(x + later_x + j); },
+        [&](int64_t j)
+            __attribute__((always_inline)) { y[j] = f((x[j] - mean[j]) * scale[j] + shift[j]); });
   }
 }
 
 template <class F>
-[[gnu::always_inline]] inline void sum_run(const Scalar* x, const Scalar* dy, int64_t n,
-                                           const Scalar* mean, const Scalar* scale,
+[[gnu::always_inline]] inline void sum_run(const Scalar* x, int64_t later_x, const Scalar* dy,
+                                           int64_t n, const Scalar* mean, const Scalar* scale,
                                            const Scalar* shift, Scalar* __restrict plain,
                                            Scalar* __restrict centred, F f) {
-  for (int64_t j = 0; j < n; ++j) {
-    const Scalar dz = dz_of(x[j], dy[j], mean[j], scale[j], shift[j], f);
-    plain[j] += dz;
-    centred[j] += dz * (x[j] - mean[j]);
-  }
+  line_by_line(
+      n,
+      [&](int64_t j) __attribute__((always_inline)) {
+        fetch_line<Use::read>(x + later_x + j);
+        fetch_line<Use::read>(dy + numbers_ahead + j);
+      },
+      [&](int64_t j) __attribute__((always_inline)) {
+        const Scalar dz = dz_of(x[j], dy[j], mean[j], scale[j], shift[j], f);
+        plain[j] += dz;
+        centred[j] += dz * (x[j] - mean[j]);
+      });
 }
 
 template <class F>
-[[gnu::always_inline]] inline void sum_and_scale_run(const Scalar* x, const Scalar* dy, int64_t n,
-                                                     const Scalar* mean, const Scalar* scale,
-                                                     const Scalar* shift, Scalar* __restrict plain,
-                                                     Scalar* __restrict centred,
-                                                     Scalar* __restrict dx, bool add, F f) {
-  for (int64_t j = 0; j < n; ++j) {
-    const Scalar dz = dz_of(x[j], dy[j], mean[j], scale[j], shift[j], f);
-    plain[j] += dz;
-    centred[j] += dz * (x[j] - mean[j]);
-    dx[j] = (add ? dx[j] : Scalar{0}) + dz * scale[j];
-  }
+[[gnu::always_inline]] inline void sum_and_scale_run(
+    const Scalar* x, int64_t later_x, const Scalar* dy, int64_t n, const Scalar* mean,
+    const Scalar* scale, const Scalar* shift, Scalar* __restrict plain, Scalar* __restrict centred,
+    Scalar* __restrict dx, int64_t later_dx, bool add, F f) {
+  line_by_line(
+      n,
+      [&](int64_t j) __attribute__((always_inline)) {
+        fetch_line<Use::read>(x + later_x + j);
+        fetch_line<Use::read>(dx + later_dx + j);
+      },
+      [&](int64_t j) __attribute__((always_inline)) {
+        const Scalar dz = dz_of(x[j], dy[j], mean[j], scale[j], shift[j], f);
+        plain[j] += dz;
+        centred[j] += dz * (x[j] - mean[j]);
+        dx[j] = (add ? dx[j] : Scalar{0}) + dz * scale[j];
+      });
 }
 
 // dx may be x: each number is read before it is written, and no other one depends on it.
 template <class F>
-[[gnu::always_inline]] inline void back_run(const Scalar* x, const Scalar* dy, int64_t n,
-                                            const Scalar* mean, const Scalar* scale,
+[[gnu::always_inline]] inline void back_run(const Scalar* x, int64_t later_x, const Scalar* dy,
+                                            int64_t n, const Scalar* mean, const Scalar* scale,
                                             const Scalar* shift, const Scalar* a, const Scalar* b,
-                                            const Scalar* c, Scalar* dx, bool add, F f) {
+                                            const Scalar* c, Scalar* dx, int64_t later_dx, bool add,
+                                            F f) {
+  const auto of = [&](int64_t j) __attribute__((always_inline)) {
+    const Scalar dz = dz_of(x[j], dy[j], mean[j], scale[j], shift[j], f);
+    return dz * a[j] + (x[j] - mean[j]) * b[j] + c[j];
+  };
   if (add) {
-#pragma GCC ivdep
-    for (int64_t j = 0; j < n; ++j) {
-      const Scalar dz = dz_of(x[j], dy[j], mean[j], scale[j], shift[j], f);
-      dx[j] += dz * a[j] + (x[j] - mean[j]) * b[j] + c[j];
-    }
+    line_by_line(
+        n,
+        [&](int64_t j) __attribute__((always_inline)) {
+          fetch_line<Use::read>(x + later_x + j);
+          fetch_line<Use::read>(dy + numbers_ahead + j);
+          fetch_line<Use::read>(dx + later_dx + j);
+        },
+        [&](int64_t j) __attribute__((always_inline)) { dx[j] += of(j); });
   } else {
-#pragma GCC ivdep
-    for (int64_t j = 0; j < n; ++j) {
-      const Scalar dz = dz_of(x[j], dy[j], mean[j], scale[j], shift[j], f);
-      dx[j] = dz * a[j] + (x[j] - mean[j]) * b[j] + c[j];
-    }
+    line_by_line(
+        n,
+        [&](int64_t j) __attribute__((always_inline)) {
+          fetch_line<Use::read>(x + later_x + j);
+          fetch_line<Use::read>(dy + numbers_ahead + j);
+        },
+        [&](int64_t j) __attribute__((always_inline)) { dx[j] = of(j); });
   }
 }
 
@@ -93,11 +156,11 @@ struct Place {
 
 BONSAI_SIMD void normalize(const Scalar* x, int64_t n, const NormVectors& v, const Scalar* added,
                            const Activation& f, Scalar* y) {
+  const int64_t later_x = distance_ahead(v.run, v.step);
   with_function(
       f, [&](auto function) __attribute__((always_inline)) {
         for (Place p; p.i < n; p.advance(v)) {
-          fetch_later_row<Use::read>(x + p.x, v.run, v.step);
-          normalize_run(x + p.x, std::min<int64_t>(v.run, n - p.i), v.mean + p.vector,
+          normalize_run(x + p.x, later_x, std::min<int64_t>(v.run, n - p.i), v.mean + p.vector,
                         v.scale + p.vector, v.shift + p.vector,
                         added != nullptr ? added + p.i : nullptr, y + p.i, function);
         }
@@ -106,11 +169,11 @@ BONSAI_SIMD void normalize(const Scalar* x, int64_t n, const NormVectors& v, con
 
 BONSAI_SIMD void sum_gradients(const Scalar* x, const Scalar* dy, int64_t n, const NormVectors& v,
                                const Activation& f, Scalar* plain, Scalar* centred) {
+  const int64_t later_x = distance_ahead(v.run, v.step);
   with_function(
       f, [&](auto function) __attribute__((always_inline)) {
         for (Place p; p.i < n; p.advance(v)) {
-          fetch_later_row<Use::read>(x + p.x, v.run, v.step);
-          sum_run(x + p.x, dy + p.i, std::min<int64_t>(v.run, n - p.i), v.mean + p.vector,
+          sum_run(x + p.x, later_x, dy + p.i, std::min<int64_t>(v.run, n - p.i), v.mean + p.vector,
                   v.scale + p.vector, v.shift + p.vector, plain + p.vector, centred + p.vector,
                   function);
         }
@@ -120,34 +183,44 @@ BONSAI_SIMD void sum_gradients(const Scalar* x, const Scalar* dy, int64_t n, con
 BONSAI_SIMD void sum_and_scale_gradients(const Scalar* x, const Scalar* dy, int64_t n,
                                          const NormVectors& v, const Activation& f, Scalar* plain,
                                          Scalar* centred, Scalar* dx, int64_t dx_step, bool add) {
+  const int64_t later_x = distance_ahead(v.run, v.step), later_dx = distance_ahead(v.run, dx_step);
   with_function(
       f, [&](auto function) __attribute__((always_inline)) {
         for (Place p; p.i < n; p.advance(v), dx += dx_step) {
-          fetch_later_row<Use::read>(x + p.x, v.run, v.step);
-          fetch_later_row<Use::read>(dx, v.run, dx_step);
-          sum_and_scale_run(x + p.x, dy + p.i, std::min<int64_t>(v.run, n - p.i), v.mean + p.vector,
-                            v.scale + p.vector, v.shift + p.vector, plain + p.vector,
-                            centred + p.vector, dx, add, function);
+          sum_and_scale_run(x + p.x, later_x, dy + p.i, std::min<int64_t>(v.run, n - p.i),
+                            v.mean + p.vector, v.scale + p.vector, v.shift + p.vector,
+                            plain + p.vector, centred + p.vector, dx, later_dx, add, function);
         }
       });
 }
 
-BONSAI_SIMD void add_line_to_row(const Scalar* x, int64_t n, const Scalar* mean,
-                                 const Scalar* slope, const Scalar* offset, Scalar* __restrict dx) {
-  for (int64_t j = 0; j < n; ++j) dx[j] += (x[j] - mean[j]) * slope[j] + offset[j];
+BONSAI_SIMD void add_line_to_rows(const Scalar* x, int64_t x_step, int64_t rows, int channels,
+                                  const Scalar* mean, const Scalar* slope, const Scalar* offset,
+                                  Scalar* __restrict dx, int64_t dx_step) {
+  const int64_t later_x = distance_ahead(channels, x_step),
+                later_dx = distance_ahead(channels, dx_step);
+  for (int64_t row = 0; row < rows; ++row, x += x_step, dx += dx_step) {
+    line_by_line(
+        channels,
+        [&](int64_t j) __attribute__((always_inline)) {
+          fetch_line<Use::read>(x + later_x + j);
+          fetch_line<Use::read>(dx + later_dx + j);
+        },
+        [&](int64_t j)
+            __attribute__((always_inline)) { dx[j] += (x[j] - mean[j]) * slope[j] + offset[j]; });
+  }
 }
 
 BONSAI_SIMD void normalize_back(const Scalar* x, const Scalar* dy, int64_t n, const NormVectors& v,
                                 const Activation& f, const BackVectors& w, Scalar* dx,
                                 int64_t dx_step, bool add) {
+  const int64_t later_x = distance_ahead(v.run, v.step), later_dx = distance_ahead(v.run, dx_step);
   with_function(
       f, [&](auto function) __attribute__((always_inline)) {
         for (Place p; p.i < n; p.advance(v), dx += dx_step) {
-          fetch_later_row<Use::read>(x + p.x, v.run, v.step);
-          fetch_later_row<Use::read>(dx, v.run, dx_step);
-          back_run(x + p.x, dy + p.i, std::min<int64_t>(v.run, n - p.i), v.mean + p.vector,
+          back_run(x + p.x, later_x, dy + p.i, std::min<int64_t>(v.run, n - p.i), v.mean + p.vector,
                    v.scale + p.vector, v.shift + p.vector, w.a + p.vector, w.b + p.vector,
-                   w.c + p.vector, dx, add, function);
+                   w.c + p.vector, dx, later_dx, add, function);
         }
       });
 }

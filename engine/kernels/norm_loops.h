@@ -40,8 +40,10 @@ void normalize_back(const Scalar* x, const Scalar* dy, int64_t n, const NormVect
                     const Activation& f, const BackVectors& w, Scalar* dx, int64_t dx_step,
                     bool add);
 
-// dx [n] += (x - mean) * slope + offset
-void add_line_to_row(const Scalar* x, int64_t n, const Scalar* mean, const Scalar* slope,
-                     const Scalar* offset, Scalar* dx);
+// dx += (x - mean) * slope + offset, for matrices whose rows begin x_step and dx_step elements
+// apart.
+void add_line_to_rows(const Scalar* x, int64_t x_step, int64_t rows, int channels,
+                      const Scalar* mean, const Scalar* slope, const Scalar* offset, Scalar* dx,
+                      int64_t dx_step);
 
 }  // namespace bonsai
