@@ -127,10 +127,11 @@ void add_products(const Part& p, const Slice& slice, const Round& round, const S
   });
 }
 
-// The sums of a part, in rounds of a few tiles.
+// The sums of a part, in rounds of a few tiles: a few more where reading the sums again costs more.
 void sum_tiles(const Part& p) {
-  constexpr int64_t most_tiles = 64;
+  constexpr int64_t near = int64_t{256} << 10;
   const Block& b = p.block;
+  const int64_t most_tiles = b.size() * int64_t{sizeof(Scalar)} <= near ? 48 : 64;
   const int lanes = tile_kernels()->lanes;
   const int channels = std::min(b.pitch, slice_channels(b.in.count, 2 * lanes));
   const int64_t rounds = (p.last - p.first + most_tiles - 1) / most_tiles;
