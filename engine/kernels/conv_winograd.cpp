@@ -48,7 +48,7 @@ int64_t chunk_tiles(const ConvShape& s, const TileKernels& t, int64_t tiles) {
 }
 
 struct Chunk {
-  int64_t first, count;
+  int64_t first, count;  // tiles
 };
 
 // Input channels that are transformed and multiplied at a time.
