@@ -204,6 +204,18 @@ void gradient_sums(const Rows& x, const Normalisation& f, const Scalar* dy, doub
   });
 }
 
+void masked_gradient_sums(const Rows& x, const Normalisation& f, const Activation& g,
+                          const Scalar* y, const Scalar* dy, Scalar* dz, double* plain,
+                          double* centred) {
+  Repeated repeated(x.channels, 3);
+  const NormVectors vectors = repeat(repeated, f, x, is_dense(x));
+  sum_over_rows(x, plain, centred, [&](int64_t begin, int64_t n, Scalar* sums, Scalar* products) {
+    const int64_t first = begin * x.channels;
+    mask_and_sum_gradients(x.data + begin * x.step, y + first, dy + first, n, vectors, g,
+                           dz + first, sums, products);
+  });
+}
+
 void scaled_gradient_sums(const Rows& x, const Normalisation& f, const Scalar* dy, double* plain,
                           double* centred, const Rows& dx, bool add) {
   const bool dense = is_dense(x) && is_dense(dx);

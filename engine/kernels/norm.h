@@ -65,6 +65,13 @@ void normalize_rows(const Rows& x, const Normalisation& f, const Scalar* added, 
 void gradient_sums(const Rows& x, const Normalisation& f, const Scalar* dy, double* plain,
                    double* centred);
 
+// The same sums where something was added before the activation g, whose mask then comes from the
+// result y [rows, C]: f has none. dz = dy g'(y) [rows, C] is written, chunk by chunk before its
+// sums.
+void masked_gradient_sums(const Rows& x, const Normalisation& f, const Activation& g,
+                          const Scalar* y, const Scalar* dy, Scalar* dz, double* plain,
+                          double* centred);
+
 // The same sums, and dx = dz * scale, or added to dx, in one pass.
 void scaled_gradient_sums(const Rows& x, const Normalisation& f, const Scalar* dy, double* plain,
                           double* centred, const Rows& dx, bool add);

@@ -163,15 +163,20 @@ BatchNormOp::Slopes BatchNormOp::slopes(bool training, const Statistics& statist
   slopes.vectors_ = Tensor::uninitialized({3, c});
   Scalar *scale = slopes.vectors_.data(), *b = scale + c;
   slopes.f_ = normalisation(statistics, rest, scale);
-  slopes.dz_ = grad_out;
-  if (adds_) {
-    slopes.dz_ = before_activation(out, grad_out, grad[added]);
-    slopes.f_.activation = {};
-  }
   slopes.sums_.resize(static_cast<size_t>(c) * 2);
   double *plain = slopes.sums_.data(), *centred = plain + c;
-  if (training || grad[gamma].wanted() || grad[beta].wanted()) {
-    gradient_sums(x, slopes.f_, slopes.dz_.data(), plain, centred);
+  if (adds_) slopes.f_.activation = {};
+  if (adds_ && activation_.kind != Activation::none) {
+    // In the memory of the added input's derivative, if that is unwritten.
+    const Gradient& sum = grad[added];
+    slopes.dz_ = sum.wanted() && sum.fresh ? *sum.tensor : Tensor::uninitialized(out.shape());
+    masked_gradient_sums(x, slopes.f_, activation_, out.data(), grad_out.data(), slopes.dz_.data(),
+                         plain, centred);
+  } else {
+    slopes.dz_ = grad_out;
+    if (training || grad[gamma].wanted() || grad[beta].wanted()) {
+      gradient_sums(x, slopes.f_, grad_out.data(), plain, centred);
+    }
   }
   line(training, statistics, rest, x.count, plain, centred, b, b + c);
   return slopes;
@@ -207,21 +212,6 @@ void BatchNormOp::give(const Slopes& slopes, std::span<const Gradient> grad) con
     activate_backward({}, share, share, share, grad[added].data() + begin, end - begin,
                       !grad[added].fresh);
   });
-}
-
-// The derivative by the sum that the activation took: in the memory of the added input's, if
-// that is unwritten.
-Tensor BatchNormOp::before_activation(const Tensor& out, const Tensor& grad_out,
-                                      const Gradient& sum) const {
-  if (activation_.kind == Activation::none) return grad_out;
-  const bool in_place = sum.wanted() && sum.fresh;
-  const Tensor dz = in_place ? *sum.tensor : Tensor::uninitialized(out.shape());
-  parallel_ranges(static_cast<int64_t>(out.size()), grain, [&](int64_t begin, int64_t end) {
-    const Scalar* y = out.data() + begin;
-    activate_backward(activation_, y, y, grad_out.data() + begin, dz.data() + begin, end - begin,
-                      false);
-  });
-  return dz;
 }
 
 // `scale` is written.

@@ -88,8 +88,6 @@ class BatchNormOp : public Op {
   void give(const Slopes& slopes, std::span<const Gradient> grad) const;
 
  private:
-  Tensor before_activation(const Tensor& out, const Tensor& grad_out, const Gradient& added) const;
-
   BatchNormOptions options_;
   bool adds_;
   Activation activation_;
