@@ -3,6 +3,7 @@
 #include <array>
 
 #include "engine/error.h"
+#include "engine/kernels/line_by_line.h"
 #include "engine/kernels/pointwise.h"
 #include "engine/simd.h"
 
@@ -12,27 +13,31 @@ namespace {
 constexpr std::array<std::string_view, 6> names = {"none",       "relu",    "relu6",
                                                    "leaky_relu", "sigmoid", "hard_swish"};
 
-// y = f(x). In place is a loop of its own: the compiler cannot vectorise one whose pointers may
-// overlap in any way.
+// y = f(x), in place too: each number is read before it is written, and no other one depends on it.
 template <class F>
 [[gnu::always_inline]] inline void map(const Scalar* x, Scalar* y, int64_t n, F f) {
-  if (x == y) {
-    for (int64_t i = 0; i < n; ++i) y[i] = f(y[i]);
-  } else {
-    for (int64_t i = 0; i < n; ++i) y[i] = f(x[i]);
-  }
+  line_by_line(
+      n,
+      [&](int64_t i)
+          __attribute__((always_inline)) { fetch_line<Use::read>(x + numbers_ahead + i); },
+      [&](int64_t i) __attribute__((always_inline)) { y[i] = f(x[i]); });
 }
 
-// dx = dy * f'(v), or added; v is the input or the result. In place as above.
+// dx = dy * f'(v), or added; v is the input or the result. dx may be dy.
 template <class F>
 [[gnu::always_inline]] inline void map_back(const Scalar* v, const Scalar* dy, Scalar* dx,
                                             int64_t n, bool add, F f) {
+  const auto fetch = [&](int64_t i) __attribute__((always_inline)) {
+    fetch_line<Use::read>(v + numbers_ahead + i);
+    fetch_line<Use::read>(dy + numbers_ahead + i);
+    fetch_line<Use::write>(dx + numbers_ahead + i);
+  };
   if (add) {
-    for (int64_t i = 0; i < n; ++i) dx[i] += f.back(v[i], dy[i]);
-  } else if (dx == dy) {
-    for (int64_t i = 0; i < n; ++i) dx[i] = f.back(v[i], dx[i]);
+    line_by_line(
+        n, fetch, [&](int64_t i) __attribute__((always_inline)) { dx[i] += f.back(v[i], dy[i]); });
   } else {
-    for (int64_t i = 0; i < n; ++i) dx[i] = f.back(v[i], dy[i]);
+    line_by_line(
+        n, fetch, [&](int64_t i) __attribute__((always_inline)) { dx[i] = f.back(v[i], dy[i]); });
   }
 }
 

@@ -195,14 +195,24 @@ void normalize_rows(const Rows& x, const Normalisation& f, const Scalar* added, 
 }
 
 void gradient_sums(const Rows& x, const Normalisation& f, const Scalar* dy, double* plain,
-                   double* centred,
-                   const std::function<void(int64_t begin, int64_t end)>& write_dy) {
+                   double* centred) {
   Repeated repeated(x.channels, 3);
   const NormVectors vectors = repeat(repeated, f, x, is_dense(x));
   sum_over_rows(x, plain, centred, [&](int64_t begin, int64_t n, Scalar* sums, Scalar* products) {
-    if (write_dy) write_dy(begin, begin + n / x.channels);
     sum_gradients(x.data + begin * x.step, dy + begin * x.channels, n, vectors, f.activation, sums,
                   products);
+  });
+}
+
+void masked_gradient_sums(const Rows& x, const Normalisation& f, const Activation& g,
+                          const Scalar* y, const Scalar* dy, Scalar* dz, double* plain,
+                          double* centred) {
+  Repeated repeated(x.channels, 3);
+  const NormVectors vectors = repeat(repeated, f, x, is_dense(x));
+  sum_over_rows(x, plain, centred, [&](int64_t begin, int64_t n, Scalar* sums, Scalar* products) {
+    const int64_t first = begin * x.channels;
+    mask_and_sum_gradients(x.data + begin * x.step, y + first, dy + first, n, vectors, g,
+                           dz + first, sums, products);
   });
 }
 

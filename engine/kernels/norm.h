@@ -3,7 +3,6 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <span>
 #include <vector>
 
@@ -62,11 +61,15 @@ void normalize_rows(const Rows& x, const Normalisation& f, const Scalar* added, 
 // In the following, dz = dy f'(z) is the derivative by z, what the activation took. z is computed
 // anew from x, which has to be read anyway, so nothing is kept of it. dy [rows, C].
 
-// plain[c] = the sum of dz, centred[c] = the sum of dz (x - mean), over the rows. Before rows of dy
-// are read, write_dy(begin, end) is called for them, where it is given.
+// plain[c] = the sum of dz, centred[c] = the sum of dz (x - mean), over the rows.
 void gradient_sums(const Rows& x, const Normalisation& f, const Scalar* dy, double* plain,
-                   double* centred,
-                   const std::function<void(int64_t begin, int64_t end)>& write_dy = {});
+                   double* centred);
+
+// The same sums where something was added before the activation g, whose mask then comes from the
+// result y [rows, C]: f has none. dz = dy g'(y) [rows, C] is written, perhaps where dy is.
+void masked_gradient_sums(const Rows& x, const Normalisation& f, const Activation& g,
+                          const Scalar* y, const Scalar* dy, Scalar* dz, double* plain,
+                          double* centred);
 
 // The same sums, and dx = dz * scale, or added to dx, in one pass.
 void scaled_gradient_sums(const Rows& x, const Normalisation& f, const Scalar* dy, double* plain,

@@ -3,42 +3,12 @@
 #include <algorithm>
 
 #include "engine/kernels/ahead.h"
+#include "engine/kernels/line_by_line.h"
 #include "engine/kernels/pointwise.h"
 #include "engine/simd.h"
 
 namespace bonsai {
 namespace {
-
-// body(j) for all j < count, a number that the compiler knows: of vectors of that width, one.
-template <int count, class Body>
-[[gnu::always_inline]] inline void together(int64_t first, const Body& body) {
-#pragma GCC ivdep
-#pragma GCC unroll 1
-  for (int j = 0; j < count; ++j) body(first + j);
-}
-
-// body(j) for all j < n, as many at a time as a line of memory holds. Before each line, fetch(j)
-// asks for one that is needed later: asked for by whole rows, they would stand in each other's way.
-template <class Fetch, class Body>
-[[gnu::always_inline]] inline void line_by_line(int64_t n, const Fetch& fetch, const Body& body) {
-  constexpr int line = scalars_of_line;
-  int64_t j = 0;
-  for (; j + line <= n; j += line) {
-    fetch(j);
-    together<line>(j, body);
-  }
-  if (j == n) return;
-  fetch(n - 1);
-  if (n - j >= line / 2) {
-    together<line / 2>(j, body);
-    j += line / 2;
-  }
-  if (n - j >= line / 4) {
-    together<line / 4>(j, body);
-    j += line / 4;
-  }
-  for (; j < n; ++j) body(j);
-}
 
 // The derivative of an identity asks for no z, which is then not computed.
 template <class F>
@@ -87,6 +57,29 @@ template <class F>
         const Scalar dz = dz_of(x[j], dy[j], mean[j], scale[j], shift[j], f);
         plain[j] += dz;
         centred[j] += dz * (x[j] - mean[j]);
+      });
+}
+
+// dz may be dy.
+template <class F>
+[[gnu::always_inline]] inline void mask_and_sum_run(const Scalar* x, int64_t later_x,
+                                                    const Scalar* y, const Scalar* dy, int64_t n,
+                                                    const Scalar* mean, Scalar* dz,
+                                                    Scalar* __restrict plain,
+                                                    Scalar* __restrict centred, F g) {
+  line_by_line(
+      n,
+      [&](int64_t j) __attribute__((always_inline)) {
+        fetch_line<Use::read>(x + later_x + j);
+        fetch_line<Use::read>(y + numbers_ahead + j);
+        fetch_line<Use::read>(dy + numbers_ahead + j);
+        fetch_line<Use::write>(dz + numbers_ahead + j);
+      },
+      [&](int64_t j) __attribute__((always_inline)) {
+        const Scalar d = g.back(y[j], dy[j]);
+        dz[j] = d;
+        plain[j] += d;
+        centred[j] += d * (x[j] - mean[j]);
       });
 }
 
@@ -176,6 +169,20 @@ BONSAI_SIMD void sum_gradients(const Scalar* x, const Scalar* dy, int64_t n, con
           sum_run(x + p.x, later_x, dy + p.i, std::min<int64_t>(v.run, n - p.i), v.mean + p.vector,
                   v.scale + p.vector, v.shift + p.vector, plain + p.vector, centred + p.vector,
                   function);
+        }
+      });
+}
+
+BONSAI_SIMD void mask_and_sum_gradients(const Scalar* x, const Scalar* y, const Scalar* dy,
+                                        int64_t n, const NormVectors& v, const Activation& g,
+                                        Scalar* dz, Scalar* plain, Scalar* centred) {
+  const int64_t later_x = distance_ahead(v.run, v.step);
+  with_function(
+      g, [&](auto function) __attribute__((always_inline)) {
+        for (Place p; p.i < n; p.advance(v)) {
+          mask_and_sum_run(x + p.x, later_x, y + p.i, dy + p.i, std::min<int64_t>(v.run, n - p.i),
+                           v.mean + p.vector, dz + p.i, plain + p.vector, centred + p.vector,
+                           function);
         }
       });
 }

@@ -26,6 +26,11 @@ void normalize(const Scalar* x, int64_t n, const NormVectors& v, const Scalar* a
 void sum_gradients(const Scalar* x, const Scalar* dy, int64_t n, const NormVectors& v,
                    const Activation& f, Scalar* plain, Scalar* centred);
 
+// The same sums of dz [n] = dy g'(y), which is written.
+void mask_and_sum_gradients(const Scalar* x, const Scalar* y, const Scalar* dy, int64_t n,
+                            const NormVectors& v, const Activation& g, Scalar* dz, Scalar* plain,
+                            Scalar* centred);
+
 // The same sums, and dx = dz * scale, or added to dx, whose runs begin dx_step elements apart.
 void sum_and_scale_gradients(const Scalar* x, const Scalar* dy, int64_t n, const NormVectors& v,
                              const Activation& f, Scalar* plain, Scalar* centred, Scalar* dx,

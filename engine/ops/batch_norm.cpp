@@ -11,7 +11,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <functional>
 #include <memory>
 #include <utility>
 
@@ -173,16 +172,12 @@ BatchNormOp::Sums::Sums(const BatchNormOp& norm, const Statistics& statistics, c
 void BatchNormOp::Sums::begin(int blocks) { sums_.emplace(blocks, x_.channels); }
 
 void BatchNormOp::Sums::read(int block, int64_t first, int64_t count) {
-  const int c = x_.channels;
-  Scalar* dy = grad_out_.data() + first * c;
-  const auto write_dz = [&](int64_t begin, int64_t end) {
-    const Scalar* y = out_.data() + (first + begin) * c;
-    Scalar* dz = dy + begin * c;
-    activate_backward(later_, y, y, dz, dz, (end - begin) * c, false);
-  };
-  const bool masks = later_.kind != Activation::none;
-  gradient_sums(rows_from(x_, first, count), f_, dy, sums_->plain(block), sums_->centred(block),
-                masks ? write_dz : std::function<void(int64_t, int64_t)>());
+  const Rows x = rows_from(x_, first, count);
+  Scalar* dy = grad_out_.data() + first * x.channels;
+  double *plain = sums_->plain(block), *centred = sums_->centred(block);
+  if (later_.kind == Activation::none) return gradient_sums(x, f_, dy, plain, centred);
+  const Scalar* y = out_.data() + first * x.channels;
+  masked_gradient_sums(x, f_, later_, y, dy, dy, plain, centred);
 }
 
 BatchNormOp::Slopes BatchNormOp::slopes(bool training, const Statistics& statistics,
