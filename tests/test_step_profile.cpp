@@ -89,34 +89,37 @@ TEST_CASE("a profile counts every multiply-accumulate in every direction") {
 }
 
 TEST_CASE("a profile names steps by their layers and says what ran in them") {
-  const auto net = testing::chain();  // a: 3 to 8 channels on 6 x 6; b: to 6, stride 2
+  const auto net = testing::chain();  // a: 3 to 8 channels on 6 x 6, a pool; b: to 6, stride 2
   const Graph graph = trace(*net, net->input);
   StepProfile profile;
   trained(graph, &profile);
+  CHECK(figures_of(profile, "a.conv", Direction::forward).operation == "conv2d");
+  CHECK(figures_of(profile, "a.bn", Direction::forward).operation ==
+        "batch_norm + relu + max_pool");
   const ConvShape shape{.n = batch_size,
-                        .h = 6,
-                        .w = 6,
-                        .in = 3,
-                        .out_h = 6,
-                        .out_w = 6,
-                        .out = 8,
+                        .h = 3,
+                        .w = 3,
+                        .in = 8,
+                        .out_h = 1,
+                        .out_w = 1,
+                        .out = 6,
                         .kh = 3,
                         .kw = 3,
-                        .stride = 1,
-                        .padding = 1,
+                        .stride = 2,
+                        .padding = 0,
                         .dilation = 1,
                         .groups = 1};
-  const StepFigures& forward = figures_of(profile, "a.conv", Direction::forward);
+  const StepFigures& forward = figures_of(profile, "b.conv", Direction::forward);
   CHECK(forward.operation == "conv2d + batch_norm + relu");
   CHECK(forward.kernel == conv_forward_row(shape));
-  CHECK(forward.out == Shape{batch_size, 6, 6, 8});
-  const int64_t x = 3 * 36 * 3, y = 3 * 36 * 8, w = 8 * 27, numbers = sizeof(Scalar);
-  CHECK(forward.bytes == (x + w + 4 * 8 + y) * numbers);
-  const StepFigures& backward = figures_of(profile, "a.conv", Direction::backward);
+  CHECK(forward.out == Shape{batch_size, 1, 1, 6});
+  const int64_t x = 3 * 9 * 8, y = 3 * 6, w = 6 * 72, numbers = sizeof(Scalar);
+  CHECK(forward.bytes == (x + w + 4 * 6 + y) * numbers);
+  const StepFigures& backward = figures_of(profile, "b.conv", Direction::backward);
   CHECK(backward.kernel == conv_backward_data_row(shape) + ", " + conv_backward_weights_row(shape));
-  // The pictures, the weights, what batch norm has per channel, the gradient of the result, those
-  // of the weights, gamma and beta.
-  CHECK(backward.bytes == (x + w + 4 * 8 + y + w + 2 * 8) * numbers);
+  // The pixels, the weights, what batch norm has per channel, the gradient of the result, those of
+  // the pixels, the weights, gamma and beta.
+  CHECK(backward.bytes == (x + w + 4 * 6 + y + x + w + 2 * 6) * numbers);
   std::vector<std::string> others;
   for (const auto& [what, seconds] : profile.others()) others.push_back(what);
   CHECK(others == std::vector<std::string>{"check of numbers", "update of weights"});

@@ -171,6 +171,15 @@ Var shuffled_network(Weights& w, Var x) {
   return w.conv(select(relu(w.norm(x)), index), 5);
 }
 
+// Norms whose result is pooled: windows that overlap and such that do not, in runs of images and in
+// one, one of which a norm follows, and a norm with an addition, which is on its own.
+Var pooled_network(Weights& w, Var x) {
+  x = max_pool(relu(w.norm(w.conv(x, 48))), {.kernel = 3, .stride = 2, .padding = 1});
+  x = w.norm(average_pool(leaky_relu(w.norm(w.conv(x, 12))), {.kernel = 2, .stride = 2}));
+  x = max_pool(relu(add(w.norm(w.conv(x, 12)), x)), {.kernel = 2, .stride = 2});
+  return max_pool(w.norm(w.conv(x, 6)), {.kernel = 2, .stride = 1});
+}
+
 // Norms that read the result of a convolution's norm, and columns that nobody else reads.
 Var norms_in_a_row(Weights& w, Var x) {
   x = w.conv(w.norm(w.norm(w.conv(x, 6))), 6);
@@ -188,14 +197,14 @@ Var shared_norm(Weights& w, Var x) {
 }
 
 using Network = Var (*)(Weights&, Var);
-constexpr Network networks[] = {residual_network,    dense_network,  mixed_network,
-                                large_dense_network, norms_in_a_row, shared_norm,
-                                interleaved_network, wide_network,   shuffled_network};
+constexpr Network networks[] = {
+    residual_network, dense_network,       mixed_network, large_dense_network, norms_in_a_row,
+    shared_norm,      interleaved_network, wide_network,  shuffled_network,    pooled_network};
 
 std::vector<Tensor> train(Network network, bool together, Mode mode = Mode::training,
                           Scalar nudge = 0) {
-  const bool large =
-      network == mixed_network || network == large_dense_network || network == shuffled_network;
+  const bool large = network == mixed_network || network == large_dense_network ||
+                     network == shuffled_network || network == pooled_network;
   const bool wide = network == wide_network;
   const int n = large ? 19 : wide ? 96 : 5, size = large ? 28 : wide ? 4 : 9;
   Tape tape(mode, 1);
@@ -400,6 +409,21 @@ TEST_CASE("a permutation, a grouped convolution and the permutation back are one
   CHECK(follows({0, 2, 1, 2}, 2, {0, 2, 1, 3}) == 1);
   CHECK(follows({0, 2, 1, 3}, 2, {0, 2, 1}) == 2);
   CHECK(follows({0, 2, 1, 3}, 2, {0, 2, 1, 3}) == 3);
+}
+
+TEST_CASE("a batch norm and a pool are one step, which leaves alone what it says") {
+  OpCase c = draw_case({"batch_norm", op_table_detail::batch_norm}, 0);
+  c.in[0] = random_tensor({5, 7, 6, c.in[0].shape().back()}, 3);
+  const OpPtr norm = make_op("batch_norm", c.attributes);
+  for (const char* name : {"max_pool", "average_pool"}) {
+    const OpPtr pool =
+        make_op(name, {{"kernel", int64_t{2}}, {"stride", int64_t{2}}, {"padding", int64_t{0}}});
+    const OpPtr both = norm->followed_by(*pool, 0);
+    REQUIRE(both);
+    CHECK(both->gives_moments());
+    check_reads(*both, c);
+  }
+  CHECK_FALSE(norm->followed_by(*make_op("global_average_pool", {}), 0));
 }
 
 TEST_CASE("a batch norm, a shuffle and a convolution are one step") {

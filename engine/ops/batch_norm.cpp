@@ -16,6 +16,7 @@
 
 #include "engine/ops/activation.h"
 #include "engine/ops/conv_with_norms.h"
+#include "engine/ops/norm_pool.h"
 #include "engine/ops/norm_select.h"
 #include "engine/ops/operands.h"
 #include "engine/ops/registry.h"
@@ -61,14 +62,10 @@ void BatchNormOp::forward(std::span<const Tensor> in, Tensor& out, const Pass& p
   const Rows x = all_rows(in[0]);
   const auto rest = in.subspan(1);
   Scalar* memory = thread_scratch<Scalar>(1, static_cast<size_t>(x.channels) * 2);
-  if (pass.training) {
-    of_batch(in[0].shape(), rest, pass.moments != nullptr ? *pass.moments : channel_moments(x),
-             memory);
-    if (pass.save != nullptr) *pass.save = {Tensor::view(memory, {2, x.channels}).clone()};
-  } else {
-    running(rest, memory);
+  normalize(of_pass(in[0], rest, pass, memory), rest, x, 0, out.data());
+  if (pass.training && pass.save != nullptr) {
+    *pass.save = {Tensor::view(memory, {2, x.channels}).clone()};
   }
-  normalize(statistics(memory, x.channels), rest, x, 0, out.data());
 }
 
 void BatchNormOp::backward(std::span<const Tensor> in, const Tensor& out,
@@ -78,8 +75,7 @@ void BatchNormOp::backward(std::span<const Tensor> in, const Tensor& out,
   const auto rest = in.subspan(1);
   const bool training = !saved.empty();
   const Tensor memory = training ? saved[0] : Tensor::uninitialized({2, x.channels});
-  if (!training) running(rest, memory.data());
-  const Statistics known = statistics(memory.data(), x.channels);
+  const Statistics known = kept(training, rest, memory);
   Sums sums(*this, known, x, rest, out, grad_out);
   sums.begin(1);
   sums.read(0, 0, x.count);
@@ -100,6 +96,7 @@ OpPtr BatchNormOp::followed_by(const Op& reader, size_t which) const {
   if (which == 0) {
     if (OpPtr both = conv_after_norm(*this, reader)) return both;
     if (OpPtr both = norm_select(*this, reader)) return both;
+    if (OpPtr both = norm_pool(*this, reader)) return both;
   }
   if (activation_.kind != Activation::none) return nullptr;
   if (reader.name() == "add" && reader.attributes().empty() && !adds_) {
@@ -145,6 +142,18 @@ BatchNormOp::Statistics BatchNormOp::of_batch(const Shape& x, std::span<const Te
     move(rest[running_variance].data()[i], keep, squares[i] / (count - 1));
   }
   return statistics(memory, c);
+}
+
+BatchNormOp::Statistics BatchNormOp::of_pass(const Tensor& x, std::span<const Tensor> rest,
+                                             const Pass& pass, Scalar* memory) const {
+  if (!pass.training) return running(rest, memory);
+  return of_batch(x.shape(), rest,
+                  pass.moments != nullptr ? *pass.moments : channel_moments(all_rows(x)), memory);
+}
+
+BatchNormOp::Statistics BatchNormOp::kept(bool training, std::span<const Tensor> rest,
+                                          const Tensor& memory) const {
+  return training ? statistics(memory.data(), memory.dim(1)) : running(rest, memory.data());
 }
 
 void BatchNormOp::normalize(const Statistics& statistics, std::span<const Tensor> rest,

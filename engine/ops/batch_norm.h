@@ -49,6 +49,12 @@ class BatchNormOp : public Op {
   Statistics of_batch(const Shape& x, std::span<const Tensor> rest, const Tensor& moments,
                       Scalar* memory) const;
 
+  // Of x on the way forth: by the pass, which may know its moments. And on the way back, `memory`
+  // [2, C] being what of_pass() wrote, if that was in training.
+  Statistics of_pass(const Tensor& x, std::span<const Tensor> rest, const Pass& pass,
+                     Scalar* memory) const;
+  Statistics kept(bool training, std::span<const Tensor> rest, const Tensor& memory) const;
+
   // y, as many rows as x, of which the first is number `first` of what is added.
   void normalize(const Statistics& statistics, std::span<const Tensor> rest, const Rows& x,
                  int64_t first, Scalar* y) const;

@@ -18,7 +18,8 @@ BlockwiseNorm::BlockwiseNorm(const BatchNormOp& norm, const Tensor& x, std::span
       statistics_(statistics),
       scale_(Tensor::uninitialized({x_.channels})),
       f_(norm.normalisation(statistics, rest, scale_.data())),
-      order_(order) {}
+      order_(order.index),
+      back_order_(order.inverse) {}
 
 void BlockwiseNorm::normalize(int64_t first, int64_t count, Scalar* y) const {
   if (order_.empty()) return normalize_rows(rows_from(x_, first, count), f_, nullptr, y);
@@ -27,7 +28,7 @@ void BlockwiseNorm::normalize(int64_t first, int64_t count, Scalar* y) const {
     const int64_t rows = end - begin;
     auto* normal = thread_scratch<Scalar>(1, static_cast<size_t>(rows * channels));
     normalize_rows(rows_from(x_, first + begin, rows), f_, nullptr, normal);
-    gather_columns(normal, rows, channels, order_.index, y + begin * channels, false);
+    gather_columns(normal, rows, channels, order_, y + begin * channels, false);
   });
 }
 
@@ -42,7 +43,7 @@ void BlockwiseNorm::back(int block, int64_t first, int64_t count, const Scalar* 
   if (!order_.empty()) {
     ordered = Tensor::uninitialized({static_cast<int>(count), x.channels});
     parallel_ranges(count, piece_rows(x.channels), [&](int64_t begin, int64_t end) {
-      gather_columns(dy + begin * x.channels, end - begin, x.channels, order_.inverse,
+      gather_columns(dy + begin * x.channels, end - begin, x.channels, back_order_,
                      ordered.data() + begin * x.channels, false);
     });
     dy = ordered.data();

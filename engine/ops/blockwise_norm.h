@@ -33,7 +33,7 @@ class BlockwiseNorm {
   BatchNormOp::Statistics statistics_;
   Tensor scale_;  // [C]
   Normalisation f_;
-  const Permutation& order_;
+  std::span<const int> order_, back_order_;  // empty: as they are
   std::optional<BlockSums> sums_{};
 };
 

@@ -80,7 +80,8 @@ class ConvWithNorms : public Op {
     std::optional<BlockwiseNorm> before;
     if (before_) {
       saved.push_back(Tensor::uninitialized({2, shape.in}));
-      before.emplace(*before_, inputs.x, inputs.before, statistics(inputs, pass, saved[0]), order_);
+      before.emplace(*before_, inputs.x, inputs.before,
+                     before_->of_pass(inputs.x, inputs.before, pass, saved[0].data()), order_);
     }
     const Tensor y = like(inputs.x, before && whole);
     const Tensor z = after_ ? like(out, pass.training || pass.save != nullptr || whole) : out;
@@ -154,7 +155,7 @@ class ConvWithNorms : public Op {
     std::optional<BlockwiseNorm> before;
     if (before_) {
       before.emplace(*before_, inputs.x, inputs.before,
-                     kept(*before_, training, inputs.before, x_memory), order_);
+                     before_->kept(training, inputs.before, x_memory), order_);
     }
     const bool wants_y =
         before && (dx.wanted() || gradients.before[0].wanted() || gradients.before[1].wanted());
@@ -169,7 +170,7 @@ class ConvWithNorms : public Op {
         after_ && training ? saved.back() : Tensor::uninitialized({2, shape.out});
     std::optional<BatchNormOp::Slopes> after;
     if (after_) {
-      const auto statistics = kept(*after_, training, inputs.after, z_memory);
+      const auto statistics = after_->kept(training, inputs.after, z_memory);
       std::optional<BatchNormOp::Sums> own;
       if (by_out.reader == nullptr) {
         own.emplace(*after_, statistics, all_rows(z), inputs.after, out, by_out.tensor);
@@ -298,22 +299,6 @@ class ConvWithNorms : public Op {
     Scalar* to = place_y(y, block);
     before->normalize(block.in_row, block.in_rows(), to);
     return to;
-  }
-
-  // Those of x forward; `memory` [2, C] is written.
-  BatchNormOp::Statistics statistics(const Inputs& inputs, const Pass& pass,
-                                     const Tensor& memory) const {
-    if (!pass.training) return before_->running(inputs.before, memory.data());
-    const Tensor moments =
-        pass.moments != nullptr ? *pass.moments : channel_moments(all_rows(inputs.x));
-    return before_->of_batch(inputs.x.shape(), inputs.before, moments, memory.data());
-  }
-
-  // Those that forward put aside, or the running ones.
-  static BatchNormOp::Statistics kept(const BatchNormOp& norm, bool training,
-                                      std::span<const Tensor> rest, const Tensor& memory) {
-    return training ? BatchNormOp::statistics(memory.data(), memory.dim(1))
-                    : norm.running(rest, memory.data());
   }
 
   ConvShape shape_of(const Shape& x, const Shape& w, const Shape& z) const {

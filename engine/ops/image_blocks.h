@@ -2,12 +2,18 @@
 // is in the cache.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <vector>
 
 #include "engine/kernels/conv.h"
 
 namespace bonsai {
+
+// How many images of so many numbers stay in the cache while a step without weights goes over them.
+inline int64_t images_in_cache(int64_t numbers) {
+  return 1 + (1 << 15) / std::max<int64_t>(numbers, 1);
+}
 
 // Some images of a convolution's batch: their shape, and the pixels where they begin.
 struct ImageBlock {

@@ -7,6 +7,7 @@
 #include "engine/kernels/per_channel.h"
 #include "engine/kernels/pool.h"
 #include "engine/ops.h"
+#include "engine/ops/image_blocks.h"
 #include "engine/ops/operands.h"
 #include "engine/ops/registry.h"
 #include "engine/parallel.h"
@@ -60,7 +61,7 @@ class Pool : public Op {
     const PoolShape shape = shape_of(in[0].shape(), out.shape());
     const int64_t pixels = int64_t{shape.h} * shape.w, image = pixels * shape.channels;
     const int64_t result = int64_t{shape.out_h} * shape.out_w * shape.channels;
-    const int64_t images = 1 + (1 << 15) / std::max<int64_t>(image, 1);  // in the cache
+    const int64_t images = images_in_cache(image);
     if (dx.reader != nullptr) dx.reader->begin(static_cast<int>((shape.n + images - 1) / images));
     parallel_ranges(shape.n, images, [&](int64_t begin, int64_t end) {
       PoolShape some = shape;
