@@ -93,10 +93,9 @@ template <int bytes, int used, int size>
     for (int64_t p = 0; p < count; ++p, x += g.groups * used, to += to_step) {
       spread_pixel<bytes, used, size>(g.groups, x, to);
     }
-  } else if constexpr (used + 1 < size) {
-    spread_of<bytes, used + 1, size>(g, x, count, to, to_step);
-  } else if constexpr (size < most_size) {
-    spread_of<bytes, 1, 2 * size>(g, x, count, to, to_step);
+  } else if constexpr (used + 1 < size || size < most_size) {
+    constexpr bool same = used + 1 < size;
+    spread_of<bytes, same ? used + 1 : 1, same ? size : 2 * size>(g, x, count, to, to_step);
   }
 }
 
@@ -108,10 +107,10 @@ template <int bytes, int used, int size>
     for (int64_t p = 0; p < count; ++p, from += from_step, y += g.groups * used) {
       gather_pixel<bytes, used, size>(g.groups, from, y, add);
     }
-  } else if constexpr (used + 1 < size) {
-    gather_of<bytes, used + 1, size>(g, from, from_step, count, y, add);
-  } else if constexpr (size < most_size) {
-    gather_of<bytes, 1, 2 * size>(g, from, from_step, count, y, add);
+  } else if constexpr (used + 1 < size || size < most_size) {
+    constexpr bool same = used + 1 < size;
+    gather_of<bytes, same ? used + 1 : 1, same ? size : 2 * size>(g, from, from_step, count, y,
+                                                                  add);
   }
 }
 
