@@ -76,9 +76,10 @@ class RowsAhead {
 
   [[gnu::always_inline]] void fetch(int64_t share) const {
     const int64_t end = std::min(rows_, (share + 1) * share_);
-    for (int64_t row = share * share_; row < end; ++row) {
-      const Scalar* at = from_ + row * pitch_;
-      for (int i = 0; i < n_; i += scalars_of_line) fetch_line<use>(at + i);
+    const Scalar* at = from_ + share * share_ * pitch_;
+    for (int64_t row = share * share_; row < end; ++row, at += pitch_) {
+      fetch_line<use>(at);
+      for (int i = scalars_of_line; i < n_; i += scalars_of_line) fetch_line<use>(at + i);
     }
   }
 

@@ -22,7 +22,6 @@
 namespace bonsai {
 namespace {
 
-constexpr int most_pixels = 12;           // rows of a register tile
 constexpr int64_t most_late_tiles = 128;  // of a chunk whose weights are packed when they are read
 
 enum Scratch { inputs_scratch, products_scratch, weights_scratch, turned_scratch };
@@ -130,14 +129,12 @@ void multiply(const ConvShape& s, const TileKernels& t, const Chunk& chunk, cons
   const int lines = near ? 0 : WeightsAhead::inputs * width / scalars_of_line;
   const Scalar* from = weights.first + int64_t{slice.from} * width;
   int64_t share = 0;
-  const Scalar* rows[most_pixels];
   for (int p = 0; p < winograd_planes; p += planes) {
     const bool last = p + planes == winograd_planes;
     for (int64_t i = 0; i < heights; ++i, share += planes) {
       const int64_t first = i * chunk.count / heights, end = (i + 1) * chunk.count / heights;
-      for (int64_t r = first; r < end; ++r) rows[r - first] = inputs + r * from_stride;
-      kernel({.inputs = rows,
-              .from = int64_t{p} * slice.count,
+      kernel({.inputs = inputs + first * from_stride + int64_t{p} * slice.count,
+              .pitch = from_stride,
               .tiles = static_cast<int>(end - first),
               .planes = planes,
               .in = slice.count,

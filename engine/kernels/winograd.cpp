@@ -175,9 +175,14 @@ template <int bytes, int vectors, int tiles>
         for (int v = 0; v < vectors; ++v) load(sum[t][v], products + t * c.stride + v * lanes);
       }
     }
-    const Scalar* from[tiles];
+    // One pointer for each three tiles, which an address reaches by adding once or twice the pitch:
+    // with one for each there would be too few registers.
+    constexpr int reach = 3, pointers = (tiles + reach - 1) / reach;
+    const Scalar* from[pointers];
 #pragma GCC unroll 16
-    for (int t = 0; t < tiles; ++t) from[t] = c.inputs[t] + c.from + int64_t{p} * c.in;
+    for (int g = 0; g < pointers; ++g) {
+      from[g] = c.inputs + g * reach * c.pitch + int64_t{p} * c.in;
+    }
     const Scalar* row = c.weights + p * c.plane;
     for (int64_t i = 0; i < c.in;) {
       const Scalar* later = row + ahead.distance;
@@ -190,8 +195,11 @@ template <int bytes, int vectors, int tiles>
         row += width;
 #pragma GCC unroll 16
         for (int t = 0; t < tiles; ++t) {
-          for (int v = 0; v < vectors; ++v) sum[t][v] += from[t][i] * weight[v];
+          const Scalar input = from[t / reach][t % reach * c.pitch];
+          for (int v = 0; v < vectors; ++v) sum[t][v] += input * weight[v];
         }
+#pragma GCC unroll 16
+        for (int g = 0; g < pointers; ++g) ++from[g];
       }
     }
 #pragma GCC unroll 16

@@ -52,10 +52,10 @@ struct WinogradAhead {
 // The products of a few tiles, at most tile_kernels()->pixels, with some planes of one block of the
 // weights. For t < tiles, p < planes, c < width:
 //   products[t * stride + p * width + c] (+)= sum over i < in of
-//     inputs[t][from + p * in + i] weights[p * plane + i * width + c]
+//     inputs[t * pitch + p * in + i] weights[p * plane + i * width + c]
 struct WinogradProduct {
-  const Scalar* const* inputs;
-  int64_t from;
+  const Scalar* inputs;
+  int64_t pitch;
   int tiles, planes, in;
   const Scalar* weights;
   int64_t plane;
