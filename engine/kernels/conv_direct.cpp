@@ -5,7 +5,6 @@
 // packed [out block][tap][in][block]. Few output channels or an odd number cost a tail, no more.
 // While a chunk of tiles is computed, what the next one reads and writes is asked for.
 #include <algorithm>
-#include <cstring>
 
 #include "engine/kernels/ahead.h"
 #include "engine/kernels/conv.h"

@@ -53,8 +53,7 @@ inline Ahead<Use::read> reads_ahead(const ConvShape& s, const Scalar* x, int64_t
 
 // table [tiles][taps][tile]: the address of the input pixel that each output pixel from `first`
 // on reads at each tap; `zeros` (a row of `in` zeros) outside the image and past the last pixel.
-// Written in runs of pixels of a line, which are a step
-// apart.
+// Written in runs of pixels of a line, which are a step apart.
 void fill_pixel_table(const ConvShape& s, const Scalar* x, const Scalar* zeros, int64_t first,
                       int64_t tiles, int tile, const Scalar** table);
 

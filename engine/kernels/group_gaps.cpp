@@ -3,6 +3,7 @@
 #include "engine/kernels/group_gaps.h"
 
 #include <algorithm>
+#include <cstring>
 #include <utility>
 
 #include "engine/kernels/columns.h"
@@ -23,11 +24,13 @@ template <int size, class Half, class Vector, int... lane>
                               (lane % size < used ? lane / size * used + lane % size : zero)...);
 }
 
+// By way of a whole vector: GCC 12 takes other lanes of eight doubles that become four at once.
 template <int size, class Vector, class Half, int... lane>
 [[gnu::always_inline]] inline void gather_lanes(const Vector& v, Half& half,
                                                 std::integer_sequence<int, lane...>) {
-  constexpr int used = size / 2;
-  half = __builtin_shufflevector(v, v, (lane / used * size + lane % used)...);
+  constexpr int used = size / 2, lanes = sizeof...(lane);
+  const Vector all = __builtin_shufflevector(v, v, (lane / used * size % lanes + lane % used)...);
+  std::memcpy(&half, &all, sizeof half);
 }
 
 // A vector of whole groups of `size` and the half that they use.
@@ -69,7 +72,7 @@ template <int bytes, int used, int size>
       typename G::Vector all;
       typename G::Half half;
       load(all, from);
-      gather_lanes<size>(all, half, std::make_integer_sequence<int, G::lanes / 2>());
+      gather_lanes<size>(all, half, std::make_integer_sequence<int, G::lanes>());
       if (add) {
         typename G::Half old;
         load(old, y);

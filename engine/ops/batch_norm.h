@@ -103,8 +103,8 @@ class BatchNormOp : public Op {
     std::vector<double> sums_{};  // [2, C]: plain and centred
     Tensor vectors_{};  // [3, C]: scale, and b and c of normalize_rows_back(), whose a is scale too
     Normalisation f_{};
-    Tensor
-        dz_{};  // the derivative by what the activation took, where something is added, else by y
+    // The derivative by what the activation took, where something is added, else by y.
+    Tensor dz_{};
   };
 
   // Of a batch, or by the running statistics; `sums` are of all rows. `grad` says what give() will
