@@ -177,7 +177,7 @@ float noise_from(uint32_t bits) {
 }
 
 uint8_t to_byte(float value) {
-  return static_cast<uint8_t>(std::clamp(value, 0.0f, 1.0f) * 255 + 0.5f);
+  return static_cast<uint8_t>(std::lround(std::clamp(value, 0.0f, 1.0f) * 255));
 }
 
 }  // namespace

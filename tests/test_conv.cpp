@@ -205,8 +205,8 @@ TEST_CASE("convolution: Winograd's rows agree with the plain loop on odd widths 
     if (tile_kernels() != nullptr) REQUIRE(conv_winograd_fits(s));
     check_all(s, random);
   }
-  // Weights of two blocks of sums, and of so many that threads take one each; such as are beyond the
-  // second cache, of one block of outputs or two.
+  // Weights of two blocks of sums, and of so many that threads take one each; such as are beyond
+  // the second cache, of one block of outputs or two.
   Random random(6, Purpose::test, 24);
   check_backward_weights({32, 3, 3, 180, 3, 3, 190, 3, 3, 1, 1, 1, 1}, random);
   check_backward_weights({32, 3, 3, 257, 3, 3, 258, 3, 3, 1, 1, 1, 1}, random);
