@@ -453,6 +453,65 @@ TEST_CASE("a batch norm, a shuffle and a convolution are one step") {
   CHECK_FALSE(shuffled(index));
 }
 
+// Passes its input on, row by row, and notes whether somebody reads the derivative as it does.
+class PassedOn : public Op {
+ public:
+  explicit PassedOn(bool& read) : read_(read) {}
+  std::string_view name() const override { return "passed on"; }
+  Shape infer(std::span<const Shape> in) const override { return in[0]; }
+  void forward(std::span<const Tensor> in, Tensor& out, const Pass&) const override {
+    out.copy_from(in[0]);
+  }
+  void backward(std::span<const Tensor> in, const Tensor&, std::span<const Tensor>,
+                const Tensor& grad_out, std::span<const Gradient> grad) const override {
+    for (size_t i = 0; i < grad_out.size(); ++i) {
+      grad[0].data()[i] = (grad[0].fresh ? Scalar{0} : grad[0].data()[i]) + grad_out[i];
+    }
+    read_ = grad[0].reader != nullptr;
+    if (!read_) return;
+    grad[0].reader->begin(1);
+    grad[0].reader->read(0, 0, static_cast<int64_t>(in[0].size()) / in[0].dim(-1));
+  }
+  bool completes_rows(size_t) const override { return true; }
+  void ties(const Node&, std::span<const Shape>, Channels&) const override {}
+
+ private:
+  bool& read_;
+};
+
+TEST_CASE("a tape has the derivative read by the step that completes it, and by no other") {
+  enum Others { none, before, after };
+  const auto gradients_with = [](Others others, bool together, bool& read) {
+    Tape tape(Mode::training);
+    if (!together) tape.keep_all();
+    Weights w(tape);
+    const Var x = tape.variable(random_tensor({3, 4, 4, 3}, 1));
+    const Var y = relu(w.norm(w.conv(x, 5)));
+    Var z = y;
+    const auto pass_on = [&] { return tape.apply(std::make_shared<PassedOn>(read), {y}); };
+    if (others == before) z = leaky_relu(y);
+    const Var passed = pass_on();
+    if (others == none) z = passed;
+    if (others == before) z = add(z, passed);
+    if (others == after) z = add(passed, leaky_relu(y));  // whose share comes first
+    tape.backward(cross_entropy(global_average_pool(z), tape.constant(Tensor({3}, 1))));
+    std::vector<Tensor> all = w.results();
+    all.push_back(x.grad());
+    return all;
+  };
+  for (const Others others : {none, before, after}) {
+    bool read = false, read_apart = false;
+    const auto together = gradients_with(others, true, read);
+    const auto apart = gradients_with(others, false, read_apart);
+    INFO(others);
+    CHECK(read == (others != before));
+    CHECK_FALSE(read_apart);
+    for (size_t i = 0; i < apart.size(); ++i) {
+      CHECK(max_abs_difference(together[i], apart[i]) < 1e-5);
+    }
+  }
+}
+
 // A residual block reads its input twice: in the convolution, which adds the last share of the
 // derivative, and in the addition, in one step where there is no layer between.
 TEST_CASE("sums of a derivative are taken as its last reader completes it") {

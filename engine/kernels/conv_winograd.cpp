@@ -59,16 +59,6 @@ Slice slice_from(int from, int most_channels, const ConvShape& s) {
   return {from, std::min(most_channels, s.in - from)};
 }
 
-// body(i, place) for the tiles of a chunk, a share of them for every thread.
-template <class Body>
-void each_tile(const WinogradTiles& tiles, const Chunk& chunk, const Body& body) {
-  parallel_ranges(chunk.count, 8, [&](int64_t begin, int64_t end) {
-    tiles.each(chunk.first + begin, end - begin,
-               [&](int64_t i, const WinogradPlace& at) { body(begin + i, at); });
-  });
-}
-
-// Nobody has asked for the first pixels yet, which is done a line of tiles before their transform.
 void transform_inputs(const ConvForward& c, const WinogradTiles& tiles, const Chunk& chunk,
                       const Slice& slice, Scalar* inputs) {
   const ConvShape& s = c.shape;
@@ -76,7 +66,7 @@ void transform_inputs(const ConvForward& c, const WinogradTiles& tiles, const Ch
   const bool first = chunk.first == 0 && slice.from == 0;
   const int64_t asked = first ? tiles.pixels_before(chunk.count, s.h, s.w) : 0;
   const RowsAhead<Use::read> pixels(c.x, asked, slice.count, s.in, chunk.count);
-  each_tile(tiles, chunk, [&](int64_t i, const WinogradPlace& at) {
+  tiles.each_in_parallel(chunk.first, chunk.count, [&](int64_t i, const WinogradPlace& at) {
     pixels.fetch(i + tiles.wide);
     Scalar* to = inputs + i * tile_stride(slice.count);
     transform(input_square(s, at, c.x + slice.from), whole_square(to, winograd_reach, slice.count),
@@ -163,7 +153,7 @@ void transform_outputs(const ConvForward& c, const WinogradTiles& tiles, const C
 
 void finish_tiles(const ConvForward& c, const WinogradTiles& tiles, const Chunk& chunk) {
   if (c.b == nullptr && c.activation.kind == Activation::none) return;
-  each_tile(tiles, chunk, [&](int64_t, const WinogradPlace& at) {
+  tiles.each_in_parallel(chunk.first, chunk.count, [&](int64_t, const WinogradPlace& at) {
     const auto square = output_square(c.shape, at, c.y);
     for (int line = 0; line < square.bottom; ++line) {
       finish_rows(square.pixel(line, 0), square.right, c.shape.out, c.shape.out, c.b, c.activation);

@@ -7,6 +7,7 @@
 #include "engine/kernels/conv.h"
 #include "engine/kernels/tile.h"
 #include "engine/kernels/winograd.h"
+#include "engine/parallel.h"
 
 namespace bonsai {
 
@@ -40,6 +41,15 @@ struct WinogradTiles {
       place.top = 0;
       ++place.image;
     }
+  }
+
+  // The same, a share of the tiles for every thread.
+  template <class Body>
+  void each_in_parallel(int64_t first, int64_t n, const Body& body) const {
+    parallel_ranges(n, 8, [&](int64_t begin, int64_t end) {
+      each(first + begin, end - begin,
+           [&](int64_t i, const WinogradPlace& at) { body(begin + i, at); });
+    });
   }
 
   // About how many pixels of images of this size lie before a tile's: exact where a line of tiles

@@ -53,15 +53,6 @@ struct Round {
   int count;
 };
 
-// A share of the transformed tiles for every thread.
-template <class Body>
-void each_tile(const WinogradTiles& tiles, const Round& round, const Body& body) {
-  parallel_ranges(round.count, 8, [&](int64_t begin, int64_t end) {
-    tiles.each(round.first + begin, end - begin,
-               [&](int64_t i, const WinogradPlace& at) { body(begin + i, at); });
-  });
-}
-
 // What is transformed and multiplied, and where the sums are.
 struct Part {
   const ConvBackwardWeights& c;
@@ -74,7 +65,7 @@ struct Part {
 // errors [tile][plane][out].
 void transform_errors(const Part& p, const Round& round, Scalar* errors) {
   const Channels& out = p.block.out;
-  each_tile(p.tiles, round, [&](int64_t i, const WinogradPlace& at) {
+  p.tiles.each_in_parallel(round.first, round.count, [&](int64_t i, const WinogradPlace& at) {
     Scalar* to = errors + i * tile_stride(out.count);
     winograd_kernels()->error(output_square(p.c.shape, at, p.c.dy + out.from),
                               whole_square(to, winograd_reach, out.count), out.count, false);
@@ -102,7 +93,7 @@ WinogradNext next_pixels(const Part& p, const Slice& next, const Round& round) {
 void transform_inputs(const Part& p, const Slice& slice, const Round& round,
                       const WinogradNext& next, Scalar* inputs) {
   const Scalar* x = p.c.x + p.block.in.from + slice.from;
-  each_tile(p.tiles, round, [&](int64_t i, const WinogradPlace& at) {
+  p.tiles.each_in_parallel(round.first, round.count, [&](int64_t i, const WinogradPlace& at) {
     next.fetch(i);
     Scalar* to = inputs + i * tile_stride(slice.padded);
     winograd_kernels()->input(input_square(p.c.shape, at, x),
