@@ -41,40 +41,42 @@ template <int groups, int bytes>
   }
 }
 
-template <int bytes, int pixels, int vectors, int groups>
+template <int bytes, int pixels, int vectors, int groups, bool whole, bool add>
 [[gnu::always_inline]] inline void forward_tile(const Scalar* const* x, int taps, int in,
                                                 int64_t offset, const Scalar* w, Scalar* y,
-                                                int64_t stride, int columns, bool add) {
+                                                int64_t stride, int columns) {
   using Vector = typename VectorOf<bytes>::Type;
   constexpr int lanes = bytes / static_cast<int>(sizeof(Scalar)), last = (vectors - 1) * lanes;
   // Every loop over the sums is unrolled: one that is not would keep them in memory.
   Vector sum[pixels][vectors] = {};
-  if (add) {
+  if constexpr (add) {
+    const Scalar* row = y;
 #pragma GCC unroll 16
-    for (int p = 0; p < pixels; ++p) {
-      for (int v = 0; v < vectors - 1; ++v) load(sum[p][v], y + p * stride + v * lanes);
-      load_first(sum[p][vectors - 1], y + p * stride + last, columns - last);
+    for (int p = 0; p < pixels; ++p, row += stride) {
+      for (int v = 0; v < vectors - 1; ++v) load(sum[p][v], row + v * lanes);
+      load_first(sum[p][vectors - 1], row + last, whole ? lanes : columns - last);
     }
   }
-  for (int tap = 0; tap < taps; ++tap) {
-    const Scalar* from[pixels];
+  for (int tap = 0; tap < taps; ++tap, x += pixels) {
+    // Past the last input, and counted up to it: one register less than with a limit beside.
+    const Scalar* end[pixels];
 #pragma GCC unroll 16
-    for (int p = 0; p < pixels; ++p) from[p] = x[tap * pixels + p] + offset;
-    for (int i = 0; i < in; ++i, w += vectors * lanes) {
+    for (int p = 0; p < pixels; ++p) end[p] = x[p] + offset + int64_t{in} * groups;
+    for (int64_t i = -int64_t{in} * groups; i != 0; i += groups, w += vectors * lanes) {
       Vector weight[vectors];
       for (int v = 0; v < vectors; ++v) load(weight[v], w + v * lanes);
 #pragma GCC unroll 16
       for (int p = 0; p < pixels; ++p) {
         Vector value;
-        broadcast<groups, bytes>(value, from[p] + int64_t{i} * groups);
+        broadcast<groups, bytes>(value, end[p] + i);
         for (int v = 0; v < vectors; ++v) sum[p][v] += value * weight[v];
       }
     }
   }
 #pragma GCC unroll 16
-  for (int p = 0; p < pixels; ++p) {
-    for (int v = 0; v < vectors - 1; ++v) store(y + p * stride + v * lanes, sum[p][v]);
-    store_first(y + p * stride + last, sum[p][vectors - 1], columns - last);
+  for (int p = 0; p < pixels; ++p, y += stride) {
+    for (int v = 0; v < vectors - 1; ++v) store(y + v * lanes, sum[p][v]);
+    store_first(y + last, sum[p][vectors - 1], whole ? lanes : columns - last);
   }
 }
 
@@ -123,21 +125,24 @@ template <int bytes, int vectors, int groups, int most>
   }
 }
 
-// The same four functions for a number of groups and an instruction set that the attribute names; a
-// macro, because an attribute cannot be a template's parameter.
+// The same functions for a number of groups and an instruction set that the attribute names;
+// macros, because an attribute cannot be a template's parameter.
+#define BONSAI_TILE_FORWARD(name, set, attribute, bytes, groups, vectors, whole, add)              \
+  attribute void name##_##set##_##groups(const Scalar* const* x, int taps, int in, int64_t offset, \
+                                         const Scalar* w, Scalar* y, int64_t stride,               \
+                                         int columns) {                                            \
+    forward_tile<bytes, tile_rows(bytes), vectors, groups, whole, add>(x, taps, in, offset, w, y,  \
+                                                                       stride, columns);           \
+  }
 #define BONSAI_TILE_KERNELS(set, attribute, bytes, groups)                                         \
-  attribute void forward_wide_##set##_##groups(const Scalar* const* x, int taps, int in,           \
-                                               int64_t offset, const Scalar* w, Scalar* y,         \
-                                               int64_t stride, int columns, bool add) {            \
-    forward_tile<bytes, tile_rows(bytes), 2, groups>(x, taps, in, offset, w, y, stride, columns,   \
-                                                     add);                                         \
-  }                                                                                                \
-  attribute void forward_narrow_##set##_##groups(const Scalar* const* x, int taps, int in,         \
-                                                 int64_t offset, const Scalar* w, Scalar* y,       \
-                                                 int64_t stride, int columns, bool add) {          \
-    forward_tile<bytes, tile_rows(bytes), 1, groups>(x, taps, in, offset, w, y, stride, columns,   \
-                                                     add);                                         \
-  }                                                                                                \
+  BONSAI_TILE_FORWARD(narrow_cut, set, attribute, bytes, groups, 1, false, false)                  \
+  BONSAI_TILE_FORWARD(narrow_cut_add, set, attribute, bytes, groups, 1, false, true)               \
+  BONSAI_TILE_FORWARD(narrow, set, attribute, bytes, groups, 1, true, false)                       \
+  BONSAI_TILE_FORWARD(narrow_add, set, attribute, bytes, groups, 1, true, true)                    \
+  BONSAI_TILE_FORWARD(wide_cut, set, attribute, bytes, groups, 2, false, false)                    \
+  BONSAI_TILE_FORWARD(wide_cut_add, set, attribute, bytes, groups, 2, false, true)                 \
+  BONSAI_TILE_FORWARD(wide, set, attribute, bytes, groups, 2, true, false)                         \
+  BONSAI_TILE_FORWARD(wide_add, set, attribute, bytes, groups, 2, true, true)                      \
   attribute void weights_wide_##set##_##groups(const Scalar* const* x, int64_t offset, int inputs, \
                                                const Scalar* dy, int64_t pitch, int count,         \
                                                Scalar* dw, int64_t stride) {                       \
@@ -150,12 +155,15 @@ template <int bytes, int vectors, int groups, int most>
     weights_tile_of<bytes, 1, groups, tile_rows(bytes)>(x, offset, inputs, dy, pitch, count, dw,   \
                                                         stride);                                   \
   }                                                                                                \
-  constexpr TileKernels kernels_##set##_##groups = {tile_rows(bytes),                              \
-                                                    bytes / static_cast<int>(sizeof(Scalar)),      \
-                                                    forward_wide_##set##_##groups,                 \
-                                                    forward_narrow_##set##_##groups,               \
-                                                    weights_wide_##set##_##groups,                 \
-                                                    weights_narrow_##set##_##groups};
+  constexpr TileKernels kernels_##set##_##groups = {                                               \
+      tile_rows(bytes),                                                                            \
+      bytes / static_cast<int>(sizeof(Scalar)),                                                    \
+      {{{narrow_cut_##set##_##groups, narrow_cut_add_##set##_##groups},                            \
+        {narrow_##set##_##groups, narrow_add_##set##_##groups}},                                   \
+       {{wide_cut_##set##_##groups, wide_cut_add_##set##_##groups},                                \
+        {wide_##set##_##groups, wide_add_##set##_##groups}}},                                      \
+      weights_wide_##set##_##groups,                                                               \
+      weights_narrow_##set##_##groups};
 
 #define BONSAI_TILE_SET(set, attribute, bytes)                          \
   BONSAI_TILE_KERNELS(set, attribute, bytes, 1)                         \
@@ -180,6 +188,7 @@ BONSAI_TILE_SET(neon, , 16)
 #endif
 #undef BONSAI_TILE_SET
 #undef BONSAI_TILE_KERNELS
+#undef BONSAI_TILE_FORWARD
 
 }  // namespace
 
@@ -198,10 +207,12 @@ void forward_pixels(const TileKernels& t, int count, int width, const Scalar* co
                     int in, int64_t offset, const Scalar* w, Scalar* y, int64_t stride, int columns,
                     bool add) {
   constexpr int most_pixels = 12, most_width = 32;
-  const auto kernel = width > t.lanes ? t.wide : t.narrow;
-  if (count == t.pixels) return kernel(x, taps, in, offset, w, y, stride, columns, add);
+  const auto& kernels = t.forward[width > t.lanes];
+  if (count == t.pixels) {
+    return kernels[columns == width][add](x, taps, in, offset, w, y, stride, columns);
+  }
   Scalar aside[most_pixels * most_width];
-  kernel(x, taps, in, offset, w, aside, width, width, false);
+  kernels[true][false](x, taps, in, offset, w, aside, width, width);
   for (int p = 0; p < count; ++p) {
     for (int i = 0; i < columns; ++i) {
       Scalar& to = y[p * stride + i];

@@ -16,11 +16,13 @@ struct TileKernels {
 
   // y[p * stride + c] (+)= sum over t < taps, i < in of
   //   x[t * pixels + p][offset + i * groups + c % groups] w[t][i][c]
-  // for p < pixels and c < columns, at most 2 lanes and more than one (wide) or at most one
-  // (narrow). w: [taps][in][width].
+  // for p < pixels and c < columns, at most a block's width, which is one or two vectors.
+  // w: [taps][in][width].
   using Forward = void (*)(const Scalar* const* x, int taps, int in, int64_t offset,
-                           const Scalar* w, Scalar* y, int64_t stride, int columns, bool add);
-  Forward wide, narrow;
+                           const Scalar* w, Scalar* y, int64_t stride, int columns);
+  // [two vectors?][all columns?][add?]: one function each, since what the rarer forms keep in
+  // registers would cost the others a tenth of their time.
+  Forward forward[2][2][2];
 
   // dw[i * stride + c] += sum over p < count of
   //   x[p][offset + i * groups + c % groups] dy[p * pitch + c]
