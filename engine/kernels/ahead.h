@@ -49,17 +49,20 @@ class LaterRow {
 template <Use use>
 class Ahead {
  public:
+  Ahead() = default;
   Ahead(const Scalar* from, int64_t n, int shares)
-      : next_(from), share_((n / scalars_of_line + shares) / shares * scalars_of_line) {}
+      : next_(from),
+        end_(from + n),
+        share_((n / scalars_of_line + shares) / shares * scalars_of_line) {}
 
-  void fetch() {
-    for (int64_t i = 0; i < share_; i += scalars_of_line) fetch_line<use>(next_ + i);
-    next_ += share_;
+  [[gnu::always_inline]] void fetch() {
+    const Scalar* const end = std::min(end_, next_ + share_);
+    for (; next_ < end; next_ += scalars_of_line) fetch_line<use>(next_);
   }
 
  private:
-  const Scalar* next_;
-  int64_t share_;
+  const Scalar *next_ = nullptr, *end_ = nullptr;
+  int64_t share_ = 0;
 };
 
 // The same of `rows` rows of n scalars, `pitch` apart; shares are numbered, so that threads may ask

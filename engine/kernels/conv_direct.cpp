@@ -47,12 +47,13 @@ struct Block {
   int group, o, width;  // `width` of the packed block, `o` within the group
 };
 
-void run_block(const ConvForward& c, const TileKernels& t, const Scalar* w, const Block& b) {
+void run_block(const ConvForward& c, const TileKernels& t, const Scalar* w, const Block& b,
+               ForwardAhead& ahead) {
   const ConvShape& s = c.shape;
   const int64_t column = int64_t{b.group} * s.group_out() + b.o;
   forward_pixels(t, static_cast<int>(b.pixel_count), b.width, b.pixels, s.taps(), s.group_in(),
                  int64_t{b.group} * s.group_in(), w, c.y + b.first_pixel * s.out + column, s.out,
-                 std::min(b.width, s.group_out() - b.o), c.add);
+                 std::min(b.width, s.group_out() - b.o), c.add, ahead);
 }
 
 void run_chunk(const ConvForward& c, const TileKernels& t, const Cut& cut, const Scalar* packed,
@@ -69,20 +70,20 @@ void run_chunk(const ConvForward& c, const TileKernels& t, const Cut& cut, const
       thread_scratch<const Scalar*>(0, static_cast<size_t>(cut.tiles_per_chunk * tile_size));
   fill_pixel_table(s, c.x, zeros, first, last_tile - first_tile, t.pixels, table);
   const int shares = s.groups * ((to - from + 2 * t.lanes - 1) / (2 * t.lanes)) *
-                     static_cast<int>(last_tile - first_tile);
-  auto x_ahead = reads_ahead(s, c.x, first + count, count, shares);
-  Ahead<Use::write> y_ahead(c.y + (first + count) * s.out, count * s.out, shares);
+                     static_cast<int>(last_tile - first_tile) * s.taps() *
+                     ForwardAhead::times(s.group_in());
+  ForwardAhead ahead{reads_ahead(s, c.x, first + count, count, shares),
+                     {c.y + (first + count) * s.out, count * s.out, shares}};
   for (int g = 0; g < s.groups; ++g) {
     const Scalar* group_weights = packed + int64_t{g} * s.depth() * padded_out(s, t);
     for (int o = from; o < to;) {
       const int width = to - o > t.lanes ? 2 * t.lanes : t.lanes;
       for (int64_t tile = 0; tile < last_tile - first_tile; ++tile) {
-        x_ahead.fetch();
-        y_ahead.fetch();
         const int64_t pixel = first + tile * t.pixels;
         run_block(c, t, group_weights + int64_t{o} * s.depth(),
                   {table + tile * tile_size, pixel,
-                   std::min<int64_t>(t.pixels, first + count - pixel), g, o, width});
+                   std::min<int64_t>(t.pixels, first + count - pixel), g, o, width},
+                  ahead);
       }
       o += width;
     }

@@ -51,27 +51,29 @@ void add_range(const ConvBackwardWeights& c, const TileKernels& t, const Slice& 
       thread_scratch<const Scalar*>(1, static_cast<size_t>(block_pixels * s.taps()));
   const bool packs = !in_place(s, slice);
   const int tiles = (s.group_in() + t.pixels - 1) / t.pixels;
-  const int shares = s.taps() * tiles;
+  const int wide_blocks = (slice.padded + 2 * t.lanes - 1) / (2 * t.lanes);
   const int64_t offset = int64_t{slice.group} * s.group_in();
   for (int64_t begin = first; begin < last; begin += block_pixels) {
     const auto count = static_cast<int>(std::min<int64_t>(block_pixels, last - begin));
     if (packs) pack_errors(s, t, slice, c.dy, begin, count, packed);
     fill_pixel_table(s, c.x, zeros, begin, 1, count, table);
     const Scalar* dy = packs ? packed : c.dy + begin * s.out;
+    BackwardAhead ahead;
     // With more slices, x is in the cache already.
-    const bool asks = slice.width == s.group_out();
-    auto x_ahead = reads_ahead(s, c.x, begin + count, count, shares);
+    if (slice.width == s.group_out()) {
+      ahead.x = reads_ahead(s, c.x, begin + count, count,
+                            s.taps() * tiles * wide_blocks * BackwardAhead::times(count));
+    }
     for (int tap = 0; tap < s.taps(); ++tap) {
       for (int tile = 0; tile < tiles; ++tile) {
         const int i = s.group_in() * tile / tiles, end = s.group_in() * (tile + 1) / tiles;
-        if (asks) x_ahead.fetch();
         for (int o = 0; o < slice.padded;) {
           const bool wide = slice.padded - o > t.lanes;
           const int width = wide ? 2 * t.lanes : t.lanes;
           (wide ? t.weights_wide : t.weights_narrow)(
               table + int64_t{tap} * count, offset + i, end - i,
               dy + int64_t{o} * (packs ? count : 1), packs ? width : s.out, count,
-              sums + (int64_t{tap} * s.group_in() + i) * slice.padded + o, slice.padded);
+              sums + (int64_t{tap} * s.group_in() + i) * slice.padded + o, slice.padded, ahead);
           o += width;
         }
       }

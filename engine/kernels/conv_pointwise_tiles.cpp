@@ -31,18 +31,17 @@ void run_tile(const ConvForward& c, const TileKernels& t, const Scalar* packed, 
   const int groups = s.interleaved ? 1 : s.groups;
   const int gi = s.group_in(), go = s.out / groups, padded = rounded_up(go, t.lanes);
   const int wide = 2 * t.lanes, blocks = groups * ((padded + wide - 1) / wide);
-  Ahead<Use::read> x_ahead(c.x + (first + count) * s.in, int64_t{count} * s.in, blocks);
-  Ahead<Use::write> y_ahead(c.y + (first + count) * s.out, int64_t{count} * s.out, blocks);
+  const int shares = blocks * ForwardAhead::times(gi);
+  ForwardAhead ahead{{c.x + (first + count) * s.in, int64_t{count} * s.in, shares},
+                     {c.y + (first + count) * s.out, int64_t{count} * s.out, shares}};
   const Scalar* pixels[most_pixels];
   for (int p = 0; p < t.pixels; ++p) pixels[p] = c.x + (first + std::min(p, count - 1)) * s.in;
   for (int g = 0; g < groups; ++g) {
     for (int o = 0; o < go; o += wide) {
-      x_ahead.fetch();
-      y_ahead.fetch();
       const int width = std::min(wide, padded - o), columns = std::min(width, go - o);
       forward_pixels(t, count, width, pixels, 1, gi, int64_t{g} * gi,
                      packed + (int64_t{g} * padded + o) * gi,
-                     c.y + first * s.out + int64_t{g} * go + o, s.out, columns, c.add);
+                     c.y + first * s.out + int64_t{g} * go + o, s.out, columns, c.add, ahead);
     }
   }
 }

@@ -68,22 +68,21 @@ void add_block(const Sums& s, const TileKernels& t, int64_t first, int count, in
   for (int p = 0; p < count; ++p) table[p] = s.rows.data + (first + p) * s.rows.pitch;
   const Scalar* from = lane_pixels(s, first, count, left);
   const int wide = 2 * t.lanes, tiles = (s.rows.group + t.pixels - 1) / t.pixels;
-  const int shares = s.groups * ((s.padded + wide - 1) / wide) * tiles;
-  auto ahead = [&](const Side& side) {
+  const int shares =
+      s.groups * ((s.padded + wide - 1) / wide) * tiles * BackwardAhead::times(count);
+  auto next = [&](const Side& side) {
     return Ahead<Use::read>(side.data + (first + count) * side.pitch, int64_t{count} * side.pitch,
                             shares);
   };
-  auto rows_ahead = ahead(s.rows), lanes_ahead = ahead(s.lanes);
+  BackwardAhead ahead{next(s.rows), next(s.lanes)};
   for (int g = 0; g < s.groups; ++g) {
     for (int l = 0; l < s.padded; l += wide) {
       const auto kernel = s.padded - l >= wide ? t.weights_wide : t.weights_narrow;
       for (int tile = 0; tile < tiles; ++tile) {
         const int r = s.rows.group * tile / tiles, end = s.rows.group * (tile + 1) / tiles;
-        rows_ahead.fetch();
-        lanes_ahead.fetch();
         kernel(table, (int64_t{g} * s.rows.group + r) * s.turns, end - r,
                from + int64_t{g} * s.lanes.group + l, s.lanes.pitch, count,
-               sums + (int64_t{g} * s.rows.group + r) * s.padded + l, s.padded);
+               sums + (int64_t{g} * s.rows.group + r) * s.padded + l, s.padded, ahead);
       }
     }
   }

@@ -69,6 +69,7 @@ void run_block(const ConvForward& c, const TileKernels& t, const ByPixel& x, int
   const int64_t image = int64_t{s.out_h} * s.out_w * s.out;
   Scalar* y = c.y + (int64_t{oh} * s.out_w + ow) * s.out + o;
   const auto** table = thread_scratch<const Scalar*>(0, static_cast<size_t>(s.kw * most_pixels));
+  ForwardAhead ahead;
   for (int first = 0; first < s.n; first += t.pixels) {
     const int count = std::min(t.pixels, s.n - first);
     for (int line = 0; line < lines; ++line) {  // where no tap meets the map: one of no taps
@@ -81,7 +82,7 @@ void run_block(const ConvForward& c, const TileKernels& t, const ByPixel& x, int
       }
       const int64_t tap = int64_t{down.first + line} * s.kw + across.first;
       forward_pixels(t, count, width, table, taps, s.in, 0, w + tap * s.in * width,
-                     y + first * image, image, columns, c.add || line > 0);
+                     y + first * image, image, columns, c.add || line > 0, ahead);
     }
   }
   finish_rows(y, s.n, columns, image, c.b != nullptr ? c.b + o : nullptr, c.activation);
@@ -128,13 +129,14 @@ void conv_backward_weights_small_maps(const ConvBackwardWeights& c) {
                           Scalar* dw) {
     const int count = std::min(most_images, s.n - first);
     const Scalar* errors[most_images];
+    BackwardAhead ahead;
     for (int p = 0; p < count; ++p) errors[p] = dy.row(out_pixel, first + p);
     for (int i = 0; i < s.in;) {
       const bool wide = s.in - i > t.lanes;
       const auto kernel = wide ? t.weights_wide : t.weights_narrow;
       for (int o = from; o < to; o += t.pixels) {
         kernel(errors, o, std::min(t.pixels, to - o), x.row(in_pixel, first) + i, x.pitch, count,
-               dw + o * depth + i, depth);
+               dw + o * depth + i, depth, ahead);
       }
       i += wide ? 2 * t.lanes : t.lanes;
     }

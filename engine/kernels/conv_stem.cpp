@@ -212,7 +212,7 @@ void add_band(const ConvBackwardWeights& c, const Bands& bands, const Band& band
   const auto block = static_cast<size_t>(lines * s.out_w);
   const auto** table = thread_scratch<const Scalar*>(0, block);
   auto* copy = thread_scratch<Scalar>(1, (block + 1) * static_cast<size_t>(padded));
-  const int shares = (padded + 2 * t.lanes - 1) / (2 * t.lanes) * windows.lines * tiles;
+  const int tiles_of_block = (padded + 2 * t.lanes - 1) / (2 * t.lanes) * windows.lines * tiles;
   for (int line = 0; line < lines; ++line) {
     for (int column = 0; column < s.out_w; ++column) {
       table[line * s.out_w + column] = band.x + line * bands.next_line() + column * windows.step;
@@ -222,7 +222,8 @@ void add_band(const ConvBackwardWeights& c, const Bands& bands, const Band& band
     const int count = std::min(lines, band.count - l) * s.out_w;
     const int64_t first = band.first_pixel(s) + int64_t{l} * s.out_w;
     const Scalar* dy = c.dy + first * s.out;
-    Ahead<Use::read> dy_ahead(dy + int64_t{count} * s.out, int64_t{count} * s.out, shares);
+    BackwardAhead ahead{.y = {dy + int64_t{count} * s.out, int64_t{count} * s.out,
+                              tiles_of_block * BackwardAhead::times(count)}};
     // Vectors read beyond the last output of a pixel, and must not beyond all of dy.
     if ((s.pixels() - first - count) * s.out < padded - s.out) {
       Scalar* end = std::copy_n(dy, int64_t{count} * s.out, copy);
@@ -234,10 +235,9 @@ void add_band(const ConvBackwardWeights& c, const Bands& bands, const Band& band
       for (int k = 0; k < windows.lines; ++k) {
         for (int tile = 0; tile < tiles; ++tile) {
           const int i = run * tile / tiles, end = run * (tile + 1) / tiles;
-          dy_ahead.fetch();
           (wide ? t.weights_wide : t.weights_narrow)(
               table, l * bands.next_line() + k * windows.line + i, end - i, dy + o, s.out, count,
-              sums + (int64_t{k} * run + i) * padded + o, padded);
+              sums + (int64_t{k} * run + i) * padded + o, padded, ahead);
         }
       }
       o += wide ? 2 * t.lanes : t.lanes;

@@ -4,6 +4,7 @@
 // Of groups that take turns, one input of each is broadcast, which is one load as well.
 #include "engine/kernels/tile.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "engine/kernels/processor.h"
@@ -44,7 +45,7 @@ template <int groups, int bytes>
 template <int bytes, int pixels, int vectors, int groups, bool whole, bool add>
 [[gnu::always_inline]] inline void forward_tile(const Scalar* const* x, int taps, int in,
                                                 int64_t offset, const Scalar* w, Scalar* y,
-                                                int64_t stride, int columns) {
+                                                int64_t stride, int columns, ForwardAhead& ahead) {
   using Vector = typename VectorOf<bytes>::Type;
   constexpr int lanes = bytes / static_cast<int>(sizeof(Scalar)), last = (vectors - 1) * lanes;
   // Every loop over the sums is unrolled: one that is not would keep them in memory.
@@ -58,18 +59,24 @@ template <int bytes, int pixels, int vectors, int groups, bool whole, bool add>
     }
   }
   for (int tap = 0; tap < taps; ++tap, x += pixels) {
-    // Past the last input, and counted up to it: one register less than with a limit beside.
     const Scalar* end[pixels];
 #pragma GCC unroll 16
-    for (int p = 0; p < pixels; ++p) end[p] = x[p] + offset + int64_t{in} * groups;
-    for (int64_t i = -int64_t{in} * groups; i != 0; i += groups, w += vectors * lanes) {
-      Vector weight[vectors];
-      for (int v = 0; v < vectors; ++v) load(weight[v], w + v * lanes);
+    for (int p = 0; p < pixels; ++p) end[p] = x[p] + offset;
+    for (int left = in; left > 0; left -= ForwardAhead::terms) {
+      ahead.fetch();
+      // Counted up to the last of these: one register less than with a limit beside.
+      const int64_t count = int64_t{std::min(left, ForwardAhead::terms)} * groups;
 #pragma GCC unroll 16
-      for (int p = 0; p < pixels; ++p) {
-        Vector value;
-        broadcast<groups, bytes>(value, end[p] + i);
-        for (int v = 0; v < vectors; ++v) sum[p][v] += value * weight[v];
+      for (int p = 0; p < pixels; ++p) end[p] += count;
+      for (int64_t i = -count; i != 0; i += groups, w += vectors * lanes) {
+        Vector weight[vectors];
+        for (int v = 0; v < vectors; ++v) load(weight[v], w + v * lanes);
+#pragma GCC unroll 16
+        for (int p = 0; p < pixels; ++p) {
+          Vector value;
+          broadcast<groups, bytes>(value, end[p] + i);
+          for (int v = 0; v < vectors; ++v) sum[p][v] += value * weight[v];
+        }
       }
     }
   }
@@ -83,29 +90,32 @@ template <int bytes, int pixels, int vectors, int groups, bool whole, bool add>
 template <int bytes, int vectors, int groups, int inputs>
 [[gnu::always_inline]] inline void weights_tile(const Scalar* const* x, int64_t offset,
                                                 const Scalar* dy, int64_t pitch, int count,
-                                                Scalar* dw, int64_t stride) {
+                                                Scalar* dw, int64_t stride, BackwardAhead& ahead) {
   using Vector = typename VectorOf<bytes>::Type;
   constexpr int lanes = bytes / static_cast<int>(sizeof(Scalar));
   Vector sum[inputs][vectors] = {};
-  for (int p = 0; p < count; ++p, dy += pitch) {
-    const Scalar* from = x[p] + offset;
-    Vector error[vectors];
-    for (int v = 0; v < vectors; ++v) load(error[v], dy + v * lanes);
+  for (int p = 0; p < count;) {
+    ahead.fetch();
+    for (const int end = std::min(count, p + BackwardAhead::terms); p < end; ++p, dy += pitch) {
+      // As an array: of a pointer, the sums of `offset` and i would be kept one by one.
+      const auto& from = *reinterpret_cast<const Scalar(*)[inputs * groups]>(x[p] + offset);
+      Vector error[vectors];
+      for (int v = 0; v < vectors; ++v) load(error[v], dy + v * lanes);
 #pragma GCC unroll 16
-    for (int i = 0; i < inputs; ++i) {
-      Vector value;
-      broadcast<groups, bytes>(value, from + int64_t{i} * groups);
-      for (int v = 0; v < vectors; ++v) sum[i][v] += value * error[v];
+      for (int i = 0; i < inputs; ++i) {
+        Vector value;
+        broadcast<groups, bytes>(value, &from[i * groups]);
+        for (int v = 0; v < vectors; ++v) sum[i][v] += value * error[v];
+      }
     }
   }
 #pragma GCC unroll 16
-  for (int i = 0; i < inputs; ++i) {
+  for (int i = 0; i < inputs; ++i, dw += stride) {
     for (int v = 0; v < vectors; ++v) {
-      Scalar* to = dw + i * stride + v * lanes;
       Vector old;
-      load(old, to);
+      load(old, dw + v * lanes);
       sum[i][v] += old;
-      store(to, sum[i][v]);
+      store(dw + v * lanes, sum[i][v]);
     }
   }
 }
@@ -114,13 +124,14 @@ template <int bytes, int vectors, int groups, int inputs>
 template <int bytes, int vectors, int groups, int most>
 [[gnu::always_inline]] inline void weights_tile_of(const Scalar* const* x, int64_t offset,
                                                    int inputs, const Scalar* dy, int64_t pitch,
-                                                   int count, Scalar* dw, int64_t stride) {
+                                                   int count, Scalar* dw, int64_t stride,
+                                                   BackwardAhead& ahead) {
   if constexpr (most > 0) {
     if (inputs == most) {
-      weights_tile<bytes, vectors, groups, most>(x, offset, dy, pitch, count, dw, stride);
+      weights_tile<bytes, vectors, groups, most>(x, offset, dy, pitch, count, dw, stride, ahead);
     } else {
       weights_tile_of<bytes, vectors, groups, most - 1>(x, offset, inputs, dy, pitch, count, dw,
-                                                        stride);
+                                                        stride, ahead);
     }
   }
 }
@@ -129,10 +140,10 @@ template <int bytes, int vectors, int groups, int most>
 // macros, because an attribute cannot be a template's parameter.
 #define BONSAI_TILE_FORWARD(name, set, attribute, bytes, groups, vectors, whole, add)              \
   attribute void name##_##set##_##groups(const Scalar* const* x, int taps, int in, int64_t offset, \
-                                         const Scalar* w, Scalar* y, int64_t stride,               \
-                                         int columns) {                                            \
+                                         const Scalar* w, Scalar* y, int64_t stride, int columns,  \
+                                         ForwardAhead& ahead) {                                    \
     forward_tile<bytes, tile_rows(bytes), vectors, groups, whole, add>(x, taps, in, offset, w, y,  \
-                                                                       stride, columns);           \
+                                                                       stride, columns, ahead);    \
   }
 #define BONSAI_TILE_KERNELS(set, attribute, bytes, groups)                                         \
   BONSAI_TILE_FORWARD(narrow_cut, set, attribute, bytes, groups, 1, false, false)                  \
@@ -145,15 +156,15 @@ template <int bytes, int vectors, int groups, int most>
   BONSAI_TILE_FORWARD(wide_add, set, attribute, bytes, groups, 2, true, true)                      \
   attribute void weights_wide_##set##_##groups(const Scalar* const* x, int64_t offset, int inputs, \
                                                const Scalar* dy, int64_t pitch, int count,         \
-                                               Scalar* dw, int64_t stride) {                       \
+                                               Scalar* dw, int64_t stride, BackwardAhead& ahead) { \
     weights_tile_of<bytes, 2, groups, tile_rows(bytes)>(x, offset, inputs, dy, pitch, count, dw,   \
-                                                        stride);                                   \
+                                                        stride, ahead);                            \
   }                                                                                                \
-  attribute void weights_narrow_##set##_##groups(const Scalar* const* x, int64_t offset,           \
-                                                 int inputs, const Scalar* dy, int64_t pitch,      \
-                                                 int count, Scalar* dw, int64_t stride) {          \
+  attribute void weights_narrow_##set##_##groups(                                                  \
+      const Scalar* const* x, int64_t offset, int inputs, const Scalar* dy, int64_t pitch,         \
+      int count, Scalar* dw, int64_t stride, BackwardAhead& ahead) {                               \
     weights_tile_of<bytes, 1, groups, tile_rows(bytes)>(x, offset, inputs, dy, pitch, count, dw,   \
-                                                        stride);                                   \
+                                                        stride, ahead);                            \
   }                                                                                                \
   constexpr TileKernels kernels_##set##_##groups = {                                               \
       tile_rows(bytes),                                                                            \
@@ -205,14 +216,14 @@ const TileKernels* tile_kernels(int groups) {
 
 void forward_pixels(const TileKernels& t, int count, int width, const Scalar* const* x, int taps,
                     int in, int64_t offset, const Scalar* w, Scalar* y, int64_t stride, int columns,
-                    bool add) {
+                    bool add, ForwardAhead& ahead) {
   constexpr int most_pixels = 12, most_width = 32;
   const auto& kernels = t.forward[width > t.lanes];
   if (count == t.pixels) {
-    return kernels[columns == width][add](x, taps, in, offset, w, y, stride, columns);
+    return kernels[columns == width][add](x, taps, in, offset, w, y, stride, columns, ahead);
   }
   Scalar aside[most_pixels * most_width];
-  kernels[true][false](x, taps, in, offset, w, aside, width, width);
+  kernels[true][false](x, taps, in, offset, w, aside, width, width, ahead);
   for (int p = 0; p < count; ++p) {
     for (int i = 0; i < columns; ++i) {
       Scalar& to = y[p * stride + i];

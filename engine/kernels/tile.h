@@ -6,9 +6,29 @@
 
 #include <cstdint>
 
+#include "engine/kernels/ahead.h"
 #include "engine/tensor.h"
 
 namespace bonsai {
+
+// What the tiles after this one read of x, and read or write of y, asked for a little with each
+// `terms` of a sum: all of it at once would keep the tile waiting for its own lines.
+template <Use use_of_y>
+struct TileAhead {
+  static constexpr int terms = 16;
+  Ahead<Use::read> x{};
+  Ahead<use_of_y> y{};
+
+  // How often a tile asks whose sums have so many terms.
+  static int times(int count) { return (count + terms - 1) / terms; }
+
+  [[gnu::always_inline]] void fetch() {
+    x.fetch();
+    y.fetch();
+  }
+};
+using ForwardAhead = TileAhead<Use::write>;
+using BackwardAhead = TileAhead<Use::read>;
 
 struct TileKernels {
   int pixels;  // rows of a tile
@@ -19,7 +39,8 @@ struct TileKernels {
   // for p < pixels and c < columns, at most a block's width, which is one or two vectors.
   // w: [taps][in][width].
   using Forward = void (*)(const Scalar* const* x, int taps, int in, int64_t offset,
-                           const Scalar* w, Scalar* y, int64_t stride, int columns);
+                           const Scalar* w, Scalar* y, int64_t stride, int columns,
+                           ForwardAhead& ahead);
   // [two vectors?][all columns?][add?]: one function each, since what the rarer forms keep in
   // registers would cost the others a tenth of their time.
   Forward forward[2][2][2];
@@ -28,7 +49,8 @@ struct TileKernels {
   //   x[p][offset + i * groups + c % groups] dy[p * pitch + c]
   // for i < inputs <= pixels and c < 2 lanes (wide) or c < lanes (narrow).
   using Weights = void (*)(const Scalar* const* x, int64_t offset, int inputs, const Scalar* dy,
-                           int64_t pitch, int count, Scalar* dw, int64_t stride);
+                           int64_t pitch, int count, Scalar* dw, int64_t stride,
+                           BackwardAhead& ahead);
   Weights weights_wide, weights_narrow;
 };
 
@@ -44,7 +66,7 @@ inline int rounded_up(int n, int to) { return (n + to - 1) / to * to; }
 // w. A tile that sticks out of y is computed aside.
 void forward_pixels(const TileKernels& t, int count, int width, const Scalar* const* x, int taps,
                     int in, int64_t offset, const Scalar* w, Scalar* y, int64_t stride, int columns,
-                    bool add);
+                    bool add, ForwardAhead& ahead);
 
 // Null on processors without fused multiply-add on vectors: other rows serve them better. Also null
 // for groups that do not divide a vector.
