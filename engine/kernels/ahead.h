@@ -9,12 +9,15 @@
 
 namespace bonsai {
 
-enum class Use { read, write };
+// Later: read, but so far ahead that the second cache is near enough. The first one follows few
+// lines on their way, too few to keep memory busy where rows have gaps and the processor foresees
+// nothing.
+enum class Use { read, later, write };
 
 // Always inlined: the compiler drops calls of a function that does nothing but this.
 template <Use use>
 [[gnu::always_inline]] inline void fetch_line(const Scalar* at) {
-  __builtin_prefetch(at, use == Use::write, 3);
+  __builtin_prefetch(at, use == Use::write, use == Use::later ? 2 : 3);
 }
 
 constexpr int scalars_of_line = 64 / sizeof(Scalar);

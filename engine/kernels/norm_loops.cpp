@@ -26,7 +26,7 @@ template <class F>
     line_by_line(
         n,
         [&](int64_t j) __attribute__((always_inline)) {
-          fetch_line<Use::read>(x + later_x + j);
+          fetch_line<Use::later>(x + later_x + j);
           fetch_line<Use::read>(added + numbers_ahead + j);
         },
         [&](int64_t j) __attribute__((always_inline)) {
@@ -36,7 +36,7 @@ template <class F>
   } else {
     line_by_line(
         n,
-        [&](int64_t j) __attribute__((always_inline)) { fetch_line<Use::read>(x + later_x + j); },
+        [&](int64_t j) __attribute__((always_inline)) { fetch_line<Use::later>(x + later_x + j); },
         [&](int64_t j)
             __attribute__((always_inline)) { y[j] = f((x[j] - mean[j]) * scale[j] + shift[j]); });
   }
@@ -50,7 +50,7 @@ template <class F>
   line_by_line(
       n,
       [&](int64_t j) __attribute__((always_inline)) {
-        fetch_line<Use::read>(x + later_x + j);
+        fetch_line<Use::later>(x + later_x + j);
         fetch_line<Use::read>(dy + numbers_ahead + j);
       },
       [&](int64_t j) __attribute__((always_inline)) {
@@ -70,7 +70,7 @@ template <class F>
   line_by_line(
       n,
       [&](int64_t j) __attribute__((always_inline)) {
-        fetch_line<Use::read>(x + later_x + j);
+        fetch_line<Use::later>(x + later_x + j);
         fetch_line<Use::read>(y + numbers_ahead + j);
         fetch_line<Use::read>(dy + numbers_ahead + j);
         fetch_line<Use::write>(dz + numbers_ahead + j);
@@ -91,8 +91,8 @@ template <class F>
   line_by_line(
       n,
       [&](int64_t j) __attribute__((always_inline)) {
-        fetch_line<Use::read>(x + later_x + j);
-        fetch_line<Use::read>(dx + later_dx + j);
+        fetch_line<Use::later>(x + later_x + j);
+        fetch_line<Use::later>(dx + later_dx + j);
       },
       [&](int64_t j) __attribute__((always_inline)) {
         const Scalar dz = dz_of(x[j], dy[j], mean[j], scale[j], shift[j], f);
@@ -117,16 +117,16 @@ template <class F>
     line_by_line(
         n,
         [&](int64_t j) __attribute__((always_inline)) {
-          fetch_line<Use::read>(x + later_x + j);
+          fetch_line<Use::later>(x + later_x + j);
           fetch_line<Use::read>(dy + numbers_ahead + j);
-          fetch_line<Use::read>(dx + later_dx + j);
+          fetch_line<Use::later>(dx + later_dx + j);
         },
         [&](int64_t j) __attribute__((always_inline)) { dx[j] += of(j); });
   } else {
     line_by_line(
         n,
         [&](int64_t j) __attribute__((always_inline)) {
-          fetch_line<Use::read>(x + later_x + j);
+          fetch_line<Use::later>(x + later_x + j);
           fetch_line<Use::read>(dy + numbers_ahead + j);
         },
         [&](int64_t j) __attribute__((always_inline)) { dx[j] = of(j); });
@@ -210,8 +210,8 @@ BONSAI_SIMD void add_line_to_rows(const Scalar* x, int64_t x_step, int64_t rows,
     line_by_line(
         channels,
         [&](int64_t j) __attribute__((always_inline)) {
-          fetch_line<Use::read>(x + later_x + j);
-          fetch_line<Use::read>(dx + later_dx + j);
+          fetch_line<Use::later>(x + later_x + j);
+          fetch_line<Use::later>(dx + later_dx + j);
         },
         [&](int64_t j)
             __attribute__((always_inline)) { dx[j] += (x[j] - mean[j]) * slope[j] + offset[j]; });
