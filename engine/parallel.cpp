@@ -15,6 +15,8 @@
 #endif
 
 #include "engine/error.h"
+#include "engine/inner_loop.h"
+#include "engine/pause.h"
 #include "engine/storage.h"
 
 namespace bonsai {
@@ -28,28 +30,33 @@ int available_processors() {
   return std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
 }
 
-void pause_briefly() {
-#if defined(__x86_64__)
-  __builtin_ia32_pause();
-#elif defined(__aarch64__)
-  asm volatile("yield");
-#endif
-}
+// How many loops the chunk is in that this thread runs: a loop in a chunk of an outer one is open
+// to idle threads (InnerLoop), and loops in its chunks run in place.
+thread_local int loops_around = 0;
 
-// True on a pool thread, and on a caller while its loop runs: loops inside run in place.
-thread_local bool inside_loop = false;
+// In which place of the pool this thread is: 0 for who calls, then the pool's own.
+thread_local size_t place = 0;
+
+struct EnterLoop {
+  EnterLoop() { ++loops_around; }
+  ~EnterLoop() { --loops_around; }
+  EnterLoop(const EnterLoop&) = delete;
+  EnterLoop& operator=(const EnterLoop&) = delete;
+};
 
 // One loop at a time. A job is published under the mutex with a new generation number. Each thread
 // has a run of neighbouring chunks, which it takes one after the other from an atomic counter, and
 // then helps with the others' runs until none is left: memory that a single thread walks through
-// arrives twice as quickly as chunks dealt out in turns. Idle threads look for the next generation
-// for a short while (a layer follows a layer within microseconds) before they sleep. The caller
-// closes the job when no chunk is left, so it never waits for a thread to wake up.
+// arrives twice as quickly as chunks dealt out in turns. When no chunk is left, idle threads help
+// with the loops inside those that still run. Between jobs they look for the next generation for a
+// short while (a layer follows a layer within microseconds) before they sleep. The caller closes
+// the job when no chunk is left, so it never waits for a thread to wake up.
 class Pool {
  public:
-  explicit Pool(int threads) : runs_(static_cast<size_t>(threads)) {
+  explicit Pool(int threads)
+      : runs_(static_cast<size_t>(threads)), inner_loops_(static_cast<size_t>(threads)) {
     try {
-      for (int i = 1; i < threads; ++i) threads_.emplace_back([this, i] { work(i); });
+      for (size_t i = 1; i < runs_.size(); ++i) threads_.emplace_back([this, i] { work(i); });
     } catch (const std::system_error& error) {
       const size_t started = threads_.size() + 1;
       end_all();
@@ -77,16 +84,24 @@ class Pool {
         run.end = (i + 1) * chunks / count;
       }
       open_ = true;
+      running_.store(true, std::memory_order_relaxed);
       generation_.fetch_add(1, std::memory_order_release);
     }
     wake_.notify_all();
-    drain(0);
+    drain();
     {
       const std::lock_guard lock(mutex_);
       open_ = false;
     }
-    while (busy_.load(std::memory_order_acquire) != 0) pause_or_yield();
+    help_while([this] { return busy_.load(std::memory_order_acquire) != 0; });
+    running_.store(false, std::memory_order_relaxed);
     if (failure_) std::rethrow_exception(std::exchange(failure_, nullptr));
+  }
+
+  // A loop in a chunk of the job.
+  void run_inside(int64_t chunks, detail::ChunkCall call, const void* body) {
+    const EnterLoop enter;
+    inner_loops_[place].run(chunks, call, body);
   }
 
  private:
@@ -108,18 +123,22 @@ class Pool {
     for (std::thread& t : threads_) t.join();
   }
 
-  void pause_or_yield() {
-    for (int i = 0; i < 256; ++i) {
-      if (busy_.load(std::memory_order_acquire) == 0) return;
-      pause_briefly();
+  // Until then, takes chunks of loops inside those of the job.
+  template <class Condition>
+  void help_while(const Condition& waiting) {
+    const EnterLoop enter;
+    for (int i = 1; waiting(); ++i) {
+      bool helped = false;
+      for (InnerLoop& loop : inner_loops_) helped = loop.help() || helped;
+      if (helped) continue;
+      i % 256 == 0 ? std::this_thread::yield() : pause_briefly();
     }
-    std::this_thread::yield();
   }
 
   // The runs in a circle, from this thread's own on.
-  void drain(size_t thread) {
+  void drain() {
     for (size_t i = 0; i < runs_.size(); ++i) {
-      Run& run = runs_[(thread + i) % runs_.size()];
+      Run& run = runs_[(place + i) % runs_.size()];
       for (;;) {
         const int64_t chunk = run.next.fetch_add(1, std::memory_order_relaxed);
         if (chunk >= run.end) break;
@@ -133,8 +152,9 @@ class Pool {
     }
   }
 
-  void work(int thread) {
-    inside_loop = true;
+  void work(size_t own_place) {
+    place = own_place;
+    const EnterLoop enter;
     uint64_t seen = 0;
     for (;;) {
       for (int i = 0; i < spins && generation_.load(std::memory_order_acquire) == seen; ++i) {
@@ -148,8 +168,12 @@ class Pool {
         if (!open_) continue;
         busy_.fetch_add(1, std::memory_order_relaxed);
       }
-      drain(static_cast<size_t>(thread));
+      drain();
       busy_.fetch_sub(1, std::memory_order_acq_rel);
+      help_while([this, seen] {
+        return running_.load(std::memory_order_relaxed) &&
+               generation_.load(std::memory_order_relaxed) == seen;
+      });
     }
   }
 
@@ -159,6 +183,8 @@ class Pool {
   std::atomic<uint64_t> generation_{0};
   std::atomic<int> busy_{0};  // pool threads inside the job
   std::vector<Run> runs_;     // of chunks: one per thread, the caller's first
+  std::vector<InnerLoop> inner_loops_;
+  std::atomic<bool> running_{false};  // the job
   detail::ChunkCall call_ = nullptr;
   const void* body_ = nullptr;
   std::exception_ptr failure_;
@@ -190,7 +216,7 @@ int thread_count() { return shared_pool().threads; }
 void set_thread_count(int threads) {
   // OpenBLAS, as distributions build it, has buffers for 128 callers at a time.
   require(threads >= 1 && threads <= 128, "threads: ", threads, " asked for, should be 1 to 128");
-  require(!inside_loop, "threads: their number cannot change inside a parallel loop");
+  require(loops_around == 0, "threads: their number cannot change inside a parallel loop");
   SharedPool& shared = shared_pool();
   const std::lock_guard turn(shared.turn);
   if (shared.threads == threads) return;
@@ -200,16 +226,13 @@ void set_thread_count(int threads) {
 }
 
 void detail::run_chunks(int64_t chunks, ChunkCall call, const void* body) {
-  if (chunks > 1 && !inside_loop && thread_count() > 1) {
+  if (chunks > 1 && loops_around < 2 && thread_count() > 1) {
     SharedPool& shared = shared_pool();
+    if (loops_around == 1) return shared.pool->run_inside(chunks, call, body);
     const std::unique_lock turn(shared.turn, std::try_to_lock);
     if (turn.owns_lock()) {
-      inside_loop = true;
-      struct Leave {
-        ~Leave() { inside_loop = false; }
-      } leave;
-      shared.pool->run(chunks, call, body);
-      return;
+      const EnterLoop enter;
+      return shared.pool->run(chunks, call, body);
     }
   }
   for (int64_t chunk = 0; chunk < chunks; ++chunk) call(body, chunk);

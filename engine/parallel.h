@@ -19,8 +19,9 @@ void run_chunks(int64_t chunks, ChunkCall call, const void* body);
 }  // namespace detail
 
 // body(chunk) for chunk in [0, chunks), in any order, on several threads. Returns when all are
-// done. An exception in a chunk is thrown here after the others have ended. Inside a chunk (and
-// while another thread is in a parallel loop) the loop runs on the calling thread alone.
+// done. An exception in a chunk is thrown here after the others have ended. Inside a chunk the loop
+// runs on the calling thread and those that have nothing left of the outer loop; in a loop within
+// that one, and while another thread is in a parallel loop, on the calling thread alone.
 template <class Body>
 void parallel_chunks(int64_t chunks, const Body& body) {
   detail::run_chunks(

@@ -71,16 +71,49 @@ TEST_CASE("sums have the same bits for any number of threads", "[threads]") {
   }
 }
 
-TEST_CASE("a loop inside a loop runs in place", "[threads]") {
+TEST_CASE("a loop inside a loop runs every chunk once, whoever helps", "[threads]") {
+  const KeepThreads keep;
+  for (const int threads : {1, 2, 3, 8}) {
+    set_thread_count(threads);
+    for (int repeat = 0; repeat < 20; ++repeat) {
+      std::vector<std::atomic<int>> cells(5 * 30);
+      parallel_chunks(5, [&](int64_t i) {
+        parallel_chunks(30, [&](int64_t j) { ++cells[static_cast<size_t>(i * 30 + j)]; });
+      });
+      for (const auto& n : cells) REQUIRE(n == 1);
+    }
+  }
+}
+
+// Ends only if somebody does help: the first chunk repeats its inner loop until then, and a thread
+// without it has nothing else to do.
+TEST_CASE("idle threads help with a loop inside a loop", "[threads]") {
+  const KeepThreads keep;
+  for (const int threads : {2, 4}) {
+    set_thread_count(threads);
+    std::atomic<bool> helped{false};
+    parallel_chunks(2, [&](int64_t i) {
+      const auto own = std::this_thread::get_id();
+      while (i == 0 && !helped) {
+        parallel_chunks(8, [&](int64_t) { helped = helped || std::this_thread::get_id() != own; });
+      }
+    });
+    CHECK(helped);
+  }
+}
+
+TEST_CASE("a loop in a loop inside a loop runs in place", "[threads]") {
   const KeepThreads keep;
   set_thread_count(3);
-  std::vector<std::atomic<int>> cells(20 * 30);
+  std::vector<std::atomic<int>> cells(4 * 5 * 6);
   std::atomic<bool> moved{false};
-  parallel_chunks(20, [&](int64_t i) {
-    const auto outer = std::this_thread::get_id();
-    parallel_chunks(30, [&](int64_t j) {
-      if (std::this_thread::get_id() != outer) moved = true;
-      ++cells[static_cast<size_t>(i * 30 + j)];
+  parallel_chunks(4, [&](int64_t i) {
+    parallel_chunks(5, [&](int64_t j) {
+      const auto outer = std::this_thread::get_id();
+      parallel_chunks(6, [&](int64_t k) {
+        if (std::this_thread::get_id() != outer) moved = true;
+        ++cells[static_cast<size_t>((i * 5 + j) * 6 + k)];
+      });
     });
   });
   CHECK_FALSE(moved);
@@ -102,6 +135,29 @@ TEST_CASE("an exception in a chunk reaches the caller, and the pool goes on", "[
       std::atomic<int> runs{0};
       parallel_chunks(50, [&](int64_t) { ++runs; });
       REQUIRE(runs == 50);
+    }
+  }
+}
+
+TEST_CASE("an exception in an inner chunk ends its own loop and reaches the caller", "[threads]") {
+  const KeepThreads keep;
+  for (const int threads : {1, 2, 4}) {
+    set_thread_count(threads);
+    for (int repeat = 0; repeat < 20; ++repeat) {
+      std::atomic<int> caught{0};
+      CHECK_THROWS_WITH(parallel_chunks(3,
+                                        [&](int64_t i) {
+                                          try {
+                                            parallel_chunks(9, [&](int64_t j) {
+                                              require(i != 1 || j != 4, "chunk ", i, ", ", j);
+                                            });
+                                          } catch (const Error&) {
+                                            ++caught;
+                                            throw;
+                                          }
+                                        }),
+                        "chunk 1, 4");
+      REQUIRE(caught == 1);
     }
   }
 }
