@@ -304,6 +304,27 @@ TEST_CASE("convolution: tiles of whole pixels agree with the plain loop on odd w
   }
 }
 
+// So many that slices of their sums take turns, in the order of dw and in others.
+TEST_CASE("convolution: many weights of 1x1 layers agree with the plain loop") {
+  struct Channels {
+    int in, out, groups;
+  };
+  uint32_t trial = 0;
+  for (const Channels& c : {Channels{384, 400, 1}, {371, 384, 1}, {395, 359, 1}, {548, 540, 2}}) {
+    Random random(12, Purpose::test, trial++);
+    ConvShape s{};
+    s.n = 2;
+    s.h = s.out_h = 17;
+    s.w = s.out_w = 16;
+    s.in = c.in;
+    s.out = c.out;
+    s.groups = c.groups;
+    s.kh = s.kw = s.stride = s.dilation = 1;
+    if (tile_kernels() != nullptr) REQUIRE(conv_backward_weights_pointwise_tiles_fits(s));
+    check_backward_weights(s, random);
+  }
+}
+
 // The rows that run, since the others read the groups one after the other. Both kinds: tiles, and
 // copies where a vector does not hold whole rounds of the groups or the kernel is larger.
 TEST_CASE("convolution: groups that take turns agree with the plain loop") {

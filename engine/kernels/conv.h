@@ -145,6 +145,7 @@ void conv_backward_weights_small_maps(const ConvBackwardWeights& call);
 bool conv_is_pointwise(const ConvShape& shape);
 bool conv_pointwise_tiles_fits(const ConvShape& shape);
 void conv_forward_pointwise_tiles(const ConvForward& call);
+bool conv_backward_weights_pointwise_tiles_fits(const ConvShape& shape);
 void conv_backward_weights_pointwise_tiles(const ConvBackwardWeights& call);
 void conv_forward_pointwise(const ConvForward& call);
 void conv_backward_data_pointwise(const ConvBackwardData& call);

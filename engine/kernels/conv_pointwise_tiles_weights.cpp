@@ -2,7 +2,9 @@
 // few pixels the products of all groups, since the channels of a pixel are one run of memory in x
 // and one in dy. Vectors run over the inputs or the outputs of a group, whichever fill them better;
 // where they stick out of a group they read its neighbour, and that part of the sums is not used.
-// Groups that take turns are one group here, whose lanes are all channels of that side.
+// Threads share the pixels; of many weights also the rows of sums, a slice of which then stays in
+// the second cache. Groups that take turns are one group here, whose lanes are all channels of that
+// side.
 #include <algorithm>
 
 #include "engine/kernels/ahead.h"
@@ -14,14 +16,15 @@
 namespace bonsai {
 namespace {
 
-constexpr int most_pixels = 64;
+constexpr int most_pixels = 128;
+constexpr int64_t sums_of_slice = 1 << 16, chunks_wanted = 16;
 
 // Pixels of a block. The fewer products a number takes part in, the more its way counts: then a
 // block and the next one, which is asked for, should fit into the first cache. Else sums, which are
 // in memory between blocks, should be so rarely.
 int block_pixels(const ConvShape& s) {
   const int64_t products = int64_t{s.in} * s.group_out() / (s.in + s.out);
-  return products < 12 ? 16 : products < 36 ? 32 : most_pixels;
+  return products < 12 ? 16 : products < 36 ? 32 : products < 128 ? 64 : most_pixels;
 }
 
 struct Side {
@@ -47,6 +50,16 @@ struct Sums {
   }
 
   int64_t size() const { return int64_t{groups} * rows.group * padded; }
+
+  // Whether they are in the order of dw [out][group_in].
+  bool as_in_dw() const { return rows_are_outputs && turns == 1 && padded == lanes.group; }
+};
+
+// The rows [begin, end) of each group's sums.
+struct Slice {
+  int begin, end;
+
+  int count() const { return end - begin; }
 };
 
 // The pixels of `lanes` from `first` on; those that a vector would leave the array behind, with
@@ -61,13 +74,13 @@ const Scalar* lane_pixels(const Sums& s, int64_t first, int count, int64_t left)
   return copy;
 }
 
-// sums += the share of `count` pixels, which `left` others follow.
-void add_block(const Sums& s, const TileKernels& t, int64_t first, int count, int64_t left,
-               Scalar* sums) {
+// A slice of sums += the share of `count` pixels, which `left` others follow.
+void add_block(const Sums& s, const TileKernels& t, const Slice& slice, int64_t first, int count,
+               int64_t left, Scalar* sums) {
   const Scalar* table[most_pixels];
   for (int p = 0; p < count; ++p) table[p] = s.rows.data + (first + p) * s.rows.pitch;
   const Scalar* from = lane_pixels(s, first, count, left);
-  const int wide = 2 * t.lanes, tiles = (s.rows.group + t.pixels - 1) / t.pixels;
+  const int wide = 2 * t.lanes, tiles = (slice.count() + t.pixels - 1) / t.pixels;
   const int shares =
       s.groups * ((s.padded + wide - 1) / wide) * tiles * BackwardAhead::times(count);
   auto next = [&](const Side& side) {
@@ -79,10 +92,11 @@ void add_block(const Sums& s, const TileKernels& t, int64_t first, int count, in
     for (int l = 0; l < s.padded; l += wide) {
       const auto kernel = s.padded - l >= wide ? t.weights_wide : t.weights_narrow;
       for (int tile = 0; tile < tiles; ++tile) {
-        const int r = s.rows.group * tile / tiles, end = s.rows.group * (tile + 1) / tiles;
-        kernel(table, (int64_t{g} * s.rows.group + r) * s.turns, end - r,
-               from + int64_t{g} * s.lanes.group + l, s.lanes.pitch, count,
-               sums + (int64_t{g} * s.rows.group + r) * s.padded + l, s.padded, ahead);
+        const int r = slice.begin + slice.count() * tile / tiles;
+        const int end = slice.begin + slice.count() * (tile + 1) / tiles;
+        const int64_t row = int64_t{g} * s.rows.group + r;
+        kernel(table, row * s.turns, end - r, from + int64_t{g} * s.lanes.group + l, s.lanes.pitch,
+               count, sums + row * s.padded + l, s.padded, ahead);
       }
     }
   }
@@ -105,25 +119,44 @@ void put(const ConvBackwardWeights& c, const Sums& s, const Scalar* sums) {
 
 }  // namespace
 
+bool conv_backward_weights_pointwise_tiles_fits(const ConvShape& s) {
+  return conv_pointwise_tiles_fits(s) || (conv_is_pointwise(s) && tile_kernels() != nullptr &&
+                                          s.group_out() > 1 && s.pixels() >= 4 * most_pixels);
+}
+
 void conv_backward_weights_pointwise_tiles(const ConvBackwardWeights& c) {
   const TileKernels& t = *tile_kernels(c.shape.interleaved ? c.shape.groups : 1);
   const Sums s(c, t.lanes);
-  const int64_t pixels = c.shape.pixels();
-  const auto fewest = static_cast<int>(std::max<int64_t>(4 * most_pixels, (pixels + 15) / 16));
-  const int64_t share = rounded_up(fewest, most_pixels), block = block_pixels(c.shape);
+  const int64_t pixels = c.shape.pixels(), size = s.size(), block = block_pixels(c.shape);
+  const auto slices = static_cast<int>(
+      std::clamp<int64_t>(size / sums_of_slice, 1, (s.rows.group + t.pixels - 1) / t.pixels));
+  const int64_t wanted = std::max<int64_t>(1, chunks_wanted / slices);
+  const auto fewest = static_cast<int>(std::max<int64_t>(256, (pixels + wanted - 1) / wanted));
+  const int64_t share = rounded_up(fewest, most_pixels);
   const int parts = static_cast<int>((pixels + share - 1) / share);
-  const Tensor sums = Tensor::uninitialized({parts, static_cast<int>(s.size())});
-  parallel_chunks(parts, [&](int64_t part) {
-    const int64_t end = std::min(pixels, (part + 1) * share);
-    Scalar* own = sums.data() + part * s.size();
-    std::fill_n(own, s.size(), Scalar{0});
+  // The first part's sums, where they have its order, are dw itself.
+  const int aside = s.as_in_dw() ? parts - 1 : parts;
+  const Tensor sums = Tensor::uninitialized({aside, static_cast<int>(size)});
+  Scalar* const first_sums = s.as_in_dw() ? c.dw : sums.data();
+  Scalar* const other_sums = sums.data() + (aside - parts + 1) * size;
+  parallel_chunks(int64_t{parts} * slices, [&](int64_t chunk) {
+    const int64_t part = chunk % parts, end = std::min(pixels, (part + 1) * share);
+    const auto number = static_cast<int>(chunk / parts);
+    const Slice slice{s.rows.group * number / slices, s.rows.group * (number + 1) / slices};
+    Scalar* own = part == 0 ? first_sums : other_sums + (part - 1) * size;
+    if (own != c.dw || !c.add) {
+      for (int g = 0; g < s.groups; ++g) {
+        std::fill_n(own + (int64_t{g} * s.rows.group + slice.begin) * s.padded,
+                    int64_t{slice.count()} * s.padded, Scalar{0});
+      }
+    }
     for (int64_t first = part * share; first < end; first += block) {
       const auto count = static_cast<int>(std::min<int64_t>(block, end - first));
-      add_block(s, t, first, count, pixels - first - count, own);
+      add_block(s, t, slice, first, count, pixels - first - count, own);
     }
   });
-  add_parts(sums.data() + s.size(), parts - 1, s.size(), sums.data(), true);
-  put(c, s, sums.data());
+  add_parts(other_sums, parts - 1, size, first_sums, true);
+  if (!s.as_in_dw()) put(c, s, first_sums);
 }
 
 }  // namespace bonsai
