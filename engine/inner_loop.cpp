@@ -14,7 +14,7 @@ void InnerLoop::run(int64_t chunks, detail::ChunkCall call, const void* body) {
   state_.store(open, std::memory_order_release);
   drain();
   state_.fetch_and(~open, std::memory_order_acq_rel);
-  while (state_.load(std::memory_order_acquire) != 0) pause_briefly();
+  for (unsigned i = 1; state_.load(std::memory_order_acquire) != 0; ++i) pause_or_yield(i);
   if (failure_) std::rethrow_exception(std::exchange(failure_, nullptr));
 }
 

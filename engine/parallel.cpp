@@ -127,11 +127,10 @@ class Pool {
   template <class Condition>
   void help_while(const Condition& waiting) {
     const EnterLoop enter;
-    for (int i = 1; waiting(); ++i) {
+    for (unsigned i = 1; waiting(); ++i) {
       bool helped = false;
       for (InnerLoop& loop : inner_loops_) helped = loop.help() || helped;
-      if (helped) continue;
-      i % 256 == 0 ? std::this_thread::yield() : pause_briefly();
+      if (!helped) pause_or_yield(i);
     }
   }
 

@@ -1,6 +1,8 @@
 // What a thread does between two looks at what it waits for.
 #pragma once
 
+#include <thread>
+
 namespace bonsai {
 
 inline void pause_briefly() {
@@ -9,6 +11,11 @@ inline void pause_briefly() {
 #elif defined(__aarch64__)
   asm volatile("yield");
 #endif
+}
+
+// The i-th time, i from 1: now and then somebody else has the processor, who may be waited for.
+inline void pause_or_yield(unsigned i) {
+  i % 256 == 0 ? std::this_thread::yield() : pause_briefly();
 }
 
 }  // namespace bonsai

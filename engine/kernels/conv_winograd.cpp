@@ -268,6 +268,7 @@ void conv_forward_winograd(const ConvForward& c) {
   const ConvShape& s = c.shape;
   const WinogradTiles tiles(s);
   const int wide = 2 * t.lanes, padded = rounded_up(s.out, t.lanes);
+  // Slices only of a single block: its products stay with this thread from one to the next.
   const int most = padded <= wide ? slice_channels(s.in, t.lanes) : s.in;
   const int blocks = (padded + wide - 1) / wide;
   int64_t most_tiles = chunk_tiles(s, t, tiles.count);
