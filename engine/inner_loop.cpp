@@ -1,7 +1,5 @@
 #include "engine/inner_loop.h"
 
-#include <utility>
-
 #include "engine/pause.h"
 
 namespace bonsai {
@@ -15,7 +13,7 @@ void InnerLoop::run(int64_t chunks, detail::ChunkCall call, const void* body) {
   drain();
   state_.fetch_and(~open, std::memory_order_acq_rel);
   for (unsigned i = 1; state_.load(std::memory_order_acquire) != 0; ++i) pause_or_yield(i);
-  if (failure_) std::rethrow_exception(std::exchange(failure_, nullptr));
+  failure_.rethrow();
 }
 
 bool InnerLoop::help() {
@@ -30,17 +28,7 @@ bool InnerLoop::help() {
 }
 
 void InnerLoop::drain() {
-  const int64_t end = end_.load(std::memory_order_relaxed);
-  for (;;) {
-    const int64_t chunk = next_.fetch_add(1, std::memory_order_relaxed);
-    if (chunk >= end) return;
-    try {
-      call_(body_, chunk);
-    } catch (...) {
-      const std::lock_guard lock(mutex_);
-      if (!failure_) failure_ = std::current_exception();
-    }
-  }
+  take_chunks(next_, end_.load(std::memory_order_relaxed), call_, body_, failure_);
 }
 
 }  // namespace bonsai

@@ -4,10 +4,8 @@
 
 #include <atomic>
 #include <cstdint>
-#include <exception>
-#include <mutex>
 
-#include "engine/parallel.h"
+#include "engine/chunks.h"
 
 namespace bonsai {
 
@@ -30,8 +28,7 @@ class alignas(64) InnerLoop {
   std::atomic<int64_t> next_{0}, end_{0};
   detail::ChunkCall call_ = nullptr;
   const void* body_ = nullptr;
-  std::mutex mutex_{};  // of failure_
-  std::exception_ptr failure_{};
+  Failure failure_{};
 };
 
 }  // namespace bonsai

@@ -3,7 +3,6 @@
 #include <array>
 #include <atomic>
 #include <condition_variable>
-#include <exception>
 #include <memory>
 #include <mutex>
 #include <system_error>
@@ -14,6 +13,7 @@
 #include <sched.h>
 #endif
 
+#include "engine/chunks.h"
 #include "engine/error.h"
 #include "engine/inner_loop.h"
 #include "engine/pause.h"
@@ -95,7 +95,7 @@ class Pool {
     }
     help_while([this] { return busy_.load(std::memory_order_acquire) != 0; });
     running_.store(false, std::memory_order_relaxed);
-    if (failure_) std::rethrow_exception(std::exchange(failure_, nullptr));
+    failure_.rethrow();
   }
 
   // A loop in a chunk of the job.
@@ -138,16 +138,7 @@ class Pool {
   void drain() {
     for (size_t i = 0; i < runs_.size(); ++i) {
       Run& run = runs_[(place + i) % runs_.size()];
-      for (;;) {
-        const int64_t chunk = run.next.fetch_add(1, std::memory_order_relaxed);
-        if (chunk >= run.end) break;
-        try {
-          call_(body_, chunk);
-        } catch (...) {
-          const std::lock_guard lock(mutex_);
-          if (!failure_) failure_ = std::current_exception();
-        }
-      }
+      take_chunks(run.next, run.end, call_, body_, failure_);
     }
   }
 
@@ -186,7 +177,7 @@ class Pool {
   std::atomic<bool> running_{false};  // the job
   detail::ChunkCall call_ = nullptr;
   const void* body_ = nullptr;
-  std::exception_ptr failure_;
+  Failure failure_{};
   bool open_ = false;
   bool stop_ = false;
 };

@@ -17,7 +17,7 @@ namespace bonsai {
 namespace {
 
 constexpr int most_pixels = 128;
-constexpr int64_t sums_of_slice = 1 << 16, chunks_wanted = 16;
+constexpr int64_t sums_of_slice = 1 << 16, chunks_wanted = 16, fewest_pixels_of_chunk = 256;
 
 // Pixels of a block. The fewer products a number takes part in, the more its way counts: then a
 // block and the next one, which is asked for, should fit into the first cache. Else sums, which are
@@ -120,8 +120,9 @@ void put(const ConvBackwardWeights& c, const Sums& s, const Scalar* sums) {
 }  // namespace
 
 bool conv_backward_weights_pointwise_tiles_fits(const ConvShape& s) {
-  return conv_pointwise_tiles_fits(s) || (conv_is_pointwise(s) && tile_kernels() != nullptr &&
-                                          s.group_out() > 1 && s.pixels() >= 4 * most_pixels);
+  return conv_pointwise_tiles_fits(s) ||
+         (conv_is_pointwise(s) && tile_kernels() != nullptr && s.group_out() > 1 &&
+          s.pixels() >= 2 * fewest_pixels_of_chunk);
 }
 
 void conv_backward_weights_pointwise_tiles(const ConvBackwardWeights& c) {
@@ -131,20 +132,20 @@ void conv_backward_weights_pointwise_tiles(const ConvBackwardWeights& c) {
   const auto slices = static_cast<int>(
       std::clamp<int64_t>(size / sums_of_slice, 1, (s.rows.group + t.pixels - 1) / t.pixels));
   const int64_t wanted = std::max<int64_t>(1, chunks_wanted / slices);
-  const auto fewest = static_cast<int>(std::max<int64_t>(256, (pixels + wanted - 1) / wanted));
-  const int64_t share = rounded_up(fewest, most_pixels);
+  const int64_t fewest = std::max(fewest_pixels_of_chunk, (pixels + wanted - 1) / wanted);
+  const int64_t share = rounded_up(static_cast<int>(fewest), most_pixels);
   const int parts = static_cast<int>((pixels + share - 1) / share);
   // The first part's sums, where they have its order, are dw itself.
-  const int aside = s.as_in_dw() ? parts - 1 : parts;
-  const Tensor sums = Tensor::uninitialized({aside, static_cast<int>(size)});
-  Scalar* const first_sums = s.as_in_dw() ? c.dw : sums.data();
-  Scalar* const other_sums = sums.data() + (aside - parts + 1) * size;
+  const bool in_place = s.as_in_dw();
+  const Tensor sums = Tensor::uninitialized({in_place ? parts - 1 : parts, static_cast<int>(size)});
+  Scalar* const first_sums = in_place ? c.dw : sums.data();
+  Scalar* const other_sums = in_place ? sums.data() : sums.data() + size;
   parallel_chunks(int64_t{parts} * slices, [&](int64_t chunk) {
     const int64_t part = chunk % parts, end = std::min(pixels, (part + 1) * share);
     const auto number = static_cast<int>(chunk / parts);
     const Slice slice{s.rows.group * number / slices, s.rows.group * (number + 1) / slices};
     Scalar* own = part == 0 ? first_sums : other_sums + (part - 1) * size;
-    if (own != c.dw || !c.add) {
+    if (own != c.dw || !c.add) {  // else they go on from what is there
       for (int g = 0; g < s.groups; ++g) {
         std::fill_n(own + (int64_t{g} * s.rows.group + slice.begin) * s.padded,
                     int64_t{slice.count()} * s.padded, Scalar{0});
@@ -156,7 +157,7 @@ void conv_backward_weights_pointwise_tiles(const ConvBackwardWeights& c) {
     }
   });
   add_parts(other_sums, parts - 1, size, first_sums, true);
-  if (!s.as_in_dw()) put(c, s, first_sums);
+  if (!in_place) put(c, s, first_sums);
 }
 
 }  // namespace bonsai
