@@ -152,7 +152,7 @@ class Trial {
     parallel_chunks(weights.shares(), [&](int64_t chunk) {
       const auto share = static_cast<int>(chunk);
       for (int i = weights.first(share); i < weights.first(share + 1); ++i)
-        weights.add(share, i, x(cut_[i]), y(cut_[i]));
+        conv_backward({}, weights.of_block(share, i, x(cut_[i]), y(cut_[i])));
     });
     weights.end(operands_.x.data(), operands_.y.data());
   }

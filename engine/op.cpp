@@ -6,7 +6,7 @@ bool Op::backward_reads(size_t) const { return true; }
 
 bool Op::backward_reads_result() const { return true; }
 
-bool Op::derivatives_apart() const { return false; }
+bool Op::derivatives_apart(std::span<const Shape>, const Shape&) const { return false; }
 
 OpPtr Op::followed_by(const Op&, size_t) const { return nullptr; }
 

@@ -146,8 +146,8 @@ class Op {
   virtual bool backward_reads_result() const;
 
   // Whether backward computes the derivative by the data and those by the weights each on its own,
-  // so that asking for one after the other does the same work.
-  virtual bool derivatives_apart() const;
+  // so that asking for one after the other does the same work, to the bit.
+  virtual bool derivatives_apart(std::span<const Shape> in, const Shape& out) const;
 
   // This operation and then `reader`, which takes its result as input number `which`, as one op
   // with the same derivative; null when there is none. Its inputs are this one's, then the other

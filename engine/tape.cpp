@@ -309,9 +309,12 @@ void Tape::run_back(Done& done, std::span<const Tensor> in, const Derivative& by
     step.op->backward_of(in, out, done.saved, by_out, wanted);
     if (observer_ != nullptr) tell(step, in, out, direction, wanted, watch.seconds());
   };
-  if (observer_ == nullptr || !step.op->derivatives_apart()) {
-    return run(grads, Direction::backward);
-  }
+  const auto apart = [&] {
+    std::vector<Shape> shapes;
+    for (const Tensor& t : in) shapes.push_back(t.shape());
+    return step.op->derivatives_apart(shapes, out.shape());
+  };
+  if (observer_ == nullptr || !apart()) return run(grads, Direction::backward);
   std::vector<Gradient> data(grads.size()), weights(grads.begin(), grads.end());
   data[0] = std::exchange(weights[0], {});
   if (data[0].wanted()) run(data, Direction::backward_data);

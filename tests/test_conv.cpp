@@ -57,6 +57,7 @@ const std::vector<ConvShape> large_shapes = {
     {9, 7, 7, 90, 7, 7, 100, 3, 3, 1, 1, 1, 1},
     {2, 24, 24, 40, 12, 12, 72, 3, 3, 2, 1, 1, 2},
     {70, 2, 2, 130, 2, 2, 250, 3, 3, 1, 1, 1, 1},
+    {9, 26, 26, 20, 26, 26, 24, 3, 3, 1, 1, 1, 1},
     {3, 20, 20, 64, 20, 20, 96, 1, 1, 1, 0, 1, 4},
     {2, 21, 21, 37, 11, 11, 37, 3, 3, 2, 1, 1, 37},
     {1, 40, 40, 8, 36, 36, 24, 3, 3, 1, 0, 2, 1},
@@ -169,10 +170,40 @@ void check_backward_weights(const ConvShape& s, Random& random) {
   }
 }
 
+// Both derivatives in one call, dx where x is, and where it has been before.
+void check_backward(const ConvShape& s, Random& random) {
+  const Operands o(s, random);
+  for (const bool add : {false, true}) {
+    const Tensor plain_dx = o.dx.clone(), plain_dw = o.dw.clone(), dw = o.dw.clone();
+    conv_backward_data_plain({s, o.dy.data(), o.w.data(), plain_dx.data(), add});
+    conv_backward_weights_plain({s, o.x.data(), o.dy.data(), plain_dw.data(), add});
+    const Tensor x = o.x.clone(), dx = add ? o.dx.clone() : x;
+    const Tensor packed = add ? conv_pack_backward_data(s, o.w.data()) : Tensor();
+    conv_backward({.shape = s,
+                   .dy = o.dy.data(),
+                   .w = o.w.data(),
+                   .dx = dx.data(),
+                   .add = add,
+                   .packed = packed.data()},
+                  {.shape = s, .x = x.data(), .dy = o.dy.data(), .dw = dw.data(), .add = add});
+    INFO(describe("both derivatives", s) << (add ? ", add" : ""));
+    CHECK(max_abs_difference(dx, plain_dx) < tolerance(int64_t{s.taps()} * s.group_out()));
+    CHECK(max_abs_difference(dw, plain_dw) < tolerance(s.pixels()));
+    CHECK((!add || max_abs_difference(x, o.x) == 0));
+    // Each alone gives the same bits.
+    const Tensor dx_alone = o.dx.clone(), dw_alone = o.dw.clone();
+    conv_backward_data({s, o.dy.data(), o.w.data(), dx_alone.data(), add});
+    conv_backward_weights({s, o.x.data(), o.dy.data(), dw_alone.data(), add});
+    CHECK(max_abs_difference(dx, dx_alone) == 0);
+    CHECK(max_abs_difference(dw, dw_alone) == 0);
+  }
+}
+
 void check_all(const ConvShape& s, Random& random) {
   check_forward(s, random);
   check_backward_data(s, random);
   check_backward_weights(s, random);
+  check_backward(s, random);
 }
 
 }  // namespace
@@ -211,6 +242,44 @@ TEST_CASE("convolution: Winograd's rows agree with the plain loop on odd widths 
   check_backward_weights({32, 3, 3, 180, 3, 3, 190, 3, 3, 1, 1, 1, 1}, random);
   check_backward_weights({32, 3, 3, 257, 3, 3, 258, 3, 3, 1, 1, 1, 1}, random);
   check_forward({5, 13, 13, 240, 13, 13, 40, 3, 3, 1, 1, 1, 1}, random);
+}
+
+TEST_CASE("convolution: both derivatives by Winograd's rows at once agree with the plain loop") {
+  // One part of the tiles and several, slices of inputs, and such that it takes one by one.
+  const std::vector<ConvShape> at_once = {{13, 17, 18, 19, 17, 18, 37, 3, 3, 1, 1, 1, 1},
+                                          {4, 32, 31, 150, 32, 31, 12, 3, 3, 1, 1, 1, 1},
+                                          {6, 14, 15, 70, 16, 17, 90, 3, 3, 1, 2, 1, 1},
+                                          {7, 16, 14, 33, 14, 12, 8, 3, 3, 1, 0, 1, 1},
+                                          {9, 6, 7, 16, 10, 11, 16, 3, 3, 1, 3, 1, 1}};
+  const std::vector<ConvShape> apart = {{5, 13, 13, 16, 13, 13, 120, 3, 3, 1, 1, 1, 1},
+                                        {5, 13, 13, 200, 13, 13, 170, 3, 3, 1, 1, 1, 1}};
+  Random random(13, Purpose::test);
+  for (const ConvShape& s : at_once) {
+    if (tile_kernels() != nullptr) CHECK(conv_backward_winograd_fits(s));
+    check_backward(s, random);
+  }
+  for (const ConvShape& s : apart) {
+    CHECK_FALSE(conv_backward_winograd_fits(s));
+    check_backward(s, random);
+  }
+}
+
+TEST_CASE("convolution: what is not wanted of both derivatives is left out") {
+  Random random(14, Purpose::test);
+  const ConvShape s{4, 13, 13, 16, 13, 13, 24, 3, 3, 1, 1, 1, 1};
+  const Operands o(s, random);
+  const Tensor both_dx = o.dx.clone(), both_dw = o.dw.clone();
+  const auto run = [&](Scalar* dx, Scalar* dw) {
+    conv_backward({.shape = s, .dy = o.dy.data(), .w = o.w.data(), .dx = dx},
+                  {.shape = s, .x = o.x.data(), .dy = o.dy.data(), .dw = dw});
+  };
+  run(both_dx.data(), both_dw.data());
+  const Tensor dx = o.dx.clone(), dw = o.dw.clone();
+  run(dx.data(), nullptr);
+  run(nullptr, dw.data());
+  run(nullptr, nullptr);
+  CHECK(max_abs_difference(dx, both_dx) < tolerance(int64_t{s.taps()} * s.out));
+  CHECK(max_abs_difference(dw, both_dw) < tolerance(s.pixels()));
 }
 
 TEST_CASE("convolution: small maps agree with the plain loop where taps meet padding") {
@@ -464,10 +533,13 @@ TEST_CASE("convolution: the bits do not depend on the number of threads", "[thre
     std::vector<Tensor> first;
     for (const int threads : {1, 2, 3}) {
       set_thread_count(threads);
-      const std::vector<Tensor> results{o.y.clone(), o.dx.clone(), o.dw.clone()};
+      const std::vector<Tensor> results{o.y.clone(), o.dx.clone(), o.dw.clone(), o.dx.clone(),
+                                        o.dw.clone()};
       conv_forward({s, o.x.data(), o.w.data(), o.b.data(), results[0].data(), false, {}});
       conv_backward_data({s, o.dy.data(), o.w.data(), results[1].data(), false});
       conv_backward_weights({s, o.x.data(), o.dy.data(), results[2].data(), false});
+      conv_backward({s, o.dy.data(), o.w.data(), results[3].data()},
+                    {s, o.x.data(), o.dy.data(), results[4].data()});
       if (first.empty()) first = results;
       for (size_t i = 0; i < results.size(); ++i) {
         INFO(describe("chosen", s) << ", result " << i << ", " << threads << " threads");

@@ -26,6 +26,16 @@ Batch batch_for(const Graph& graph) {
   return {random_tensor(shape, 5), Tensor({batch_size}, 1)};
 }
 
+// Of convolutions that no norm reads, large enough for both derivatives at once.
+testing::NetworkPtr without_norms() {
+  auto n = std::make_unique<testing::Network>("without norms", Shape{1, 16, 16, 3}, 0);
+  Module& a = n->add<Conv2d>("a", 3, 10, 3, ConvOptions{.padding = 1}, n->init);
+  Module& b = n->add<Conv2d>("b", 10, 9, 3, ConvOptions{.padding = 1}, n->init);
+  Module& head = n->head(9);
+  n->run = [&](Var x) { return head.forward(global_average_pool(b.forward(a.forward(x)))); };
+  return n;
+}
+
 // One step of training, told to `observer`; the weights afterwards.
 Graph trained(Graph graph, StepObserver* observer) {
   const auto optimiser = make_optimiser(graph.parameters());
@@ -54,7 +64,7 @@ int64_t macs_in(const StepProfile& profile, Direction direction) {
 }  // namespace
 
 TEST_CASE("an observed training step gives the bits of one that is not") {
-  for (const auto& make : {testing::residual, testing::dense, testing::transposed}) {
+  for (const auto& make : {testing::residual, testing::dense, testing::transposed, without_norms}) {
     const auto net = make();
     const Graph graph = trace(*net, net->input);
     StepProfile profile;
@@ -66,6 +76,17 @@ TEST_CASE("an observed training step gives the bits of one that is not") {
     }
     CHECK_FALSE(profile.steps().empty());
   }
+}
+
+TEST_CASE("a profile times derivatives that are computed at once as one") {
+  const auto net = without_norms();
+  StepProfile profile;
+  trained(trace(*net, net->input), &profile);
+  const bool at_once = conv_backward_at_once({batch_size, 16, 16, 10, 16, 16, 9, 3, 3, 1, 1, 1, 1});
+  if (!at_once) return skip("this processor computes all derivatives apart");
+  const StepFigures& both = figures_of(profile, "b", Direction::backward);
+  CHECK(both.kernel == "flipped winograd, winograd");
+  CHECK(both.macs == 2 * figures_of(profile, "b", Direction::forward).macs);
 }
 
 TEST_CASE("a profile counts every multiply-accumulate in every direction") {

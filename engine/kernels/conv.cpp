@@ -124,6 +124,21 @@ void conv_backward_weights(const ConvBackwardWeights& call) {
   chosen(backward_weights_table, call.shape).run(call);
 }
 
+bool conv_backward_at_once(const ConvShape& s, const ConvPlan* plan) {
+  return chosen(backward_weights_table, s).run == conv_backward_weights_winograd &&
+         chosen(backward_data_table, s, plan).run == conv_backward_data_flipped &&
+         chosen(forward_table, conv_flipped(s), plan).run == conv_forward_winograd &&
+         conv_backward_winograd_fits(s);
+}
+void conv_backward(const ConvBackwardData& data, const ConvBackwardWeights& weights) {
+  const bool both = data.dx != nullptr && weights.dw != nullptr;
+  if (both && conv_backward_at_once(weights.shape, data.plan)) {
+    return conv_backward_winograd(data, weights);
+  }
+  if (weights.dw != nullptr) conv_backward_weights(weights);
+  if (data.dx != nullptr) conv_backward_data(data);
+}
+
 void conv_backward_bias(const ConvShape& s, const Scalar* dy, Scalar* db, bool add) {
   if (!s.interleaved) return sum_rows(dy, s.pixels(), s.out, db, add);
   const Tensor sums = Tensor::uninitialized({s.out});

@@ -98,6 +98,11 @@ void conv_forward(const ConvForward& call);
 void conv_backward_data(const ConvBackwardData& call);
 void conv_backward_weights(const ConvBackwardWeights& call);
 
+// Both, of the same shape and dy: together where Winograd's rows are taken both times, else one
+// after the other. One whose dx or dw is null is left out. dx may be where x is.
+void conv_backward(const ConvBackwardData& data, const ConvBackwardWeights& weights);
+bool conv_backward_at_once(const ConvShape& shape, const ConvPlan* plan = nullptr);
+
 // A convolution of chosen channels: they are packed, a few pictures at a time, into memory of this
 // thread, and there the row that is taken finds them. It reads its weights as packed for those
 // pictures: conv_pack(conv_sampled_part(shape), w). Not with `add`.
@@ -137,6 +142,8 @@ Tensor conv_pack_flipped_winograd(const ConvShape& shape, const Scalar* w);
 void conv_forward_winograd(const ConvForward& call);
 void conv_backward_weights_winograd(const ConvBackwardWeights& call);
 bool conv_backward_weights_winograd_in_blocks(const ConvShape& shape);
+bool conv_backward_winograd_fits(const ConvShape& shape);
+void conv_backward_winograd(const ConvBackwardData& data, const ConvBackwardWeights& weights);
 bool conv_small_maps_fits(const ConvShape& shape);
 void conv_forward_small_maps(const ConvForward& call);
 bool conv_backward_weights_small_maps_fits(const ConvShape& shape);

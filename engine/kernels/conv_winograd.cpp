@@ -55,8 +55,8 @@ struct Slice {
   int from, count;
 };
 
-Slice slice_from(int from, int most_channels, const ConvShape& s) {
-  return {from, std::min(most_channels, s.in - from)};
+Slice slice_from(int from, int most, const ConvShape& s) {
+  return {from, std::min(most, s.in - from)};
 }
 
 void transform_inputs(const ConvForward& c, const WinogradTiles& tiles, const Chunk& chunk,
@@ -82,12 +82,11 @@ struct Block {
 // While a block is multiplied: its share of what the next slice or chunk reads, and what it writes
 // itself when the sums are whole.
 WinogradAhead pixels_ahead(const ConvForward& c, const WinogradTiles& tiles, const Chunk& chunk,
-                           const Slice& slice, int most_channels, const Block& block,
-                           int64_t shares) {
+                           const Slice& slice, int most, const Block& block, int64_t shares) {
   const ConvShape& s = c.shape;
   const int64_t end = chunk.first + chunk.count, after = std::min(tiles.count, end + chunk.count);
   const bool last = slice.from + slice.count == s.in;
-  const Slice next = slice_from(last ? 0 : slice.from + slice.count, most_channels, s);
+  const Slice next = slice_from(last ? 0 : slice.from + slice.count, most, s);
   auto x_before = [&](int64_t tile) { return tiles.pixels_before(tile, s.h, s.w); };
   auto y_before = [&](int64_t tile) { return tiles.pixels_before(tile, s.out_h, s.out_w); };
   const int64_t x = x_before(last ? end : chunk.first), y = y_before(chunk.first);
@@ -245,6 +244,47 @@ class PackedWeights {
   const Scalar* packed_;
 };
 
+// Of the output channels: two vectors of them at a time.
+int block_width(const TileKernels& t) { return 2 * t.lanes; }
+int block_count(const ConvShape& s) {
+  const int wide = block_width(*tile_kernels());
+  return (s.out + wide - 1) / wide;
+}
+
+// Input channels at a time. Slices only of a single block: its products stay with this thread from
+// one to the next.
+int most_channels(const ConvShape& s) {
+  return block_count(s) == 1 ? slice_channels(s.in, tile_kernels()->lanes) : s.in;
+}
+
+// A chunk of tiles. `read`, if any, sees its inputs before the outputs are written.
+void convolve(const ConvForward& c, const WinogradTiles& tiles, const PackedWeights& weights,
+              const Chunk& chunk, const std::function<void(const WinogradChunk&)>& read) {
+  const TileKernels& t = *tile_kernels();
+  const ConvShape& s = c.shape;
+  const int wide = block_width(t), padded = rounded_up(s.out, t.lanes);
+  const int most = most_channels(s), blocks = block_count(s);
+  const int64_t shares = (chunk.count + t.pixels - 1) / t.pixels * winograd_planes;
+  auto scratch = [&](Scratch slot, int channels) {
+    return thread_scratch<Scalar>(slot, static_cast<size_t>(chunk.count * tile_stride(channels)));
+  };
+  auto* inputs = scratch(inputs_scratch, std::min(most, s.in));
+  for (int from = 0; from < s.in; from += most) {
+    const Slice slice = slice_from(from, most, s);
+    transform_inputs(c, tiles, chunk, slice, inputs);
+    if (read) read({chunk.first, static_cast<int>(chunk.count), inputs});
+    parallel_chunks(blocks, [&](int64_t index) {
+      const int o = static_cast<int>(index) * wide;
+      const Block block{o, std::min(wide, padded - o), static_cast<int>(index), blocks};
+      auto* products = scratch(products_scratch, wide);
+      multiply(s, t, chunk, slice, inputs, weights.block(block), block.width, products,
+               pixels_ahead(c, tiles, chunk, slice, most, block, shares));
+      if (from + most >= s.in) transform_outputs(c, tiles, chunk, o, block.width, products);
+    });
+  }
+  finish_tiles(c, tiles, chunk);
+}
+
 }  // namespace
 
 bool conv_winograd_fits(const ConvShape& s) {
@@ -263,44 +303,35 @@ Tensor conv_pack_flipped_winograd(const ConvShape& s, const Scalar* w) {
   return pack_blocks(s, w, pack_flipped_block);
 }
 
+bool conv_winograd_reads_at_once(const ConvShape& s) { return most_channels(s) >= s.in; }
+
+void conv_winograd_tiles(const ConvForward& c, int64_t first, int64_t last,
+                         const std::function<void(const WinogradChunk&)>& read) {
+  const WinogradTiles tiles(c.shape);
+  const PackedWeights weights(c, false);
+  const int64_t chunks = (last - first + winograd_chunk - 1) / winograd_chunk;
+  for (int64_t i = 0; i < chunks; ++i) {
+    const int64_t begin = first + i * (last - first) / chunks;
+    const int64_t end = first + (i + 1) * (last - first) / chunks;
+    convolve(c, tiles, weights, {begin, end - begin}, read);
+  }
+}
+
 void conv_forward_winograd(const ConvForward& c) {
   const TileKernels& t = *tile_kernels();
-  const ConvShape& s = c.shape;
-  const WinogradTiles tiles(s);
-  const int wide = 2 * t.lanes, padded = rounded_up(s.out, t.lanes);
-  // Slices only of a single block: its products stay with this thread from one to the next.
-  const int most = padded <= wide ? slice_channels(s.in, t.lanes) : s.in;
-  const int blocks = (padded + wide - 1) / wide;
-  int64_t most_tiles = chunk_tiles(s, t, tiles.count);
+  const WinogradTiles tiles(c.shape);
+  int64_t most_tiles = chunk_tiles(c.shape, t, tiles.count);
   // Threads share the chunks, or the blocks of each where these are more.
-  const bool share_blocks = blocks > (tiles.count + most_tiles - 1) / most_tiles;
+  const bool share_blocks = block_count(c.shape) > (tiles.count + most_tiles - 1) / most_tiles;
   const bool late = c.packed == nullptr && share_blocks && tiles.count <= most_late_tiles;
   if (late) most_tiles = tiles.count;
   const PackedWeights weights(c, late);
-  const auto convolve = [&](int64_t begin, int64_t end) {
-    const Chunk chunk{begin, end - begin};
-    const int64_t shares = (chunk.count + t.pixels - 1) / t.pixels * winograd_planes;
-    auto scratch = [&](Scratch slot, int channels) {
-      return thread_scratch<Scalar>(slot, static_cast<size_t>(chunk.count * tile_stride(channels)));
-    };
-    auto* inputs = scratch(inputs_scratch, std::min(most, s.in));
-    for (int from = 0; from < s.in; from += most) {
-      const Slice slice = slice_from(from, most, s);
-      transform_inputs(c, tiles, chunk, slice, inputs);
-      parallel_chunks(blocks, [&](int64_t index) {
-        const int o = static_cast<int>(index) * wide;
-        const Block block{o, std::min(wide, padded - o), static_cast<int>(index), blocks};
-        auto* products = scratch(products_scratch, wide);
-        multiply(s, t, chunk, slice, inputs, weights.block(block), block.width, products,
-                 pixels_ahead(c, tiles, chunk, slice, most, block, shares));
-        if (from + most >= s.in) transform_outputs(c, tiles, chunk, o, block.width, products);
-      });
-    }
-    finish_tiles(c, tiles, chunk);
+  const auto some = [&](int64_t begin, int64_t end) {
+    convolve(c, tiles, weights, {begin, end - begin}, nullptr);
   };
-  if (!share_blocks) return parallel_ranges(tiles.count, most_tiles, convolve);
+  if (!share_blocks) return parallel_ranges(tiles.count, most_tiles, some);
   for (int64_t begin = 0; begin < tiles.count; begin += most_tiles) {
-    convolve(begin, std::min(tiles.count, begin + most_tiles));
+    some(begin, std::min(tiles.count, begin + most_tiles));
   }
 }
 

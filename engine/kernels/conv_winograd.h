@@ -3,6 +3,7 @@
 #pragma once
 
 #include <algorithm>
+#include <functional>
 
 #include "engine/kernels/conv.h"
 #include "engine/kernels/tile.h"
@@ -103,5 +104,21 @@ inline int slice_channels(int in, int lanes) {
   const int slices = std::max(1, (in + wanted / 2) / wanted);
   return rounded_up((in + slices - 1) / slices, lanes);
 }
+
+// A chunk of tiles whose inputs are transformed: [tile][plane][in].
+struct WinogradChunk {
+  int64_t first;
+  int count;
+  const Scalar* inputs;
+};
+
+// Whether a chunk holds all inputs at a time, which conv_winograd_tiles() asks for.
+bool conv_winograd_reads_at_once(const ConvShape& s);
+
+// Winograd's row for the tiles [first, last) alone, on this thread, by weights that are packed. Of
+// each chunk, winograd_chunk tiles at most, `read` sees the inputs before the outputs are written.
+constexpr int64_t winograd_chunk = 32;
+void conv_winograd_tiles(const ConvForward& c, int64_t first, int64_t last,
+                         const std::function<void(const WinogradChunk&)>& read);
 
 }  // namespace bonsai

@@ -40,7 +40,7 @@ struct Input {
   }
 };
 
-// A filter of 3 taps (weights) or 4 (errors): G g.
+// A filter of 3 taps (weights) or 4 (pixels): G g.
 template <int taps>
 struct Filter {
   static constexpr int from = taps, to = 6;
@@ -229,16 +229,16 @@ template <int bytes, int vectors, int most>
   attribute void name##_##set(const Source& from, const Target& to, int channels, bool add) { \
     transform<Axis, bytes>(from, to, channels, add);                                          \
   }
-#define BONSAI_WINOGRAD_KERNELS(set, attribute, bytes)                                  \
-  BONSAI_TRANSFORM(input, Input, set, attribute, bytes)                                 \
-  BONSAI_TRANSFORM(weights, Filter<3>, set, attribute, bytes)                           \
-  BONSAI_TRANSFORM(output, Result<4>, set, attribute, bytes)                            \
-  BONSAI_TRANSFORM(error, Filter<4>, set, attribute, bytes)                             \
-  BONSAI_TRANSFORM(gradient, Result<3>, set, attribute, bytes)                          \
-  BONSAI_PRODUCTS(wide, 2, set, attribute, bytes)                                       \
-  BONSAI_PRODUCTS(narrow, 1, set, attribute, bytes)                                     \
-  constexpr WinogradKernels kernels_##set = {input_##set, weights_##set,  output_##set, \
-                                             error_##set, gradient_##set, wide_##set,   \
+#define BONSAI_WINOGRAD_KERNELS(set, attribute, bytes)                                   \
+  BONSAI_TRANSFORM(input, Input, set, attribute, bytes)                                  \
+  BONSAI_TRANSFORM(weights, Filter<3>, set, attribute, bytes)                            \
+  BONSAI_TRANSFORM(output, Result<4>, set, attribute, bytes)                             \
+  BONSAI_TRANSFORM(filter, Filter<4>, set, attribute, bytes)                             \
+  BONSAI_TRANSFORM(gradient, Result<3>, set, attribute, bytes)                           \
+  BONSAI_PRODUCTS(wide, 2, set, attribute, bytes)                                        \
+  BONSAI_PRODUCTS(narrow, 1, set, attribute, bytes)                                      \
+  constexpr WinogradKernels kernels_##set = {input_##set,  weights_##set,  output_##set, \
+                                             filter_##set, gradient_##set, wide_##set,   \
                                              narrow_##set};
 
 #if defined(__x86_64__)

@@ -2,8 +2,8 @@
 // Algorithms for Convolutional Neural Networks", section 4): a 3x3 convolution that yields 4x4
 // outputs from 6x6 inputs takes 36 products per pair of channels instead of 144. The points are
 // 0, +-1/sqrt(2), +-sqrt(2) and infinity, whose rounding errors are smaller than those of the
-// paper's 0, +-1, +-2. Backward-weights is F(3x3, 4x4) at the same points: the error is its
-// filter.
+// paper's 0, +-1, +-2. Backward-weights is F(3x3, 4x4) at the same points: its filter are
+// 4x4 pixels of x.
 #pragma once
 
 #include "engine/kernels/ahead.h"
@@ -80,7 +80,7 @@ struct WinogradKernels {
   WinogradTransform input;        // 6x6 inputs  -> 36 planes
   WinogradTransform weights;      // 3x3 weights -> 36 planes
   WinogradTransform output;       // 36 planes -> 4x4 outputs
-  WinogradTransform error;        // 4x4 errors -> 36 planes
+  WinogradTransform filter;       // 4x4 pixels as a filter -> 36 planes
   WinogradTransform gradient;     // 36 planes -> 3x3 weights' gradient
   WinogradProducts wide, narrow;  // width: two vectors, one
 };

@@ -22,13 +22,13 @@ int BlockwiseWeights::first(int share) const {
   return static_cast<int>(int64_t{share} * blocks_.count() / shares_);
 }
 
-void BlockwiseWeights::add(int share, int i, const Scalar* x, const Scalar* dy) {
-  if (!sums_.defined()) return;
-  conv_backward_weights({.shape = blocks_[i].shape,
-                         .x = x,
-                         .dy = dy,
-                         .dw = sums_.data() + share * size_,
-                         .add = i > first(share)});
+ConvBackwardWeights BlockwiseWeights::of_block(int share, int i, const Scalar* x,
+                                               const Scalar* dy) const {
+  return {.shape = blocks_[i].shape,
+          .x = x,
+          .dy = dy,
+          .dw = sums_.defined() ? sums_.data() + share * size_ : nullptr,
+          .add = i > first(share)};
 }
 
 void BlockwiseWeights::end(const Scalar* x, const Scalar* dy) {

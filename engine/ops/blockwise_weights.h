@@ -21,8 +21,9 @@ class BlockwiseWeights {
   int shares() const { return shares_; }
   int first(int share) const;
 
-  // Of block i, of this share: what the convolution read, and the derivative by its result.
-  void add(int share, int i, const Scalar* x, const Scalar* dy);
+  // Of block i, of this share, what is to be added: from what the convolution read, and the
+  // derivative by its result. Nothing (no dw) where that is done at the end.
+  ConvBackwardWeights of_block(int share, int i, const Scalar* x, const Scalar* dy) const;
 
   // Gives the derivative; x and dy are read if this wants_whole().
   void end(const Scalar* x, const Scalar* dy);

@@ -88,27 +88,25 @@ class Conv2d : public Op {
     require_all_channels();
     const ConvShape shape = shape_of(in, out);
     const Scalar* dy = grad_out.data();
-    if (grad[0].wanted()) {
-      conv_backward_data({.shape = shape,
-                          .dy = dy,
-                          .w = in[1].data(),
-                          .dx = grad[0].data(),
-                          .add = !grad[0].fresh});
-    }
-    if (grad[1].wanted()) {
-      conv_backward_weights({.shape = shape,
-                             .x = in[0].data(),
-                             .dy = dy,
-                             .dw = grad[1].data(),
-                             .add = !grad[1].fresh});
-    }
+    conv_backward({.shape = shape,
+                   .dy = dy,
+                   .w = in[1].data(),
+                   .dx = grad[0].wanted() ? grad[0].data() : nullptr,
+                   .add = !grad[0].fresh},
+                  {.shape = shape,
+                   .x = in[0].data(),
+                   .dy = dy,
+                   .dw = grad[1].wanted() ? grad[1].data() : nullptr,
+                   .add = !grad[1].fresh});
     if (in.size() == 3 && grad[2].wanted()) {
       sum_rows(dy, shape.pixels(), shape.out, grad[2].data(), !grad[2].fresh);
     }
   }
 
   bool backward_reads_result() const override { return false; }
-  bool derivatives_apart() const override { return true; }
+  bool derivatives_apart(std::span<const Shape> in, const Shape& out) const override {
+    return !conv_backward_at_once(shape_of(in[0], in[1], out));
+  }
 
   // y[o] ~ w.out[o] ~ b[o] and x[i] ~ w.in[i]. Grouped: the groups must keep equal numbers.
   // Depthwise: input g ~ all outputs of its group, and w.in (of size 1) is nobody's.
@@ -156,8 +154,10 @@ class Conv2d : public Op {
       return channels_.empty() ? conv_forward_row(shape)
                                : "sampled " + conv_forward_row(conv_sampled_part(shape));
     }
-    return direction == Direction::backward_data ? conv_backward_data_row(shape)
-                                                 : conv_backward_weights_row(shape);
+    if (direction == Direction::backward_data) return conv_backward_data_row(shape);
+    const std::string weights = conv_backward_weights_row(shape);
+    return direction == Direction::backward ? conv_backward_data_row(shape) + ", " + weights
+                                            : weights;
   }
 
   bool is_plain() const {

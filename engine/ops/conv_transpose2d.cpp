@@ -112,7 +112,7 @@ class ConvTranspose2d : public Op {
   }
 
   bool backward_reads_result() const override { return false; }
-  bool derivatives_apart() const override { return true; }
+  bool derivatives_apart(std::span<const Shape>, const Shape&) const override { return true; }
 
   // x[i] ~ w.in[i] and y[o] ~ w.out[o] ~ b[o], where w.out is numbered through all groups. Grouped:
   // the groups must keep equal numbers. One output per group: it lives with all inputs of its

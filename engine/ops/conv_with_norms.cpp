@@ -199,15 +199,18 @@ class ConvWithNorms : public Op {
       for (int i = weights.first(share); i < weights.first(share + 1); ++i) {
         const ImageBlock block = blocks[i];
         const Scalar* by_z = error(block);
-        if (weights.wanted()) weights.add(share, i, what_is_read(before, inputs, y, block), by_z);
+        const Scalar* x = weights.wanted() ? what_is_read(before, inputs, y, block) : nullptr;
+        Scalar* by_y = !wants_data ? nullptr
+                       : before    ? place_y(dy, block)
+                                   : dx.data() + block.in_row * shape.in;
+        conv_backward({.shape = block.shape,
+                       .dy = by_z,
+                       .w = inputs.w.data(),
+                       .dx = by_y,
+                       .add = !before && !dx.fresh,
+                       .packed = packed.data()},
+                      weights.of_block(share, i, x, by_z));
         if (!wants_data) continue;
-        Scalar* by_y = before ? place_y(dy, block) : dx.data() + block.in_row * shape.in;
-        conv_backward_data({.shape = block.shape,
-                            .dy = by_z,
-                            .w = inputs.w.data(),
-                            .dx = by_y,
-                            .add = !before && !dx.fresh,
-                            .packed = packed.data()});
         if (before) before->back(i, block.in_row, block.in_rows(), by_y, dx);
         if (dx.reader != nullptr) dx.reader->read(i, block.in_row, block.in_rows());
       }

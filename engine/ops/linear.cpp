@@ -61,7 +61,7 @@ class Linear : public Op {
   }
 
   bool backward_reads_result() const override { return false; }
-  bool derivatives_apart() const override { return true; }
+  bool derivatives_apart(std::span<const Shape>, const Shape&) const override { return true; }
 
   // y[o] ~ w[o, .] ~ b[o] and x[i] ~ w[., i]
   void ties(const Node& node, std::span<const Shape> shapes, Channels& channels) const override {

@@ -57,7 +57,7 @@ class SelectConv : public Op {
   }
 
   bool backward_reads_result() const override { return false; }
-  bool derivatives_apart() const override { return true; }
+  bool derivatives_apart(std::span<const Shape>, const Shape&) const override { return true; }
 
   OpPtr followed_by(const Op& reader, size_t) const override {
     if (reader.name() != "select") return nullptr;
