@@ -130,6 +130,7 @@ bool conv_backward_at_once(const ConvShape& s, const ConvPlan* plan) {
          chosen(forward_table, conv_flipped(s), plan).run == conv_forward_winograd &&
          conv_backward_winograd_fits(s);
 }
+
 void conv_backward(const ConvBackwardData& data, const ConvBackwardWeights& weights) {
   const bool both = data.dx != nullptr && weights.dw != nullptr;
   if (both && conv_backward_at_once(weights.shape, data.plan)) {

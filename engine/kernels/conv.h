@@ -98,9 +98,10 @@ void conv_forward(const ConvForward& call);
 void conv_backward_data(const ConvBackwardData& call);
 void conv_backward_weights(const ConvBackwardWeights& call);
 
-// Both, of the same shape and dy: together where Winograd's rows are taken both times, else one
-// after the other. One whose dx or dw is null is left out. dx may be where x is.
+// Both, of the same shape and dy, to the bit as one after the other; one whose dx or dw is null is
+// left out. dx may be where x is.
 void conv_backward(const ConvBackwardData& data, const ConvBackwardWeights& weights);
+// Whether that takes the time of less than both: where Winograd's rows compute them.
 bool conv_backward_at_once(const ConvShape& shape, const ConvPlan* plan = nullptr);
 
 // A convolution of chosen channels: they are packed, a few pictures at a time, into memory of this

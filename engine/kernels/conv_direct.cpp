@@ -32,11 +32,10 @@ struct Cut {
     const int64_t most = 96 / t.pixels;  // the weights of a block are read once for so many
     tiles_per_chunk = std::min(tiles, std::clamp<int64_t>(tiles / 12, 2, most));
     chunks = (tiles + tiles_per_chunk - 1) / tiles_per_chunk;
-    const int wide = 2 * t.lanes;
-    const int blocks = (s.group_out() + wide - 1) / wide;
+    const int blocks = t.blocks(s.group_out());
     const auto wanted = static_cast<int>(std::max<int64_t>(1, 16 / chunks));
     const int per_piece = (blocks + std::min(blocks, wanted) - 1) / std::min(blocks, wanted);
-    piece_width = per_piece * wide;
+    piece_width = per_piece * t.wide();
     pieces = (s.group_out() + piece_width - 1) / piece_width;
   }
 };
@@ -69,15 +68,14 @@ void run_chunk(const ConvForward& c, const TileKernels& t, const Cut& cut, const
   const auto** table =
       thread_scratch<const Scalar*>(0, static_cast<size_t>(cut.tiles_per_chunk * tile_size));
   fill_pixel_table(s, c.x, zeros, first, last_tile - first_tile, t.pixels, table);
-  const int shares = s.groups * ((to - from + 2 * t.lanes - 1) / (2 * t.lanes)) *
-                     static_cast<int>(last_tile - first_tile) * s.taps() *
-                     ForwardAhead::times(s.group_in());
+  const int shares = s.groups * t.blocks(to - from) * static_cast<int>(last_tile - first_tile) *
+                     s.taps() * ForwardAhead::times(s.group_in());
   ForwardAhead ahead{reads_ahead(s, c.x, first + count, count, shares),
                      {c.y + (first + count) * s.out, count * s.out, shares}};
   for (int g = 0; g < s.groups; ++g) {
     const Scalar* group_weights = packed + int64_t{g} * s.depth() * padded_out(s, t);
     for (int o = from; o < to;) {
-      const int width = to - o > t.lanes ? 2 * t.lanes : t.lanes;
+      const int width = t.width(to - o);
       for (int64_t tile = 0; tile < last_tile - first_tile; ++tile) {
         const int64_t pixel = first + tile * t.pixels;
         run_block(c, t, group_weights + int64_t{o} * s.depth(),
@@ -98,7 +96,7 @@ void run_chunk(const ConvForward& c, const TileKernels& t, const Cut& cut, const
 template <class Pack>
 Tensor pack_blocks(const ConvShape& s, const Pack& pack) {
   const TileKernels& t = *tile_kernels();
-  const int padded = padded_out(s, t), wide = 2 * t.lanes, blocks = (padded + wide - 1) / wide;
+  const int padded = padded_out(s, t), wide = t.wide(), blocks = t.blocks(padded);
   const int64_t group_size = int64_t{s.depth()} * padded;
   Tensor packed = Tensor::uninitialized({static_cast<int>(conv_packed_direct_size(s))});
   parallel_chunks(int64_t{s.groups} * blocks, [&](int64_t chunk) {

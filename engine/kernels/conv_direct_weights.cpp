@@ -31,7 +31,7 @@ void pack_errors(const ConvShape& s, const TileKernels& t, const Slice& slice, c
                  int64_t first, int count, Scalar* packed) {
   const int64_t column = int64_t{slice.group} * s.group_out() + slice.from;
   for (int o = 0; o < slice.padded;) {
-    const int width = slice.padded - o > t.lanes ? 2 * t.lanes : t.lanes;
+    const int width = t.width(slice.padded - o);
     const int columns = std::min(width, slice.width - o);
     for (int p = 0; p < count; ++p, packed += width) {
       const Scalar* from = dy + (first + p) * s.out + column + o;
@@ -51,7 +51,7 @@ void add_range(const ConvBackwardWeights& c, const TileKernels& t, const Slice& 
       thread_scratch<const Scalar*>(1, static_cast<size_t>(block_pixels * s.taps()));
   const bool packs = !in_place(s, slice);
   const int tiles = (s.group_in() + t.pixels - 1) / t.pixels;
-  const int wide_blocks = (slice.padded + 2 * t.lanes - 1) / (2 * t.lanes);
+  const int blocks = t.blocks(slice.padded);
   const int64_t offset = int64_t{slice.group} * s.group_in();
   for (int64_t begin = first; begin < last; begin += block_pixels) {
     const auto count = static_cast<int>(std::min<int64_t>(block_pixels, last - begin));
@@ -62,18 +62,17 @@ void add_range(const ConvBackwardWeights& c, const TileKernels& t, const Slice& 
     // With more slices, x is in the cache already.
     if (slice.width == s.group_out()) {
       ahead.x = reads_ahead(s, c.x, begin + count, count,
-                            s.taps() * tiles * wide_blocks * BackwardAhead::times(count));
+                            s.taps() * tiles * blocks * BackwardAhead::times(count));
     }
     for (int tap = 0; tap < s.taps(); ++tap) {
       for (int tile = 0; tile < tiles; ++tile) {
         const int i = s.group_in() * tile / tiles, end = s.group_in() * (tile + 1) / tiles;
         for (int o = 0; o < slice.padded;) {
-          const bool wide = slice.padded - o > t.lanes;
-          const int width = wide ? 2 * t.lanes : t.lanes;
-          (wide ? t.weights_wide : t.weights_narrow)(
-              table + int64_t{tap} * count, offset + i, end - i,
-              dy + int64_t{o} * (packs ? count : 1), packs ? width : s.out, count,
-              sums + (int64_t{tap} * s.group_in() + i) * slice.padded + o, slice.padded, ahead);
+          const int width = t.width(slice.padded - o);
+          t.weights(width)(table + int64_t{tap} * count, offset + i, end - i,
+                           dy + int64_t{o} * (packs ? count : 1), packs ? width : s.out, count,
+                           sums + (int64_t{tap} * s.group_in() + i) * slice.padded + o,
+                           slice.padded, ahead);
           o += width;
         }
       }
@@ -105,7 +104,7 @@ void conv_backward_weights_direct(const ConvBackwardWeights& c) {
   const Tensor zeros({s.in});
   // Slices of output channels share the work first; where they are few, shares of the pixels
   // with a copy of the sums each, added in order.
-  const int widest = std::min(rounded_up(s.group_out(), t.lanes), std::max(2 * t.lanes, 64));
+  const int widest = std::min(rounded_up(s.group_out(), t.lanes), std::max(t.wide(), 64));
   const int slices = (s.group_out() + widest - 1) / widest;
   const int64_t owners = int64_t{s.groups} * slices;
   const int64_t wanted = std::max<int64_t>(1, 16 / owners);

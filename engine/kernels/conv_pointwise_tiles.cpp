@@ -30,7 +30,7 @@ void run_tile(const ConvForward& c, const TileKernels& t, const Scalar* packed, 
   const ConvShape& s = c.shape;
   const int groups = s.interleaved ? 1 : s.groups;
   const int gi = s.group_in(), go = s.out / groups, padded = rounded_up(go, t.lanes);
-  const int wide = 2 * t.lanes, blocks = groups * ((padded + wide - 1) / wide);
+  const int wide = t.wide(), blocks = groups * t.blocks(padded);
   const int shares = blocks * ForwardAhead::times(gi);
   ForwardAhead ahead{{c.x + (first + count) * s.in, int64_t{count} * s.in, shares},
                      {c.y + (first + count) * s.out, int64_t{count} * s.out, shares}};

@@ -80,9 +80,8 @@ void add_block(const Sums& s, const TileKernels& t, const Slice& slice, int64_t 
   const Scalar* table[most_pixels];
   for (int p = 0; p < count; ++p) table[p] = s.rows.data + (first + p) * s.rows.pitch;
   const Scalar* from = lane_pixels(s, first, count, left);
-  const int wide = 2 * t.lanes, tiles = (slice.count() + t.pixels - 1) / t.pixels;
-  const int shares =
-      s.groups * ((s.padded + wide - 1) / wide) * tiles * BackwardAhead::times(count);
+  const int wide = t.wide(), tiles = (slice.count() + t.pixels - 1) / t.pixels;
+  const int shares = s.groups * t.blocks(s.padded) * tiles * BackwardAhead::times(count);
   auto next = [&](const Side& side) {
     return Ahead<Use::read>(side.data + (first + count) * side.pitch, int64_t{count} * side.pitch,
                             shares);
@@ -90,7 +89,7 @@ void add_block(const Sums& s, const TileKernels& t, const Slice& slice, int64_t 
   BackwardAhead ahead{next(s.rows), next(s.lanes)};
   for (int g = 0; g < s.groups; ++g) {
     for (int l = 0; l < s.padded; l += wide) {
-      const auto kernel = s.padded - l >= wide ? t.weights_wide : t.weights_narrow;
+      const auto kernel = t.weights(t.width(s.padded - l));
       for (int tile = 0; tile < tiles; ++tile) {
         const int r = slice.begin + slice.count() * tile / tiles;
         const int end = slice.begin + slice.count() * (tile + 1) / tiles;

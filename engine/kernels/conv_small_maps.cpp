@@ -105,8 +105,8 @@ void conv_forward_small_maps(const ConvForward& c) {
   if (c.packed == nullptr) own = conv_pack_direct(s, c.w);
   const Scalar* packed = c.packed != nullptr ? c.packed : own.data();
   const ByPixel x(c.x, s.n, s.h * s.w, s.in);
-  const int wide = 2 * t.lanes, padded = rounded_up(s.out, t.lanes), pixels = s.out_h * s.out_w;
-  parallel_chunks(int64_t{(padded + wide - 1) / wide} * pixels, [&](int64_t chunk) {
+  const int wide = t.wide(), padded = rounded_up(s.out, t.lanes), pixels = s.out_h * s.out_w;
+  parallel_chunks(int64_t{t.blocks(padded)} * pixels, [&](int64_t chunk) {
     const int o = static_cast<int>(chunk / pixels) * wide, pixel = static_cast<int>(chunk % pixels);
     run_block(c, t, x, pixel / s.out_w, pixel % s.out_w, o, std::min(wide, padded - o),
               packed + int64_t{o} * s.depth());
@@ -132,13 +132,13 @@ void conv_backward_weights_small_maps(const ConvBackwardWeights& c) {
     BackwardAhead ahead;
     for (int p = 0; p < count; ++p) errors[p] = dy.row(out_pixel, first + p);
     for (int i = 0; i < s.in;) {
-      const bool wide = s.in - i > t.lanes;
-      const auto kernel = wide ? t.weights_wide : t.weights_narrow;
+      const int width = t.width(s.in - i);
+      const auto kernel = t.weights(width);
       for (int o = from; o < to; o += t.pixels) {
         kernel(errors, o, std::min(t.pixels, to - o), x.row(in_pixel, first) + i, x.pitch, count,
                dw + o * depth + i, depth, ahead);
       }
-      i += wide ? 2 * t.lanes : t.lanes;
+      i += width;
     }
   };
   const int64_t shares = (s.out + rows - 1) / rows;

@@ -180,19 +180,19 @@ void forward_line(const ConvForward& c, const Windows& windows, const Scalar* pa
                   const Scalar* x, Scalar* y) {
   const ConvShape& s = c.shape;
   const StemTile& t = *stem_tile();
-  const int lanes = tile_kernels()->lanes;
+  const TileKernels& vectors = *tile_kernels();
   Ahead<Use::write> y_ahead(y + int64_t{s.out_w} * s.out, int64_t{s.out_w} * s.out,
-                            (s.out + 2 * lanes - 1) / (2 * lanes));
+                            vectors.blocks(s.out));
   for (int o = 0; o < s.out;) {
-    const bool wide = s.out - o > lanes;
-    const int width = wide ? 2 * lanes : lanes, columns = std::min(width, s.out - o);
+    const int width = vectors.width(s.out - o), columns = std::min(width, s.out - o);
+    const auto forward = width > vectors.lanes ? t.wide : t.narrow;
     const Scalar* w = packed + int64_t{o} * s.depth();
     y_ahead.fetch();
     const int tiles = s.out_w / t.pixels, p = tiles * t.pixels;
-    (wide ? t.wide : t.narrow)(tiles, x, windows, w, y + o, s.out, columns, c.add);
+    forward(tiles, x, windows, w, y + o, s.out, columns, c.add);
     if (p < s.out_w) {
       Scalar aside[most_pixels * most_width];
-      (wide ? t.wide : t.narrow)(1, x + p * windows.step, windows, w, aside, width, width, false);
+      forward(1, x + p * windows.step, windows, w, aside, width, width, false);
       copy_columns(aside, width, y + int64_t{p} * s.out + o, s.out, s.out_w - p, columns, c.add);
     }
     o += width;
@@ -212,7 +212,7 @@ void add_band(const ConvBackwardWeights& c, const Bands& bands, const Band& band
   const auto block = static_cast<size_t>(lines * s.out_w);
   const auto** table = thread_scratch<const Scalar*>(0, block);
   auto* copy = thread_scratch<Scalar>(1, (block + 1) * static_cast<size_t>(padded));
-  const int tiles_of_block = (padded + 2 * t.lanes - 1) / (2 * t.lanes) * windows.lines * tiles;
+  const int tiles_of_block = t.blocks(padded) * windows.lines * tiles;
   for (int line = 0; line < lines; ++line) {
     for (int column = 0; column < s.out_w; ++column) {
       table[line * s.out_w + column] = band.x + line * bands.next_line() + column * windows.step;
@@ -231,16 +231,15 @@ void add_band(const ConvBackwardWeights& c, const Bands& bands, const Band& band
       dy = copy;
     }
     for (int o = 0; o < padded;) {
-      const bool wide = padded - o > t.lanes;
+      const int width = t.width(padded - o);
       for (int k = 0; k < windows.lines; ++k) {
         for (int tile = 0; tile < tiles; ++tile) {
           const int i = run * tile / tiles, end = run * (tile + 1) / tiles;
-          (wide ? t.weights_wide : t.weights_narrow)(
-              table, l * bands.next_line() + k * windows.line + i, end - i, dy + o, s.out, count,
-              sums + (int64_t{k} * run + i) * padded + o, padded, ahead);
+          t.weights(width)(table, l * bands.next_line() + k * windows.line + i, end - i, dy + o,
+                           s.out, count, sums + (int64_t{k} * run + i) * padded + o, padded, ahead);
         }
       }
-      o += wide ? 2 * t.lanes : t.lanes;
+      o += width;
     }
   }
 }

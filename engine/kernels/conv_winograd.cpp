@@ -205,8 +205,8 @@ Tensor pack_blocks(const ConvShape& s, const Scalar* w, PackBlock pack) {
   const TileKernels& t = *tile_kernels();
   const int64_t stride = weights_stride(s, t);
   Tensor packed = Tensor::uninitialized({winograd_planes, static_cast<int>(stride)});
-  const int wide = 2 * t.lanes, padded = rounded_up(s.out, t.lanes);
-  parallel_chunks((padded + wide - 1) / wide, [&](int64_t block) {
+  const int wide = t.wide(), padded = rounded_up(s.out, t.lanes);
+  parallel_chunks(t.blocks(padded), [&](int64_t block) {
     const int o = static_cast<int>(block) * wide;
     pack(s, w, o, std::min(wide, padded - o), stride, packed.data() + int64_t{o} * s.in);
   });
@@ -244,17 +244,10 @@ class PackedWeights {
   const Scalar* packed_;
 };
 
-// Of the output channels: two vectors of them at a time.
-int block_width(const TileKernels& t) { return 2 * t.lanes; }
-int block_count(const ConvShape& s) {
-  const int wide = block_width(*tile_kernels());
-  return (s.out + wide - 1) / wide;
-}
-
 // Input channels at a time. Slices only of a single block: its products stay with this thread from
 // one to the next.
 int most_channels(const ConvShape& s) {
-  return block_count(s) == 1 ? slice_channels(s.in, tile_kernels()->lanes) : s.in;
+  return tile_kernels()->blocks(s.out) == 1 ? slice_channels(s.in, tile_kernels()->lanes) : s.in;
 }
 
 // A chunk of tiles. `read`, if any, sees its inputs before the outputs are written.
@@ -262,8 +255,8 @@ void convolve(const ConvForward& c, const WinogradTiles& tiles, const PackedWeig
               const Chunk& chunk, const std::function<void(const WinogradChunk&)>& read) {
   const TileKernels& t = *tile_kernels();
   const ConvShape& s = c.shape;
-  const int wide = block_width(t), padded = rounded_up(s.out, t.lanes);
-  const int most = most_channels(s), blocks = block_count(s);
+  const int wide = t.wide(), padded = rounded_up(s.out, t.lanes);
+  const int most = most_channels(s), blocks = t.blocks(s.out);
   const int64_t shares = (chunk.count + t.pixels - 1) / t.pixels * winograd_planes;
   auto scratch = [&](Scratch slot, int channels) {
     return thread_scratch<Scalar>(slot, static_cast<size_t>(chunk.count * tile_stride(channels)));
@@ -322,7 +315,7 @@ void conv_forward_winograd(const ConvForward& c) {
   const WinogradTiles tiles(c.shape);
   int64_t most_tiles = chunk_tiles(c.shape, t, tiles.count);
   // Threads share the chunks, or the blocks of each where these are more.
-  const bool share_blocks = block_count(c.shape) > (tiles.count + most_tiles - 1) / most_tiles;
+  const bool share_blocks = t.blocks(c.shape.out) > (tiles.count + most_tiles - 1) / most_tiles;
   const bool late = c.packed == nullptr && share_blocks && tiles.count <= most_late_tiles;
   if (late) most_tiles = tiles.count;
   const PackedWeights weights(c, late);

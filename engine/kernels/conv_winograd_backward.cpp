@@ -149,7 +149,7 @@ void add_round(const Part& p, const Round& round, const Scalar* errors, bool nex
 }
 
 int channels_at_once(const Block& b) {
-  return std::min(b.pitch, slice_channels(b.in.count, 2 * tile_kernels()->lanes));
+  return std::min(b.pitch, slice_channels(b.in.count, tile_kernels()->wide()));
 }
 
 // The sums of a part, in rounds of a few tiles: a few more where reading the sums again costs more.
@@ -230,7 +230,7 @@ void conv_backward_weights_winograd(const ConvBackwardWeights& c) {
   constexpr int enough = 4;
   const int lanes = tile_kernels()->lanes;
   const int most_wide = int64_t{s.in} * s.out <= most_weights ? s.in : most_in;
-  const int in = rounded_up(equal_share(s.in, most_wide), 2 * lanes);
+  const int in = rounded_up(equal_share(s.in, most_wide), tile_kernels()->wide());
   const int out = equal_share(s.out, static_cast<int>(most_weights / in));
   const int64_t across = shares_of(s.in, in), blocks = across * shares_of(s.out, out);
   auto block = [&](int64_t i) {

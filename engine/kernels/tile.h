@@ -34,6 +34,11 @@ struct TileKernels {
   int pixels;  // rows of a tile
   int lanes;   // scalars in a vector
 
+  // Channels are taken in blocks of two vectors; the last of them may be one.
+  int wide() const { return 2 * lanes; }
+  int width(int channels_left) const { return channels_left > lanes ? wide() : lanes; }
+  int blocks(int channels) const { return (channels + wide() - 1) / wide(); }
+
   // y[p * stride + c] (+)= sum over t < taps, i < in of
   //   x[t * pixels + p][offset + i * groups + c % groups] w[t][i][c]
   // for p < pixels and c < columns, at most a block's width, which is one or two vectors.
@@ -52,6 +57,7 @@ struct TileKernels {
                            int64_t pitch, int count, Scalar* dw, int64_t stride,
                            BackwardAhead& ahead);
   Weights weights_wide, weights_narrow;
+  Weights weights(int width) const { return width == lanes ? weights_narrow : weights_wide; }
 };
 
 // Rows of a tile whose vectors have so many bytes: as many as the registers hold sums for.
