@@ -95,4 +95,16 @@ class RowsAhead {
   int n_, pitch_;
 };
 
+// The same of the rows of two arrays.
+template <Use use_of_first, Use use_of_second>
+struct PairAhead {
+  RowsAhead<use_of_first> first;
+  RowsAhead<use_of_second> second;
+
+  [[gnu::always_inline]] void fetch(int64_t share) const {
+    first.fetch(share);
+    second.fetch(share);
+  }
+};
+
 }  // namespace bonsai

@@ -38,16 +38,8 @@ PixelSquare<Value> whole_square(Value* data, int side, int64_t step) {
 using WinogradTransform = void (*)(const PixelSquare<const Scalar>& from,
                                    const PixelSquare<Scalar>& to, int channels, bool add);
 
-// The pixels that are read and written next, asked for in shares.
-struct WinogradAhead {
-  RowsAhead<Use::read> x;
-  RowsAhead<Use::write> y;
-
-  [[gnu::always_inline]] void fetch(int64_t share) const {
-    x.fetch(share);
-    y.fetch(share);
-  }
-};
+// The pixels of x that are read next and those of y that are written, asked for in shares.
+using WinogradAhead = PairAhead<Use::read, Use::write>;
 
 // The products of a few tiles, at most tile_kernels()->pixels, with some planes of one block of the
 // weights. For t < tiles, p < planes, c < width:

@@ -8,15 +8,8 @@
 
 namespace bonsai {
 
-// The pixels that are read next, asked for in shares.
-struct WinogradNext {
-  RowsAhead<Use::read> x, dy;
-
-  [[gnu::always_inline]] void fetch(int64_t share) const {
-    x.fetch(share);
-    dy.fetch(share);
-  }
-};
+// The pixels of x and dy that are read next, asked for in shares.
+using WinogradNext = PairAhead<Use::read, Use::read>;
 
 // Transformed pixels of some tiles: plane p of tile t starts at data[t * stride + p * channels].
 struct WinogradPlanes {
