@@ -88,7 +88,8 @@ void transform_errors(const Part& p, const Round& round, Scalar* errors) {
 // The pixels of x that the next slice or round reads, and (`with_errors`) those of dy where it is a
 // round: a share for each transform of a tile and each plane.
 WinogradNext next_pixels(const Part& p, const Slice& next, const Round& round, bool with_errors) {
-  const auto& [c, turned, tiles] = p.call;
+  const ConvBackwardWeights& c = p.call.c;
+  const WinogradTiles& tiles = p.call.tiles;
   const ConvShape& s = c.shape;
   const Channels& out = p.block.out;
   const int64_t shares = round.count + winograd_planes;
