@@ -268,13 +268,13 @@ TEST_CASE("convolution: what is not wanted of both derivatives is left out") {
   Random random(14, Purpose::test);
   const ConvShape s{4, 13, 13, 16, 13, 13, 24, 3, 3, 1, 1, 1, 1};
   const Operands o(s, random);
-  const Tensor both_dx = o.dx.clone(), both_dw = o.dw.clone();
+  const Tensor both_dx(o.dx.shape()), both_dw(o.dw.shape());
   const auto run = [&](Scalar* dx, Scalar* dw) {
     conv_backward({.shape = s, .dy = o.dy.data(), .w = o.w.data(), .dx = dx},
                   {.shape = s, .x = o.x.data(), .dy = o.dy.data(), .dw = dw});
   };
   run(both_dx.data(), both_dw.data());
-  const Tensor dx = o.dx.clone(), dw = o.dw.clone();
+  const Tensor dx = o.dx.clone(), dw = o.dw.clone();  // other numbers, so that both must be written
   run(dx.data(), nullptr);
   run(nullptr, dw.data());
   run(nullptr, nullptr);

@@ -230,8 +230,8 @@ void conv_backward_weights_winograd(const ConvBackwardWeights& c) {
   const ConvShape& s = c.shape;
   constexpr int enough = 4;
   const int lanes = tile_kernels()->lanes;
-  const int most_wide = int64_t{s.in} * s.out <= most_weights ? s.in : most_in;
-  const int in = rounded_up(equal_share(s.in, most_wide), tile_kernels()->wide());
+  const int widest = int64_t{s.in} * s.out <= most_weights ? s.in : most_in;
+  const int in = rounded_up(equal_share(s.in, widest), tile_kernels()->wide());
   const int out = equal_share(s.out, static_cast<int>(most_weights / in));
   const int64_t across = shares_of(s.in, in), blocks = across * shares_of(s.out, out);
   auto block = [&](int64_t i) {
