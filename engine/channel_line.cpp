@@ -18,20 +18,26 @@ void ChannelLine::add(const Scalar* centre, const Scalar* slope, const Scalar* o
   }
 }
 
-ChannelLine ChannelLine::first(int channels) const {
-  ChannelLine some;
-  if (empty()) return some;
-  const Scalar* vectors = vectors_.data();
-  const int all = vectors_.dim(1);
-  some.add(vectors, vectors + all, vectors + 2 * all, channels);
-  return some;
+void ChannelLine::add(const ChannelLine& other, int first, int channels) {
+  if (other.empty()) return;
+  const Scalar* centre = other.vectors_.data() + first;
+  const int all = other.vectors_.dim(1);
+  add(centre, centre + all, centre + 2 * all, channels);
 }
 
-void ChannelLine::add_to(const Rows& dx, const Rows& x, int begin) const {
+void ChannelLine::add_to(const Rows& dx, const Rows& x, int first) const {
   if (empty()) return;
+  const Scalar* centre = vectors_.data() + first;
   const int all = vectors_.dim(1);
-  const Scalar* vectors = vectors_.data() + begin;
-  add_line(x, vectors, vectors + all, vectors + 2 * all, dx);
+  add_line(x, centre, centre + all, centre + 2 * all, dx.data);
+}
+
+void ChannelLine::add_to(const JoinedRows& dx, const JoinedRows& x) const {
+  int first = 0;
+  for (size_t p = 0; p < x.parts.size(); ++p) {
+    add_to(dx.parts[p], x.parts[p], first);
+    first += x.parts[p].channels;
+  }
 }
 
 }  // namespace bonsai

@@ -16,11 +16,12 @@ class ChannelLine {
   // Adds another one; each vector has `channels` numbers.
   void add(const Scalar* centre, const Scalar* slope, const Scalar* offset, int channels);
 
-  // That of the first channels alone.
-  ChannelLine first(int channels) const;
+  // The same of another one's channels from number `first` on.
+  void add(const ChannelLine& other, int first, int channels);
 
-  // dx += the line at x, for matrices of the channels from number `begin` on.
-  void add_to(const Rows& dx, const Rows& x, int begin = 0) const;
+  // dx += the line at x, whose channels are those from number `first` on.
+  void add_to(const Rows& dx, const Rows& x, int first = 0) const;
+  void add_to(const JoinedRows& dx, const JoinedRows& x) const;
 
  private:
   Tensor vectors_;  // [3, C]: centre, slope, offset

@@ -10,7 +10,7 @@ bool Op::derivatives_apart(std::span<const Shape>, const Shape&) const { return 
 
 OpPtr Op::followed_by(const Op&, size_t) const { return nullptr; }
 
-bool Op::takes_columns(size_t) const { return false; }
+bool Op::takes_parts(size_t) const { return false; }
 
 bool Op::takes_moments() const { return false; }
 
@@ -32,7 +32,7 @@ std::unique_ptr<GradientReader> Op::gradient_reader(std::span<const Tensor>, con
 
 bool Op::completes_rows(size_t) const { return false; }
 
-bool Op::joins_columns() const { return false; }
+bool Op::joins_inputs() const { return false; }
 
 OpPtr Op::shrunk(const Node&, std::span<const Shape>, const Keep&) const { return nullptr; }
 

@@ -62,7 +62,7 @@ struct Gradient {
   // Where unwritten memory is asked for: that of the derivative by the result, of the same shape,
   // becomes this one's, as it is, and both are one from now on. Whether that was done.
   bool take(const Tensor& grad_out) const {
-    if (!wanted() || !fresh || !grad_out.is_dense() || !tensor->is_dense()) return false;
+    if (!wanted() || !fresh || grad_out.is_joined() || tensor->is_joined()) return false;
     *tensor = grad_out;
     return true;
   }
@@ -154,8 +154,8 @@ class Op {
   // inputs of the reader. Nothing is written between the two, and nothing kept for backward.
   virtual OpPtr followed_by(const Op& reader, size_t which) const;
 
-  // Whether input number `which`, and its gradient, may be a block of columns of a wider tensor.
-  virtual bool takes_columns(size_t which) const;
+  // Whether input number `which`, and its gradient, may be joined of several tensors.
+  virtual bool takes_parts(size_t which) const;
 
   // Whether forward, in training, asks for the moments of input 0 over the batch: [2, C], per
   // channel the mean and the sum of squared deviations. They are computed once for all that ask.
@@ -166,10 +166,9 @@ class Op {
   // The same operation as one that does; null if there is none.
   virtual OpPtr giving_moments() const;
 
-  // Whether the result is the columns of the inputs as they are, one after the other (concat). Such
-  // an operation writes its result, and reads the gradient of it, also as a block of columns, and
-  // leaves alone what stands in its place already: input 0.
-  virtual bool joins_columns() const;
+  // Whether the result is the channels of the inputs as they are, one after the other (concat).
+  // Where all that read it take parts, it is not computed: it is the inputs, joined.
+  virtual bool joins_inputs() const;
 
   // shapes[v] is the shape of value v of the graph in which the node stands. An operation that
   // mixes channels within an axis in an unknown way must not inherit this: it throws by name.

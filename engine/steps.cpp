@@ -1,7 +1,7 @@
 #include "engine/steps.h"
 
 #include <algorithm>
-#include <set>
+#include <map>
 #include <utility>
 
 namespace bonsai {
@@ -100,21 +100,16 @@ std::vector<TapeStep> plan_steps(std::span<const Node> nodes, size_t first,
   return steps;
 }
 
-std::map<int, int> plan_hosts(std::span<const TapeStep> steps,
-                              const std::function<bool(int value)>& is_visible) {
-  std::set<int> movable;  // results of concats, as long as nothing speaks against it
-  std::map<int, int> hosts;
+std::set<int> plan_joined(std::span<const TapeStep> steps,
+                          const std::function<bool(int value)>& is_visible) {
+  std::set<int> joined;
   for (const TapeStep& step : steps) {
-    if (step.op->joins_columns() && !is_visible(step.out)) movable.insert(step.out);
+    if (step.op->joins_inputs() && !is_visible(step.out)) joined.insert(step.out);
     for (size_t i = 0; i < step.in.size(); ++i) {
-      const int v = step.in[i];
-      const bool extends = i == 0 && step.op->joins_columns();
-      if (!step.op->takes_columns(i) || (extends && hosts.count(v) > 0)) movable.erase(v);
-      if (extends && movable.count(v) > 0) hosts.emplace(v, step.out);
+      if (!step.op->takes_parts(i)) joined.erase(step.in[i]);
     }
   }
-  std::erase_if(hosts, [&](const auto& entry) { return movable.count(entry.first) == 0; });
-  return hosts;
+  return joined;
 }
 
 }  // namespace bonsai

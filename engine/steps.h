@@ -6,7 +6,7 @@
 #pragma once
 
 #include <functional>
-#include <map>
+#include <set>
 #include <span>
 #include <vector>
 
@@ -28,10 +28,9 @@ std::vector<TapeStep> plan_steps(std::span<const Node> nodes, size_t first,
                                  const std::function<bool(int value)>& is_visible,
                                  const std::function<const Shape&(int value)>& shape_of);
 
-// Which values are computed in the first columns of another value: the result of a concat that a
-// later one extends, as in DenseNets (Huang et al. 2017), when all that read it take columns. The
-// concats of a block then share one tensor, and each copies only what is new.
-std::map<int, int> plan_hosts(std::span<const TapeStep> steps,
-                              const std::function<bool(int value)>& is_visible);
+// Which values need no memory of their own, being their inputs joined: the results of concats, when
+// all that read them take parts, as in DenseNets (Huang et al. 2017).
+std::set<int> plan_joined(std::span<const TapeStep> steps,
+                          const std::function<bool(int value)>& is_visible);
 
 }  // namespace bonsai

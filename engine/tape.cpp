@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 #include <utility>
 
 #include "engine/error.h"
@@ -9,31 +10,6 @@
 #include "engine/stopwatch.h"
 
 namespace bonsai {
-namespace {
-
-// Memory for results: each its own, or columns of its host's, which is made with the first of them.
-class Places {
- public:
-  Places(const std::deque<Tape::Value>& values, std::map<int, int> hosts)
-      : values_(values), hosts_(std::move(hosts)) {}
-
-  Tensor take(int v) {
-    if (auto made = made_.extract(v)) return std::move(made.mapped());
-    const Shape& shape = values_[static_cast<size_t>(v)].shape;
-    const auto host = hosts_.find(v);
-    if (host == hosts_.end()) return Tensor::uninitialized(shape);
-    const Tensor whole = take(host->second);
-    made_[host->second] = whole;
-    return whole.columns(0, shape.back());
-  }
-
- private:
-  const std::deque<Tape::Value>& values_;
-  std::map<int, int> hosts_;
-  std::map<int, Tensor> made_;
-};
-
-}  // namespace
 
 std::string operation_name(std::span<const Parameter* const> parameters, const Op& op,
                            size_t node) {
@@ -144,34 +120,57 @@ void Tape::compute() {
   }
   std::vector<std::vector<int>> ends(steps.size());
   for (const auto& [v, s] : last_use) ends[s].push_back(v);
-  std::map<int, int> hosts = plan_hosts(steps, [this](int index) { return is_visible(index); });
-  for (const auto& [v, host] : hosts) value(v).in_columns = true;
-  Places places(values_, std::move(hosts));
+  const std::set<int> joined = plan_joined(steps, [this](int index) { return is_visible(index); });
   for (size_t s = 0; s < steps.size(); ++s) {
-    Tensor place = places.take(steps[s].out);
-    run(std::move(steps[s]), std::move(place));
+    const bool may_join = joined.count(steps[s].out) > 0;
+    run(std::move(steps[s]), may_join);
     for (const int v : ends[s]) release(v);
   }
 }
 
-void Tape::run(TapeStep step, Tensor place) {
+// Whether the result, which all that read it take in parts, is the step's inputs joined. Their
+// gradients are then joined as well, so that each must have one of its own, or none of them.
+bool Tape::join_inputs(const TapeStep& step) {
+  Value& out = value(step.out);
+  std::vector<int> parts;
+  for (const int v : step.in) {
+    const std::vector<int>& own = value(v).parts;
+    if (own.empty()) parts.push_back(v);
+    parts.insert(parts.end(), own.begin(), own.end());
+  }
+  for (const int v : parts) {
+    const Value& part = value(v);
+    if (part.parameter != nullptr || part.wants_grad != out.wants_grad ||
+        std::count(parts.begin(), parts.end(), v) > 1) {
+      return false;
+    }
+  }
+  out.parts = std::move(parts);
+  return true;
+}
+
+void Tape::run(TapeStep step, bool may_join) {
   std::vector<Tensor> in;
   for (const int v : step.in) in.push_back(tensor(v));
   Value& out = value(step.out);
-  out.data = std::move(place);
   Done done;
   const bool training = mode_ == Mode::training;
   const Stopwatch watch(observer_ != nullptr);
-  step.op->forward(
-      in, out.data,
-      {.training = training,
-       .moments = training && step.op->takes_moments() ? &moments(step.in[0]) : nullptr,
-       .result_moments =
-           training && out.moments_wanted && step.op->gives_moments() ? &out.moments : nullptr,
-       .save = out.wants_grad ? &done.saved : nullptr,
-       .seed = seed_,
-       .step = step_,
-       .node = step.nodes.back()});
+  if (may_join && join_inputs(step)) {
+    out.data = Tensor::joined(in);
+  } else {
+    out.data = Tensor::uninitialized(out.shape);
+    step.op->forward(
+        in, out.data,
+        {.training = training,
+         .moments = training && step.op->takes_moments() ? &moments(step.in[0]) : nullptr,
+         .result_moments =
+             training && out.moments_wanted && step.op->gives_moments() ? &out.moments : nullptr,
+         .save = out.wants_grad ? &done.saved : nullptr,
+         .seed = seed_,
+         .step = step_,
+         .node = step.nodes.back()});
+  }
   if (training && joins_moments(step)) {
     std::vector<Tensor> parts;
     for (const int v : step.in) parts.push_back(moments(v));
@@ -191,7 +190,7 @@ const Tensor& Tape::moments(int index) {
 
 // Whether the moments of the result are those of the inputs, one after the other.
 bool Tape::joins_moments(const TapeStep& step) {
-  return step.op->joins_columns() && value(step.out).moments_wanted;
+  return step.op->joins_inputs() && value(step.out).moments_wanted;
 }
 
 // A value's memory, or its shape alone when it was given back.
@@ -222,21 +221,14 @@ void Tape::backward(Var loss) {
     done_.pop_back();
   }
   for (Value& leaf : values_) {
-    settle(leaf, leaf.parameter != nullptr ? leaf.parameter->grad : leaf.grad, 0);
+    settle(leaf, leaf.parameter != nullptr ? leaf.parameter->grad : leaf.grad);
   }
 }
 
-// Adds what is linear in a value to its gradient, from channel `begin` on: all its readers are
-// done.
-void Tape::settle(Value& value, const Tensor& grad, int begin) {
+// Adds what is linear in a value to its gradient: all its readers are done.
+void Tape::settle(Value& value, const Tensor& grad) {
   if (value.line.empty()) return;
-  const auto columns = [&](const Tensor& t) {
-    Rows rows = all_rows(t);
-    rows.data += begin;
-    rows.channels -= begin;
-    return rows;
-  };
-  value.line.add_to(columns(grad), columns(value.data), begin);
+  value.line.add_to(all_rows(grad), all_rows(value.data));
   value.line = {};
 }
 
@@ -246,19 +238,46 @@ Gradient Tape::gradient_of(const TapeStep& step, size_t which) {
   if (!input.wants_grad) return {};
   Tensor& target = input.parameter != nullptr ? input.parameter->grad : input.grad;
   // When an op reads one value twice (x + x), its second share is added to its first.
-  const bool fresh = !target.defined();
-  if (fresh && which == 0 && input.in_columns && step.op->joins_columns()) {
-    Value& wider = value(step.out);
-    const int width = input.shape.back();
-    target = wider.grad.columns(0, width);  // it stands there already
-    if (wider.line.empty()) return {};
-    input.line = wider.line.first(width);
-    input.data = wider.data.columns(0, width);  // may have been given back
-    settle(wider, wider.grad, width);
-    return {};
+  bool fresh = !target.defined();
+  if (fresh && !input.parts.empty()) {
+    fresh = join_gradient(input);
+  } else if (fresh) {
+    target = Tensor::uninitialized(input.shape);
   }
-  if (fresh) target = Tensor::uninitialized(input.shape);
   return {.tensor = &target, .fresh = fresh, .line = &input.line};
+}
+
+// Joins the gradients of a value's parts, which others may have given shares already. Whether none
+// has: else what was unwritten is zero.
+bool Tape::join_gradient(Value& joined) {
+  const auto is_fresh = [this](int part) { return !value(part).grad.defined(); };
+  const bool fresh = std::all_of(joined.parts.begin(), joined.parts.end(), is_fresh);
+  std::vector<Tensor> grads;
+  for (const int v : joined.parts) {
+    Value& part = value(v);
+    if (is_fresh(v)) {
+      part.grad = Tensor::uninitialized(part.shape);
+      if (!fresh) part.grad.fill(0);
+    }
+    grads.push_back(part.grad);
+  }
+  joined.grad = Tensor::joined(grads);
+  return fresh;
+}
+
+// All readers of a joined value are done: its parts have the gradients, and get their shares of
+// what is linear in it, for which they need what may have been given back.
+void Tape::hand_on(Value& joined) {
+  if (joined.line.empty()) return;
+  int first = 0;
+  for (size_t i = 0; i < joined.parts.size(); ++i) {
+    Value& part = value(joined.parts[i]);
+    const int channels = part.shape.back();
+    part.line.add(joined.line, first, channels);
+    part.data = joined.data.parts()[i];
+    first += channels;
+  }
+  joined.line = {};
 }
 
 // What reads the derivative of input number `which` as the step completes it, if nobody else has a
@@ -267,7 +286,7 @@ GradientReader* Tape::reader_of(const TapeStep& step, size_t which) {
   const int v = step.in[which];
   const Value& input = value(v);
   const bool completed = input.readers_left == 0 && input.line.empty() && input.grad.defined() &&
-                         input.grad.is_dense() && step.op->completes_rows(which) &&
+                         !input.grad.is_joined() && step.op->completes_rows(which) &&
                          std::count(step.in.begin(), step.in.end(), v) == 1;
   if (!completed) return nullptr;
   const auto maker = std::find_if(done_.rbegin(), done_.rend(),
@@ -284,6 +303,14 @@ void Tape::step_back(Done& done) {
   Value& out = value(step.out);
   for (const int v : step.in) --value(v).readers_left;
   if (!out.grad.defined()) return;  // the loss does not depend on it
+  out.parts.empty() ? give_back(done) : hand_on(out);
+  out.grad = {};
+  if (&out != &values_.back()) out.data = {};
+}
+
+void Tape::give_back(Done& done) {
+  const TapeStep& step = done.step;
+  Value& out = value(step.out);
   std::vector<Tensor> in;
   std::vector<Gradient> grads;
   for (size_t i = 0; i < step.in.size(); ++i) {
@@ -291,12 +318,10 @@ void Tape::step_back(Done& done) {
     grads.push_back(gradient_of(step, i));
     grads.back().reader = reader_of(step, i);
   }
-  if (!step.op->takes_line()) settle(out, out.grad, 0);
+  if (!step.op->takes_line()) settle(out, out.grad);
   run_back(done, in,
            {.tensor = out.grad, .line = std::exchange(out.line, {}), .reader = done.reader.get()},
            grads);
-  out.grad = {};
-  if (&out != &values_.back()) out.data = {};
 }
 
 // Under an observer, derivatives that are computed apart are timed apart.

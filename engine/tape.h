@@ -105,7 +105,7 @@ class Tape {
     Parameter* parameter = nullptr;  // null: an input, a constant, or a result
     bool wants_grad = false;
     bool read_by_backward = false;
-    bool in_columns = false;      // the first columns of a wider value, as is its gradient
+    std::vector<int> parts{};     // the values that it joins, as its gradient joins theirs
     bool moments_wanted = false;  // by a step (Op::takes_moments), or for those of the whole
     Tensor moments{};             // over the batch, once they are known
     ChannelLine line{};           // of its derivative, still to be added to grad
@@ -130,14 +130,18 @@ class Tape {
   bool records_gradients() const { return mode_ == Mode::training || mode_ == Mode::frozen; }
   bool is_visible(int index) { return keeps_all_ || !value(index).place.expired(); }
   std::vector<TapeStep> plan();
-  void run(TapeStep step, Tensor place);
+  void run(TapeStep step, bool may_join);
+  bool join_inputs(const TapeStep& step);
   void release(int index);
   const Tensor& moments(int index);
   bool joins_moments(const TapeStep& step);
-  static void settle(Value& value, const Tensor& grad, int begin);
+  static void settle(Value& value, const Tensor& grad);
   Gradient gradient_of(const TapeStep& step, size_t which);
+  bool join_gradient(Value& joined);
+  void hand_on(Value& joined);
   GradientReader* reader_of(const TapeStep& step, size_t which);
   void step_back(Done& done);
+  void give_back(Done& done);
   void run_back(Done& done, std::span<const Tensor> in, const Derivative& by_out,
                 std::span<const Gradient> grads);
   void tell(const TapeStep& step, std::span<const Tensor> in, const Tensor& out,

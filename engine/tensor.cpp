@@ -60,39 +60,54 @@ Scalar Tensor::item() const {
 }
 
 Tensor Tensor::reshape(Shape shape) const {
-  require(is_dense() && element_count(shape) == size_, "reshape: ", shape_,
+  require(!is_joined() && element_count(shape) == size_, "reshape: ", shape_,
           " does not hold as many elements as ", shape);
   Tensor t = *this;
   t.shape_ = std::move(shape);
   return t;
 }
 
-Tensor Tensor::columns(int first, int count) const {
-  require(rank() > 0 && first >= 0 && count >= 0 && count <= dim(-1) - first, "columns: ", count,
-          " from ", first, " on of ", shape_);
-  Tensor t = *this;
-  t.row_step_ = row_step();
-  t.shape_.back() = count;
+Tensor Tensor::joined(std::span<const Tensor> parts) {
+  require(!parts.empty(), "joined: no tensor given, should be one or more");
+  Tensor t;
+  t.shape_ = parts[0].shape_;
+  int channels = 0;
+  std::vector<Tensor> all;
+  for (const Tensor& part : parts) {
+    Shape expected = t.shape_;
+    expected.back() = part.dim(-1);
+    require(part.shape_ == expected, "joined: shapes ", t.shape_, " and ", part.shape_,
+            " should differ in the last axis alone");
+    channels += part.dim(-1);
+    const auto own = part.parts();
+    all.insert(all.end(), own.begin(), own.end());
+  }
+  t.shape_.back() = channels;
   t.size_ = element_count(t.shape_);
-  t.data_ = data_ + first;
+  t.parts_ = std::make_shared<const std::vector<Tensor>>(std::move(all));
   return t;
+}
+
+std::span<const Tensor> Tensor::parts() const {
+  return is_joined() ? std::span<const Tensor>(*parts_) : std::span<const Tensor>(this, 1);
 }
 
 Tensor Tensor::clone() const {
   if (!defined()) return {};
-  require(is_dense(), "clone: ", shape_, " is a block of columns");
+  require(!is_joined(), "clone: ", shape_, " is joined of several tensors");
   Tensor t = uninitialized(shape_);
   std::memcpy(t.data_, data_, size_ * sizeof(Scalar));
   return t;
 }
 
 void Tensor::fill(Scalar value) const {
-  require(is_dense(), "fill: ", shape_, " is a block of columns");
+  require(!is_joined(), "fill: ", shape_, " is joined of several tensors");
   std::fill_n(data_, size_, value);
 }
 
 void Tensor::copy_from(const Tensor& other) const {
-  require(is_dense() && other.is_dense(), "copy: ", shape_, " or its source is a block of columns");
+  require(!is_joined() && !other.is_joined(), "copy: ", shape_,
+          " or its source is joined of several tensors");
   require(shape_ == other.shape_, "copy: shape ", other.shape_, " into ", shape_);
   std::memcpy(data_, other.data_, size_ * sizeof(Scalar));
 }

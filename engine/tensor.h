@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -33,7 +34,7 @@ class Tensor {
   // Memory that belongs to somebody else, who keeps it alive.
   static Tensor view(Scalar* data, Shape shape);
 
-  bool defined() const { return data_ != nullptr; }
+  bool defined() const { return data_ != nullptr || parts_ != nullptr; }
   const Shape& shape() const { return shape_; }
   int rank() const { return static_cast<int>(shape_.size()); }
   int dim(int axis) const;  // a negative axis counts from the end
@@ -44,22 +45,23 @@ class Tensor {
 
   Tensor reshape(Shape shape) const;  // the same memory; the sizes must agree
 
-  // A block of the last axis, in the same memory: its rows lie row_step() elements apart. Only
-  // operations that say so take such tensors (Op::takes_columns).
-  Tensor columns(int first, int count) const;
-  int64_t row_step() const { return row_step_ > 0 ? row_step_ : int64_t{shape_.back()}; }
-  bool is_dense() const { return row_step_ == 0; }
+  // The channels of several tensors, one after the other, as one tensor without memory of its own:
+  // data() is null, and only operations that say so take it (Op::takes_parts). Parts that are
+  // joined themselves count as theirs.
+  static Tensor joined(std::span<const Tensor> parts);
+  bool is_joined() const { return parts_ != nullptr; }
+  std::span<const Tensor> parts() const;  // itself alone if it is not joined
 
   Tensor clone() const;
-  void fill(Scalar value) const;              // of a dense tensor, as the following
+  void fill(Scalar value) const;              // as the following, not of a joined tensor
   void copy_from(const Tensor& other) const;  // the shapes must agree
 
  private:
   Shape shape_;
   size_t size_ = 0;
-  int64_t row_step_ = 0;  // 0: as long as a row
   Scalar* data_ = nullptr;
   std::shared_ptr<void> storage_;
+  std::shared_ptr<const std::vector<Tensor>> parts_;
 };
 
 // max |a - b|; throws Error when the shapes differ. Not a number counts as infinitely far.

@@ -592,8 +592,9 @@ TEST_CASE("a batch norm is computed by the convolution that reads it, unless oth
   CHECK(lengths(-1) == Lengths{1, 3, 4, 2});
 }
 
-TEST_CASE("the concats of a dense block share one tensor unless somebody else reads them") {
-  const auto hosts = [](bool other_reader, bool visible) {
+TEST_CASE(
+    "the concats of a dense block are what they read, joined, unless somebody wants a whole") {
+  const auto joined = [](bool other_reader, bool visible) {
     Tape tape(Mode::training);
     Weights w(tape);
     Var x = tape.constant(random_tensor({2, 5, 5, 3}, 1));
@@ -603,11 +604,36 @@ TEST_CASE("the concats of a dense block share one tensor unless somebody else re
     x = concat({x, w.conv(relu(w.norm(x)), 2)});
     x = concat({x, w.conv(relu(w.norm(x)), 2)});
     const auto is_visible = [&](int v) { return visible && v == first; };
-    return plan_hosts(plan_steps(tape.nodes(), 0, is_visible, shape_of(tape)), is_visible).size();
+    return plan_joined(plan_steps(tape.nodes(), 0, is_visible, shape_of(tape)), is_visible).size();
   };
-  CHECK(hosts(false, false) == 2);
-  CHECK(hosts(true, false) == 1);
-  CHECK(hosts(false, true) == 1);
+  CHECK(joined(false, false) == 3);
+  CHECK(joined(true, false) == 2);
+  CHECK(joined(false, true) == 2);
+}
+
+// Which of three concats, each of the one before and a convolution's result, join what they read.
+TEST_CASE("a tape joins what has gradients of its own, or none, and only once") {
+  const auto joined = [](Mode mode, bool variable, bool twice) {
+    Tape tape(mode);
+    Weights w(tape);
+    const Tensor pictures = random_tensor({2, 5, 5, 3}, 1);
+    Var x = variable ? tape.variable(pictures) : tape.constant(pictures);
+    std::vector<int> concats;
+    for (int layer = 0; layer < 3; ++layer) {
+      x = concat({x, twice ? x : w.conv(relu(w.norm(x)), 2)});
+      concats.push_back(x.index());
+    }
+    x = w.conv(relu(w.norm(x)), 2);
+    x.value();
+    std::vector<size_t> parts;
+    for (const int v : concats) parts.push_back(tape.values()[static_cast<size_t>(v)].parts.size());
+    return parts;
+  };
+  using Parts = std::vector<size_t>;
+  CHECK(joined(Mode::training, true, false) == Parts{2, 3, 4});
+  CHECK(joined(Mode::inference, false, false) == Parts{2, 3, 4});
+  CHECK(joined(Mode::training, false, false) == Parts{0, 2, 3});  // the first reads the pictures
+  CHECK(joined(Mode::training, true, true) == Parts{0, 0, 0});
 }
 
 TEST_CASE("a forward pass gives back what nobody will look at") {

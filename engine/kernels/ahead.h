@@ -10,8 +10,7 @@
 namespace bonsai {
 
 // Later: read, but so far ahead that the second cache is near enough. The first one follows few
-// lines on their way, too few to keep memory busy where rows have gaps and the processor foresees
-// nothing.
+// lines on their way, too few to keep memory busy.
 enum class Use { read, later, write };
 
 // Always inlined: the compiler drops calls of a function that does nothing but this.

@@ -3,7 +3,8 @@
 #include <algorithm>
 #include <utility>
 
-#include "engine/kernels/columns.h"
+#include "engine/error.h"
+#include "engine/kernels/norm_columns.h"
 #include "engine/kernels/norm_loops.h"
 #include "engine/kernels/per_channel.h"
 #include "engine/parallel.h"
@@ -53,40 +54,28 @@ class Repeated {
 // Rows per piece of the passes that write: a multiple of nothing in particular, about 128 KiB.
 int64_t piece_rows(int channels) { return 1 + (1 << 15) / channels; }
 
-bool is_dense(const Rows& x) { return x.step == x.channels; }
-
-// `rows` rows of x from `row` on without gaps: where they are, or copied to `memory`.
-const Scalar* dense_rows(const Rows& x, int64_t row, int64_t rows, Scalar* memory) {
-  const Scalar* first = x.data + row * x.step;
-  if (is_dense(x)) return first;
-  copy_columns(first, x.step, memory, x.channels, rows, x.channels, false);
-  return memory;
-}
-
-// For loops over x, row by row unless neither x nor what is written has gaps.
-NormVectors repeat(Repeated& repeated, const Normalisation& f, const Rows& x, bool dense) {
+// f for loops over a matrix without gaps, several rows at a time.
+NormVectors repeat(Repeated& repeated, const Normalisation& f) {
   return {.tile = repeated.tile(),
-          .run = dense ? repeated.tile() : x.channels,
-          .step = dense ? repeated.tile() : x.step,
           .mean = repeated.vector(0, f.mean),
           .scale = repeated.vector(1, f.scale),
           .shift = repeated.vector(2, f.shift)};
 }
 
-// plain, centred [C] = sums over the rows of x, by chunks in order. sum(begin, n, plain, centred)
-// adds those of a chunk, n numbers from row `begin` on, to vectors that are repeated.
+// plain, centred [C] = sums over `count` rows, by chunks in order. sum(begin, end, plain, centred)
+// adds those of a chunk's rows to vectors of C channels that are repeated so often.
 template <class Sum>
-void sum_over_rows(const Rows& x, double* plain, double* centred, const Sum& sum) {
-  const int channels = x.channels, repeats = row_repeats(channels);
+void sum_over_rows(int64_t count, int channels, int repeats, double* plain, double* centred,
+                   const Sum& sum) {
   const int tile = channels * repeats;
   const int64_t grain = reduction_rows(channels);
-  const int chunks = static_cast<int>((x.count + grain - 1) / grain);
+  const int chunks = static_cast<int>((count + grain - 1) / grain);
   const Tensor parts = Tensor::uninitialized({chunks, 2, channels});
-  parallel_ranges(x.count, grain, [&](int64_t begin, int64_t end) {
+  parallel_ranges(count, grain, [&](int64_t begin, int64_t end) {
     Scalar* part = parts.data() + begin / grain * 2 * channels;
     Scalar* sums = thread_scratch<Scalar>(0, static_cast<size_t>(tile) * 2);
     std::fill_n(sums, 2 * tile, Scalar{0});
-    sum(begin, (end - begin) * channels, sums, sums + tile);
+    sum(begin, end, sums, sums + tile);
     fold_channels(sums, channels, repeats, part);
     fold_channels(sums + tile, channels, repeats, part + channels);
   });
@@ -99,21 +88,61 @@ void sum_over_rows(const Rows& x, double* plain, double* centred, const Sum& sum
   }
 }
 
+// Some rows of a part of a joined matrix, and f of its channels: they begin with number `in_part`
+// of it, and lie from number `in_whole` on in matrices [rows, C].
+struct Part {
+  size_t number;
+  Rows x;
+  Normalisation f;
+  int channel;
+  int64_t in_part, in_whole;
+};
+
+// visit(part) for the rows [begin, end) of all parts, a few rows at a time: what all parts meet in
+// other matrices, where their channels lie side by side, is then in the nearest cache.
+template <class Visit>
+void for_each_part(const JoinedRows& x, const Normalisation& f, int64_t begin, int64_t end,
+                   const Visit& visit) {
+  const int64_t most = 16 + (1 << 13) / x.channels;
+  for (int64_t row = begin; row < end; row += most) {
+    int c = 0;
+    for (size_t p = 0; p < x.parts.size(); ++p) {
+      const Rows part = rows_from(x.parts[p], row, std::min(most, end - row));
+      visit(Part{.number = p,
+                 .x = part,
+                 .f = {f.mean + c, f.scale + c, f.shift + c, f.activation},
+                 .channel = c,
+                 .in_part = row * part.channels,
+                 .in_whole = row * x.channels + c});
+      c += part.channels;
+    }
+  }
+}
+
 }  // namespace
 
+JoinedRows::JoinedRows(const Tensor& x)
+    : count(static_cast<int64_t>(x.size()) / x.dim(-1)), channels(x.dim(-1)) {
+  for (const Tensor& part : x.parts()) parts.push_back(all_rows(part));
+}
+
 Rows all_rows(const Tensor& x) {
+  require(!x.is_joined(), "rows: ", x.shape(), " is joined of several tensors");
   const int channels = x.dim(-1);
-  return {.data = x.data(),
-          .count = static_cast<int64_t>(x.size()) / channels,
-          .channels = channels,
-          .step = x.row_step()};
+  return {
+      .data = x.data(), .count = static_cast<int64_t>(x.size()) / channels, .channels = channels};
 }
 
 Rows rows_from(const Rows& matrix, int64_t first, int64_t count) {
-  return {.data = matrix.data + first * matrix.step,
-          .count = count,
-          .channels = matrix.channels,
-          .step = matrix.step};
+  return {
+      .data = matrix.data + first * matrix.channels, .count = count, .channels = matrix.channels};
+}
+
+JoinedRows rows_from(const JoinedRows& matrix, int64_t first, int64_t count) {
+  JoinedRows some = matrix;
+  some.count = count;
+  for (Rows& part : some.parts) part = rows_from(part, first, count);
+  return some;
 }
 
 ChannelMoments::ChannelMoments(std::vector<int64_t> block_rows, int channels)
@@ -127,8 +156,7 @@ void ChannelMoments::take(int block, const Rows& x) {
   parallel_ranges(x.count, chunk_, [&](int64_t begin, int64_t end) {
     const int64_t rows = end - begin, n = rows * channels;
     const int64_t chunk = first_[static_cast<size_t>(block)] + begin / chunk_;
-    Scalar* memory = thread_scratch<Scalar>(0, static_cast<size_t>(chunk_ * channels));
-    const Scalar* values = dense_rows(x, begin, rows, memory);
+    const Scalar* values = x.data + begin * channels;
     Scalar* mean = parts_.data() + chunk * 2 * channels;
     Scalar* squares = mean + channels;
     Scalar* sums = thread_scratch<Scalar>(2, static_cast<size_t>(tile) * 2);
@@ -186,68 +214,112 @@ Tensor joined_moments(std::span<const Tensor> parts) {
 void normalize_rows(const Rows& x, const Normalisation& f, const Scalar* added, Scalar* y) {
   const int channels = x.channels;
   Repeated repeated(channels, 3);
-  const NormVectors vectors = repeat(repeated, f, x, is_dense(x));
+  const NormVectors vectors = repeat(repeated, f);
   parallel_ranges(x.count, piece_rows(channels), [&](int64_t begin, int64_t end) {
-    normalize(x.data + begin * x.step, (end - begin) * channels, vectors,
-              added != nullptr ? added + begin * channels : nullptr, f.activation,
-              y + begin * channels);
+    const int64_t first = begin * channels;
+    normalize(x.data + first, (end - begin) * channels, vectors,
+              added != nullptr ? added + first : nullptr, f.activation, y + first);
+  });
+}
+
+void normalize_rows(const JoinedRows& x, const Normalisation& f, Scalar* y) {
+  if (x.parts.size() == 1) return normalize_rows(x.parts[0], f, nullptr, y);
+  parallel_ranges(x.count, piece_rows(x.channels), [&](int64_t begin, int64_t end) {
+    for_each_part(x, f, begin, end, [&](const Part& part) {
+      normalize_columns(part.x, part.f, y + part.in_whole, x.channels);
+    });
   });
 }
 
 void gradient_sums(const Rows& x, const Normalisation& f, const Scalar* dy, double* plain,
                    double* centred) {
-  Repeated repeated(x.channels, 3);
-  const NormVectors vectors = repeat(repeated, f, x, is_dense(x));
-  sum_over_rows(x, plain, centred, [&](int64_t begin, int64_t n, Scalar* sums, Scalar* products) {
-    sum_gradients(x.data + begin * x.step, dy + begin * x.channels, n, vectors, f.activation, sums,
-                  products);
-  });
+  const int channels = x.channels;
+  Repeated repeated(channels, 3);
+  const NormVectors vectors = repeat(repeated, f);
+  sum_over_rows(x.count, channels, row_repeats(channels), plain, centred,
+                [&](int64_t begin, int64_t end, Scalar* sums, Scalar* products) {
+                  const int64_t first = begin * channels;
+                  sum_gradients(x.data + first, dy + first, (end - begin) * channels, vectors,
+                                f.activation, sums, products);
+                });
+}
+
+void gradient_sums(const JoinedRows& x, const Normalisation& f, const Scalar* dy, double* plain,
+                   double* centred) {
+  if (x.parts.size() == 1) return gradient_sums(x.parts[0], f, dy, plain, centred);
+  sum_over_rows(x.count, x.channels, 1, plain, centred,
+                [&](int64_t begin, int64_t end, Scalar* sums, Scalar* products) {
+                  for_each_part(x, f, begin, end, [&](const Part& part) {
+                    sum_column_gradients(part.x, part.f, dy + part.in_whole, x.channels,
+                                         sums + part.channel, products + part.channel);
+                  });
+                });
+}
+
+void scaled_gradient_sums(const JoinedRows& x, const Normalisation& f, const Scalar* dy,
+                          double* plain, double* centred, const JoinedRows& dx, bool add) {
+  const int channels = x.channels;
+  if (x.parts.size() > 1) {
+    return sum_over_rows(x.count, channels, 1, plain, centred,
+                         [&](int64_t begin, int64_t end, Scalar* sums, Scalar* products) {
+                           for_each_part(x, f, begin, end, [&](const Part& part) {
+                             sum_and_scale_column_gradients(
+                                 part.x, part.f, dy + part.in_whole, channels, sums + part.channel,
+                                 products + part.channel, dx.parts[part.number].data + part.in_part,
+                                 add);
+                           });
+                         });
+  }
+  Repeated repeated(channels, 3);
+  const NormVectors vectors = repeat(repeated, f);
+  sum_over_rows(x.count, channels, row_repeats(channels), plain, centred,
+                [&](int64_t begin, int64_t end, Scalar* sums, Scalar* products) {
+                  const int64_t first = begin * channels;
+                  sum_and_scale_gradients(x.parts[0].data + first, dy + first,
+                                          (end - begin) * channels, vectors, f.activation, sums,
+                                          products, dx.parts[0].data + first, add);
+                });
 }
 
 void masked_gradient_sums(const Rows& x, const Normalisation& f, const Activation& g,
                           const Scalar* y, const Scalar* dy, Scalar* dz, double* plain,
                           double* centred) {
-  Repeated repeated(x.channels, 3);
-  const NormVectors vectors = repeat(repeated, f, x, is_dense(x));
-  sum_over_rows(x, plain, centred, [&](int64_t begin, int64_t n, Scalar* sums, Scalar* products) {
-    const int64_t first = begin * x.channels;
-    mask_and_sum_gradients(x.data + begin * x.step, y + first, dy + first, n, vectors, g,
-                           dz + first, sums, products);
-  });
-}
-
-void scaled_gradient_sums(const Rows& x, const Normalisation& f, const Scalar* dy, double* plain,
-                          double* centred, const Rows& dx, bool add) {
-  const bool dense = is_dense(x) && is_dense(dx);
-  Repeated repeated(x.channels, 3);
-  const NormVectors vectors = repeat(repeated, f, x, dense);
-  sum_over_rows(x, plain, centred, [&](int64_t begin, int64_t n, Scalar* sums, Scalar* products) {
-    sum_and_scale_gradients(x.data + begin * x.step, dy + begin * x.channels, n, vectors,
-                            f.activation, sums, products, dx.data + begin * dx.step,
-                            dense ? vectors.tile : dx.step, add);
-  });
+  const int channels = x.channels;
+  Repeated repeated(channels, 3);
+  const NormVectors vectors = repeat(repeated, f);
+  sum_over_rows(x.count, channels, row_repeats(channels), plain, centred,
+                [&](int64_t begin, int64_t end, Scalar* sums, Scalar* products) {
+                  const int64_t first = begin * channels;
+                  mask_and_sum_gradients(x.data + first, y + first, dy + first,
+                                         (end - begin) * channels, vectors, g, dz + first, sums,
+                                         products);
+                });
 }
 
 void normalize_rows_back(const Rows& x, const Normalisation& f, const Scalar* dy, const Scalar* a,
-                         const Scalar* b, const Scalar* c, const Rows& dx, bool add) {
+                         const Scalar* b, const Scalar* c, Scalar* dx, bool add) {
   const int channels = x.channels;
-  const bool dense = is_dense(x) && is_dense(dx);
   Repeated repeated(channels, 6);
-  const NormVectors vectors = repeat(repeated, f, x, dense);
+  const NormVectors vectors = repeat(repeated, f);
   const BackVectors back{
       .a = repeated.vector(3, a), .b = repeated.vector(4, b), .c = repeated.vector(5, c)};
   parallel_ranges(x.count, piece_rows(channels), [&](int64_t begin, int64_t end) {
-    normalize_back(x.data + begin * x.step, dy + begin * channels, (end - begin) * channels,
-                   vectors, f.activation, back, dx.data + begin * dx.step,
-                   dense ? vectors.tile : dx.step, add);
+    const int64_t first = begin * channels;
+    normalize_back(x.data + first, dy + first, (end - begin) * channels, vectors, f.activation,
+                   back, dx + first, add);
   });
 }
 
 void add_line(const Rows& x, const Scalar* mean, const Scalar* slope, const Scalar* offset,
-              const Rows& dx) {
-  parallel_ranges(x.count, piece_rows(x.channels), [&](int64_t begin, int64_t end) {
-    add_line_to_rows(x.data + begin * x.step, x.step, end - begin, x.channels, mean, slope, offset,
-                     dx.data + begin * dx.step, dx.step);
+              Scalar* dx) {
+  const int channels = x.channels;
+  Repeated repeated(channels, 3);
+  const Scalar *means = repeated.vector(0, mean), *slopes = repeated.vector(1, slope),
+               *offsets = repeated.vector(2, offset);
+  parallel_ranges(x.count, piece_rows(channels), [&](int64_t begin, int64_t end) {
+    const int64_t first = begin * channels;
+    add_line(x.data + first, (end - begin) * channels, repeated.tile(), means, slopes, offsets,
+             dx + first);
   });
 }
 

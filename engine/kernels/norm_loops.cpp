@@ -18,15 +18,14 @@ template <class F>
 }
 
 template <class F>
-[[gnu::always_inline]] inline void normalize_run(const Scalar* x, int64_t later_x, int64_t n,
-                                                 const Scalar* mean, const Scalar* scale,
-                                                 const Scalar* shift, const Scalar* added,
-                                                 Scalar* __restrict y, F f) {
+[[gnu::always_inline]] inline void normalize_run(const Scalar* x, int64_t n, const Scalar* mean,
+                                                 const Scalar* scale, const Scalar* shift,
+                                                 const Scalar* added, Scalar* __restrict y, F f) {
   if (added != nullptr) {
     line_by_line(
         n,
         [&](int64_t j) __attribute__((always_inline)) {
-          fetch_line<Use::later>(x + later_x + j);
+          fetch_line<Use::later>(x + numbers_ahead + j);
           fetch_line<Use::read>(added + numbers_ahead + j);
         },
         [&](int64_t j) __attribute__((always_inline)) {
@@ -36,21 +35,22 @@ template <class F>
   } else {
     line_by_line(
         n,
-        [&](int64_t j) __attribute__((always_inline)) { fetch_line<Use::later>(x + later_x + j); },
+        [&](int64_t j)
+            __attribute__((always_inline)) { fetch_line<Use::later>(x + numbers_ahead + j); },
         [&](int64_t j)
             __attribute__((always_inline)) { y[j] = f((x[j] - mean[j]) * scale[j] + shift[j]); });
   }
 }
 
 template <class F>
-[[gnu::always_inline]] inline void sum_run(const Scalar* x, int64_t later_x, const Scalar* dy,
-                                           int64_t n, const Scalar* mean, const Scalar* scale,
+[[gnu::always_inline]] inline void sum_run(const Scalar* x, const Scalar* dy, int64_t n,
+                                           const Scalar* mean, const Scalar* scale,
                                            const Scalar* shift, Scalar* __restrict plain,
                                            Scalar* __restrict centred, F f) {
   line_by_line(
       n,
       [&](int64_t j) __attribute__((always_inline)) {
-        fetch_line<Use::later>(x + later_x + j);
+        fetch_line<Use::later>(x + numbers_ahead + j);
         fetch_line<Use::read>(dy + numbers_ahead + j);
       },
       [&](int64_t j) __attribute__((always_inline)) {
@@ -62,15 +62,14 @@ template <class F>
 
 // dz may be dy.
 template <class F>
-[[gnu::always_inline]] inline void mask_and_sum_run(const Scalar* x, int64_t later_x,
-                                                    const Scalar* y, const Scalar* dy, int64_t n,
-                                                    const Scalar* mean, Scalar* dz,
-                                                    Scalar* __restrict plain,
+[[gnu::always_inline]] inline void mask_and_sum_run(const Scalar* x, const Scalar* y,
+                                                    const Scalar* dy, int64_t n, const Scalar* mean,
+                                                    Scalar* dz, Scalar* __restrict plain,
                                                     Scalar* __restrict centred, F g) {
   line_by_line(
       n,
       [&](int64_t j) __attribute__((always_inline)) {
-        fetch_line<Use::later>(x + later_x + j);
+        fetch_line<Use::later>(x + numbers_ahead + j);
         fetch_line<Use::read>(y + numbers_ahead + j);
         fetch_line<Use::read>(dy + numbers_ahead + j);
         fetch_line<Use::write>(dz + numbers_ahead + j);
@@ -84,15 +83,16 @@ template <class F>
 }
 
 template <class F>
-[[gnu::always_inline]] inline void sum_and_scale_run(
-    const Scalar* x, int64_t later_x, const Scalar* dy, int64_t n, const Scalar* mean,
-    const Scalar* scale, const Scalar* shift, Scalar* __restrict plain, Scalar* __restrict centred,
-    Scalar* __restrict dx, int64_t later_dx, bool add, F f) {
+[[gnu::always_inline]] inline void sum_and_scale_run(const Scalar* x, const Scalar* dy, int64_t n,
+                                                     const Scalar* mean, const Scalar* scale,
+                                                     const Scalar* shift, Scalar* __restrict plain,
+                                                     Scalar* __restrict centred,
+                                                     Scalar* __restrict dx, bool add, F f) {
   line_by_line(
       n,
       [&](int64_t j) __attribute__((always_inline)) {
-        fetch_line<Use::later>(x + later_x + j);
-        fetch_line<Use::later>(dx + later_dx + j);
+        fetch_line<Use::later>(x + numbers_ahead + j);
+        fetch_line<Use::later>(dx + numbers_ahead + j);
       },
       [&](int64_t j) __attribute__((always_inline)) {
         const Scalar dz = dz_of(x[j], dy[j], mean[j], scale[j], shift[j], f);
@@ -104,11 +104,10 @@ template <class F>
 
 // dx may be x: each number is read before it is written, and no other one depends on it.
 template <class F>
-[[gnu::always_inline]] inline void back_run(const Scalar* x, int64_t later_x, const Scalar* dy,
-                                            int64_t n, const Scalar* mean, const Scalar* scale,
+[[gnu::always_inline]] inline void back_run(const Scalar* x, const Scalar* dy, int64_t n,
+                                            const Scalar* mean, const Scalar* scale,
                                             const Scalar* shift, const Scalar* a, const Scalar* b,
-                                            const Scalar* c, Scalar* dx, int64_t later_dx, bool add,
-                                            F f) {
+                                            const Scalar* c, Scalar* dx, bool add, F f) {
   const auto of = [&](int64_t j) __attribute__((always_inline)) {
     const Scalar dz = dz_of(x[j], dy[j], mean[j], scale[j], shift[j], f);
     return dz * a[j] + (x[j] - mean[j]) * b[j] + c[j];
@@ -117,118 +116,104 @@ template <class F>
     line_by_line(
         n,
         [&](int64_t j) __attribute__((always_inline)) {
-          fetch_line<Use::later>(x + later_x + j);
+          fetch_line<Use::later>(x + numbers_ahead + j);
           fetch_line<Use::read>(dy + numbers_ahead + j);
-          fetch_line<Use::later>(dx + later_dx + j);
+          fetch_line<Use::later>(dx + numbers_ahead + j);
         },
         [&](int64_t j) __attribute__((always_inline)) { dx[j] += of(j); });
   } else {
     line_by_line(
         n,
         [&](int64_t j) __attribute__((always_inline)) {
-          fetch_line<Use::later>(x + later_x + j);
+          fetch_line<Use::later>(x + numbers_ahead + j);
           fetch_line<Use::read>(dy + numbers_ahead + j);
         },
         [&](int64_t j) __attribute__((always_inline)) { dx[j] = of(j); });
   }
 }
 
-// Goes through n elements run by run: where the run is in them, in x and in the vectors.
-struct Place {
-  int64_t i = 0, x = 0;
-  int vector = 0;
-
-  [[gnu::always_inline]] void advance(const NormVectors& v) {
-    i += v.run;
-    x += v.step;
-    vector = vector + v.run < v.tile ? vector + v.run : 0;
-  }
-};
+// body(i, count) for every run of n numbers, as long as the vectors: number i is its first.
+template <class Body>
+[[gnu::always_inline]] inline void for_each_run(int64_t n, int tile, const Body& body) {
+  for (int64_t i = 0; i < n; i += tile) body(i, std::min<int64_t>(tile, n - i));
+}
 
 }  // namespace
 
 BONSAI_SIMD void normalize(const Scalar* x, int64_t n, const NormVectors& v, const Scalar* added,
                            const Activation& f, Scalar* y) {
-  const int64_t later_x = distance_ahead(v.run, v.step);
   with_function(
       f, [&](auto function) __attribute__((always_inline)) {
-        for (Place p; p.i < n; p.advance(v)) {
-          normalize_run(x + p.x, later_x, std::min<int64_t>(v.run, n - p.i), v.mean + p.vector,
-                        v.scale + p.vector, v.shift + p.vector,
-                        added != nullptr ? added + p.i : nullptr, y + p.i, function);
-        }
+        for_each_run(
+            n, v.tile, [&](int64_t i, int64_t count) __attribute__((always_inline)) {
+              normalize_run(x + i, count, v.mean, v.scale, v.shift,
+                            added != nullptr ? added + i : nullptr, y + i, function);
+            });
       });
 }
 
 BONSAI_SIMD void sum_gradients(const Scalar* x, const Scalar* dy, int64_t n, const NormVectors& v,
                                const Activation& f, Scalar* plain, Scalar* centred) {
-  const int64_t later_x = distance_ahead(v.run, v.step);
   with_function(
       f, [&](auto function) __attribute__((always_inline)) {
-        for (Place p; p.i < n; p.advance(v)) {
-          sum_run(x + p.x, later_x, dy + p.i, std::min<int64_t>(v.run, n - p.i), v.mean + p.vector,
-                  v.scale + p.vector, v.shift + p.vector, plain + p.vector, centred + p.vector,
-                  function);
-        }
+        for_each_run(
+            n, v.tile, [&](int64_t i, int64_t count) __attribute__((always_inline)) {
+              sum_run(x + i, dy + i, count, v.mean, v.scale, v.shift, plain, centred, function);
+            });
       });
 }
 
 BONSAI_SIMD void mask_and_sum_gradients(const Scalar* x, const Scalar* y, const Scalar* dy,
                                         int64_t n, const NormVectors& v, const Activation& g,
                                         Scalar* dz, Scalar* plain, Scalar* centred) {
-  const int64_t later_x = distance_ahead(v.run, v.step);
   with_function(
       g, [&](auto function) __attribute__((always_inline)) {
-        for (Place p; p.i < n; p.advance(v)) {
-          mask_and_sum_run(x + p.x, later_x, y + p.i, dy + p.i, std::min<int64_t>(v.run, n - p.i),
-                           v.mean + p.vector, dz + p.i, plain + p.vector, centred + p.vector,
-                           function);
-        }
+        for_each_run(
+            n, v.tile, [&](int64_t i, int64_t count) __attribute__((always_inline)) {
+              mask_and_sum_run(x + i, y + i, dy + i, count, v.mean, dz + i, plain, centred,
+                               function);
+            });
       });
 }
 
 BONSAI_SIMD void sum_and_scale_gradients(const Scalar* x, const Scalar* dy, int64_t n,
                                          const NormVectors& v, const Activation& f, Scalar* plain,
-                                         Scalar* centred, Scalar* dx, int64_t dx_step, bool add) {
-  const int64_t later_x = distance_ahead(v.run, v.step), later_dx = distance_ahead(v.run, dx_step);
+                                         Scalar* centred, Scalar* dx, bool add) {
   with_function(
       f, [&](auto function) __attribute__((always_inline)) {
-        for (Place p; p.i < n; p.advance(v), dx += dx_step) {
-          sum_and_scale_run(x + p.x, later_x, dy + p.i, std::min<int64_t>(v.run, n - p.i),
-                            v.mean + p.vector, v.scale + p.vector, v.shift + p.vector,
-                            plain + p.vector, centred + p.vector, dx, later_dx, add, function);
-        }
+        for_each_run(
+            n, v.tile, [&](int64_t i, int64_t count) __attribute__((always_inline)) {
+              sum_and_scale_run(x + i, dy + i, count, v.mean, v.scale, v.shift, plain, centred,
+                                dx + i, add, function);
+            });
       });
 }
 
-BONSAI_SIMD void add_line_to_rows(const Scalar* x, int64_t x_step, int64_t rows, int channels,
-                                  const Scalar* mean, const Scalar* slope, const Scalar* offset,
-                                  Scalar* __restrict dx, int64_t dx_step) {
-  const int64_t later_x = distance_ahead(channels, x_step),
-                later_dx = distance_ahead(channels, dx_step);
-  for (int64_t row = 0; row < rows; ++row, x += x_step, dx += dx_step) {
-    line_by_line(
-        channels,
-        [&](int64_t j) __attribute__((always_inline)) {
-          fetch_line<Use::later>(x + later_x + j);
-          fetch_line<Use::later>(dx + later_dx + j);
-        },
-        [&](int64_t j)
-            __attribute__((always_inline)) { dx[j] += (x[j] - mean[j]) * slope[j] + offset[j]; });
-  }
-}
-
 BONSAI_SIMD void normalize_back(const Scalar* x, const Scalar* dy, int64_t n, const NormVectors& v,
-                                const Activation& f, const BackVectors& w, Scalar* dx,
-                                int64_t dx_step, bool add) {
-  const int64_t later_x = distance_ahead(v.run, v.step), later_dx = distance_ahead(v.run, dx_step);
+                                const Activation& f, const BackVectors& w, Scalar* dx, bool add) {
   with_function(
       f, [&](auto function) __attribute__((always_inline)) {
-        for (Place p; p.i < n; p.advance(v), dx += dx_step) {
-          back_run(x + p.x, later_x, dy + p.i, std::min<int64_t>(v.run, n - p.i), v.mean + p.vector,
-                   v.scale + p.vector, v.shift + p.vector, w.a + p.vector, w.b + p.vector,
-                   w.c + p.vector, dx, later_dx, add, function);
-        }
+        for_each_run(
+            n, v.tile, [&](int64_t i, int64_t count) __attribute__((always_inline)) {
+              back_run(x + i, dy + i, count, v.mean, v.scale, v.shift, w.a, w.b, w.c, dx + i, add,
+                       function);
+            });
+      });
+}
+
+BONSAI_SIMD void add_line(const Scalar* x, int64_t n, int tile, const Scalar* mean,
+                          const Scalar* slope, const Scalar* offset, Scalar* __restrict dx) {
+  for_each_run(
+      n, tile, [&](int64_t i, int64_t count) __attribute__((always_inline)) {
+        line_by_line(
+            count,
+            [&](int64_t j) __attribute__((always_inline)) {
+              fetch_line<Use::later>(x + i + numbers_ahead + j);
+              fetch_line<Use::later>(dx + i + numbers_ahead + j);
+            },
+            [&](int64_t j) __attribute__((always_inline)) {
+              dx[i + j] += (x[i + j] - mean[j]) * slope[j] + offset[j];
+            });
       });
 }
 

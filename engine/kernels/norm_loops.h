@@ -9,12 +9,9 @@
 
 namespace bonsai {
 
-// z = (x - mean) * scale + shift, with vectors repeated to a length of `tile`. x has n elements in
-// runs, which begin `step` elements apart: as many as `tile` when there are no gaps between rows,
-// else rows.
+// z = (x - mean) * scale + shift, with vectors repeated to a length of `tile`.
 struct NormVectors {
-  int tile, run;
-  int64_t step;
+  int tile;
   const Scalar *mean, *scale, *shift;
 };
 
@@ -31,24 +28,20 @@ void mask_and_sum_gradients(const Scalar* x, const Scalar* y, const Scalar* dy, 
                             const NormVectors& v, const Activation& g, Scalar* dz, Scalar* plain,
                             Scalar* centred);
 
-// The same sums, and dx = dz * scale, or added to dx, whose runs begin dx_step elements apart.
+// The same sums, and dx = dz * scale, or added to dx.
 void sum_and_scale_gradients(const Scalar* x, const Scalar* dy, int64_t n, const NormVectors& v,
                              const Activation& f, Scalar* plain, Scalar* centred, Scalar* dx,
-                             int64_t dx_step, bool add);
+                             bool add);
 
-// dx = dz * a + (x - mean) * b + c, or added to dx, whose runs begin dx_step elements apart.
-// Stored, dx may be x.
+// dx = dz * a + (x - mean) * b + c, or added to dx. Stored, dx may be x.
 struct BackVectors {
   const Scalar *a, *b, *c;
 };
 void normalize_back(const Scalar* x, const Scalar* dy, int64_t n, const NormVectors& v,
-                    const Activation& f, const BackVectors& w, Scalar* dx, int64_t dx_step,
-                    bool add);
+                    const Activation& f, const BackVectors& w, Scalar* dx, bool add);
 
-// dx += (x - mean) * slope + offset, for matrices whose rows begin x_step and dx_step elements
-// apart.
-void add_line_to_rows(const Scalar* x, int64_t x_step, int64_t rows, int channels,
-                      const Scalar* mean, const Scalar* slope, const Scalar* offset, Scalar* dx,
-                      int64_t dx_step);
+// dx [n] += (x - mean) * slope + offset
+void add_line(const Scalar* x, int64_t n, int tile, const Scalar* mean, const Scalar* slope,
+              const Scalar* offset, Scalar* dx);
 
 }  // namespace bonsai

@@ -80,7 +80,7 @@ void BatchNormOp::backward(std::span<const Tensor> in, const Tensor& out,
   sums.begin(1);
   sums.read(0, 0, x.count);
   const Slopes by_x = slopes(training, known, rest, sums, grad.subspan(1));
-  if (grad[0].wanted()) by_x.apply(x, 0, all_rows(*grad[0].tensor), !grad[0].fresh);
+  if (grad[0].wanted()) by_x.apply(x, 0, grad[0].data(), !grad[0].fresh);
   give(by_x, grad.subspan(1));
 }
 
@@ -89,8 +89,6 @@ bool BatchNormOp::backward_reads(size_t which) const { return which < 5; }
 bool BatchNormOp::backward_reads_result() const {
   return adds_ && activation_.kind != Activation::none;
 }
-
-bool BatchNormOp::takes_columns(size_t which) const { return which == 0; }
 
 OpPtr BatchNormOp::followed_by(const Op& reader, size_t which) const {
   if (which == 0) {
@@ -163,7 +161,7 @@ void BatchNormOp::normalize(const Statistics& statistics, std::span<const Tensor
                  adds_ ? rest[added].data() + first * x.channels : nullptr, y);
 }
 
-void BatchNormOp::Slopes::apply(const Rows& x, int64_t first, const Rows& dx, bool add) const {
+void BatchNormOp::Slopes::apply(const Rows& x, int64_t first, Scalar* dx, bool add) const {
   const Scalar* b = vectors_.data() + x.channels;
   normalize_rows_back(x, f_, dz_.data() + first * x.channels, f_.scale, b, b + x.channels, dx, add);
 }

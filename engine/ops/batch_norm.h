@@ -26,7 +26,6 @@ class BatchNormOp : public Op {
                 const Tensor& grad_out, std::span<const Gradient> grad) const override;
   bool backward_reads(size_t which) const override;
   bool backward_reads_result() const override;
-  bool takes_columns(size_t which) const override;
   bool takes_moments() const override { return true; }
   bool adds() const { return adds_; }
   OpPtr followed_by(const Op& reader, size_t which) const override;
@@ -95,7 +94,7 @@ class BatchNormOp : public Op {
   class Slopes {
    public:
     // dx (or added to it), for the rows of x from number `first` on.
-    void apply(const Rows& x, int64_t first, const Rows& dx, bool add) const;
+    void apply(const Rows& x, int64_t first, Scalar* dx, bool add) const;
 
    private:
     friend class BatchNormOp;

@@ -13,7 +13,7 @@ int64_t piece_rows(int channels) { return (16 + (1 << 13) / channels) / 16 * 16;
 
 BlockwiseNorm::BlockwiseNorm(const BatchNormOp& norm, const Tensor& x, std::span<const Tensor> rest,
                              const BatchNormOp::Statistics& statistics, const Permutation& order)
-    : x_(all_rows(x)),
+    : x_(x),
       rest_(rest),
       statistics_(statistics),
       scale_(Tensor::uninitialized({x_.channels})),
@@ -22,12 +22,12 @@ BlockwiseNorm::BlockwiseNorm(const BatchNormOp& norm, const Tensor& x, std::span
       back_order_(order.inverse) {}
 
 void BlockwiseNorm::normalize(int64_t first, int64_t count, Scalar* y) const {
-  if (order_.empty()) return normalize_rows(rows_from(x_, first, count), f_, nullptr, y);
+  if (order_.empty()) return normalize_rows(rows_from(x_, first, count), f_, y);
   const int channels = x_.channels;
   parallel_ranges(count, piece_rows(channels), [&](int64_t begin, int64_t end) {
     const int64_t rows = end - begin;
     auto* normal = thread_scratch<Scalar>(1, static_cast<size_t>(rows * channels));
-    normalize_rows(rows_from(x_, first + begin, rows), f_, nullptr, normal);
+    normalize_rows(rows_from(x_, first + begin, rows), f_, normal);
     gather_columns(normal, rows, channels, order_, y + begin * channels, false);
   });
 }
@@ -37,7 +37,7 @@ void BlockwiseNorm::begin_back(int blocks) { sums_.emplace(blocks, x_.channels);
 // Of the derivative by x, what depends on the sums over the batch is left to the end.
 void BlockwiseNorm::back(int block, int64_t first, int64_t count, const Scalar* dy,
                          const Gradient& dx) {
-  const Rows x = rows_from(x_, first, count);
+  const JoinedRows x = rows_from(x_, first, count);
   double *plain = sums_->plain(block), *centred = sums_->centred(block);
   Tensor ordered;
   if (!order_.empty()) {
@@ -49,7 +49,7 @@ void BlockwiseNorm::back(int block, int64_t first, int64_t count, const Scalar* 
     dy = ordered.data();
   }
   if (dx.wanted()) {
-    scaled_gradient_sums(x, f_, dy, plain, centred, rows_from(all_rows(*dx.tensor), first, count),
+    scaled_gradient_sums(x, f_, dy, plain, centred, rows_from(JoinedRows(*dx.tensor), first, count),
                          !dx.fresh);
   } else {
     gradient_sums(x, f_, dy, plain, centred);
@@ -67,7 +67,7 @@ void BlockwiseNorm::end_back(bool training, const Gradient& dx, std::span<const 
   BatchNormOp::line(training, statistics_, rest_, x_.count, plain, centred, slope, offset);
   ChannelLine own;
   (dx.line != nullptr ? *dx.line : own).add(statistics_.mean, slope, offset, channels);
-  own.add_to(all_rows(*dx.tensor), x_);
+  own.add_to(JoinedRows(*dx.tensor), x_);
 }
 
 }  // namespace bonsai

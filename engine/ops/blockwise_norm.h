@@ -13,7 +13,8 @@ namespace bonsai {
 // somebody reads it, both on the way forth and on the way back. What it is given must outlive it.
 class BlockwiseNorm {
  public:
-  // `rest` and `statistics` as in BatchNormOp. The channels of y are in this order.
+  // `rest` and `statistics` as in BatchNormOp; x may be joined, and so is then the derivative by
+  // it. The channels of y are in this order.
   BlockwiseNorm(const BatchNormOp& norm, const Tensor& x, std::span<const Tensor> rest,
                 const BatchNormOp::Statistics& statistics, const Permutation& order);
 
@@ -28,7 +29,7 @@ class BlockwiseNorm {
   void end_back(bool training, const Gradient& dx, std::span<const Gradient> rest);
 
  private:
-  Rows x_;
+  JoinedRows x_;
   std::span<const Tensor> rest_;
   BatchNormOp::Statistics statistics_;
   Tensor scale_;  // [C]

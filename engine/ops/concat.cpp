@@ -38,14 +38,14 @@ class Concat : public Op {
 
   void forward(std::span<const Tensor> in, Tensor& out, const Pass&) const override {
     const int width = channels(out.shape());
-    const int64_t step = out.row_step();
     parallel_ranges(rows(out), piece_rows(width), [&](int64_t begin, int64_t end) {
-      Scalar* y = out.data() + begin * step;
+      Scalar* y = out.data() + begin * width;
       for (const Tensor& x : in) {
-        const int c = channels(x.shape());
-        const Scalar* from = x.data() + begin * x.row_step();
-        if (from != y) copy_columns(from, x.row_step(), y, step, end - begin, c, false);
-        y += c;
+        for (const Tensor& part : x.parts()) {
+          const int c = channels(part.shape());
+          copy_columns(part.data() + begin * c, c, y, width, end - begin, c, false);
+          y += c;
+        }
       }
     });
   }
@@ -53,22 +53,17 @@ class Concat : public Op {
   void backward(std::span<const Tensor> in, const Tensor& out, std::span<const Tensor>,
                 const Tensor& grad_out, std::span<const Gradient> grad) const override {
     const int width = channels(out.shape());
-    const int64_t step = grad_out.row_step();
     parallel_ranges(rows(out), piece_rows(width), [&](int64_t begin, int64_t end) {
-      const Scalar* dy = grad_out.data() + begin * step;
+      const Scalar* dy = grad_out.data() + begin * width;
       for (size_t i = 0; i < in.size(); ++i) {
-        const int c = channels(in[i].shape());
-        if (grad[i].wanted()) {
-          const int64_t to = grad[i].tensor->row_step();
-          copy_columns(dy, step, grad[i].data() + begin * to, to, end - begin, c, !grad[i].fresh);
-        }
-        dy += c;
+        if (grad[i].wanted()) give(dy, width, begin, end, grad[i]);
+        dy += channels(in[i].shape());
       }
     });
   }
 
-  bool takes_columns(size_t) const override { return true; }
-  bool joins_columns() const override { return true; }
+  bool takes_parts(size_t) const override { return true; }
+  bool joins_inputs() const override { return true; }
 
   bool backward_reads(size_t) const override { return false; }
   bool backward_reads_result() const override { return false; }
@@ -79,6 +74,17 @@ class Concat : public Op {
       const int c = channels(shapes[static_cast<size_t>(value)]);
       channels_.tie_all(channel_axis(value, shapes), channel_axis(node.out, shapes), c, offset);
       offset += c;
+    }
+  }
+
+ private:
+  // The rows [begin, end) of a gradient, from the first of them in columns of a wider matrix.
+  static void give(const Scalar* from, int width, int64_t begin, int64_t end,
+                   const Gradient& grad) {
+    for (const Tensor& part : grad.tensor->parts()) {
+      const int c = channels(part.shape());
+      copy_columns(from, width, part.data() + begin * c, c, end - begin, c, !grad.fresh);
+      from += c;
     }
   }
 };

@@ -95,7 +95,7 @@ class ConvWithNorms : public Op {
                     .b = inputs.b.data(),
                     .y = to,
                     .packed = packed.data()});
-      return Rows{to, block.out_rows(), shape.out, shape.out};
+      return Rows{to, block.out_rows(), shape.out};
     };
     const Tensor memory = Tensor::uninitialized({2, shape.out});
     if (after_ && !pass.training) {
@@ -184,10 +184,13 @@ class ConvWithNorms : public Op {
     const Tensor dz = !after ? by_out.tensor : dz_whole ? z : Tensor();
     const auto error = [&](const ImageBlock& block) {
       const Rows from = rows_from(all_rows(z), block.out_row, block.out_rows());
-      Rows to = from;
-      to.data = place_z(dz, block);
-      after ? after->apply(from, block.out_row, to, false) : by_out.line.add_to(to, from);
-      return to.data;
+      Scalar* to = place_z(dz, block);
+      if (after) {
+        after->apply(from, block.out_row, to, false);
+      } else {
+        by_out.line.add_to(Rows{to, from.count, from.channels}, from);
+      }
+      return to;
     };
 
     const bool wants_data = dx.wanted() || wants_y;
@@ -227,7 +230,7 @@ class ConvWithNorms : public Op {
   // All but what is added, if the convolution has a bias, whose number it takes otherwise.
   bool backward_reads(size_t which) const override { return which < 7 + norm_inputs(); }
   bool backward_reads_result() const override { return after_ && after_->backward_reads_result(); }
-  bool takes_columns(size_t which) const override { return before_ && which == 0; }
+  bool takes_parts(size_t which) const override { return before_ && which == 0; }
   bool takes_moments() const override { return before_.has_value(); }
   bool gives_moments() const override { return !after_; }
 

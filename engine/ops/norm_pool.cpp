@@ -120,7 +120,7 @@ class NormPool : public Op {
 
   bool backward_reads(size_t which) const override { return norm_.backward_reads(which); }
   bool backward_reads_result() const override { return false; }
-  bool takes_columns(size_t which) const override { return norm_.takes_columns(which); }
+  bool takes_parts(size_t which) const override { return which == 0; }
   bool takes_moments() const override { return true; }
   bool gives_moments() const override { return true; }
 

@@ -46,7 +46,6 @@ class NormSelect : public Op {
 
   bool backward_reads(size_t which) const override { return norm_.backward_reads(which); }
   bool backward_reads_result() const override { return false; }
-  bool takes_columns(size_t which) const override { return norm_.takes_columns(which); }
   bool takes_moments() const override { return true; }
 
   OpPtr followed_by(const Op& reader, size_t which) const override {

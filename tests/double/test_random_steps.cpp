@@ -1,5 +1,5 @@
 // Graphs drawn at random from what a tape computes together: steps of several operations, blocks
-// of images, columns and shared values give what every operation gives on its own.
+// of images, joined and shared values give what every operation gives on its own.
 #include <deque>
 #include <utility>
 #include <vector>
@@ -60,6 +60,7 @@ class RandomGraph {
 
   Var norm(Var x) {
     const int c = x.shape().back();
+    if (element_count(x.shape()) == static_cast<size_t>(c)) return scale(x, 0.5F);  // of one row
     const Var gamma = vector(c), beta = vector(c), mean = use(normal({c}), false);
     return batch_norm(x, gamma, beta, mean, use(Tensor({c}, 0.7F), false));
   }
@@ -71,6 +72,19 @@ class RandomGraph {
     const Var w = use(normal({out, k, k, c / groups}), random_.chance(0.85F));
     return conv2d(x, w, random_.chance(0.3F) ? vector(out) : Var(),
                   {.stride = stride, .padding = k / 2, .groups = groups});
+  }
+
+  // A dense block, perhaps of a layer that others read, too, and with somebody's value in the
+  // middle.
+  Var dense(Var x) {
+    for (int layer = random_.between(1, 3); layer > 0; --layer) {
+      Var y = conv(relu(norm(x)));
+      if (y.shape()[1] != x.shape()[1]) return y;
+      if (random_.chance(0.2F)) values_.push_back(y);
+      if (random_.chance(0.2F)) y = beside(x, false);
+      x = concat({x, y});
+    }
+    return conv(relu(norm(x)));
   }
 
   Var any() { return values_[random_.below(static_cast<uint32_t>(values_.size()))]; }
@@ -85,7 +99,7 @@ class RandomGraph {
 
   Var next() {
     const Var x = random_.chance(0.7F) ? values_.back() : any();
-    switch (random_.below(8)) {
+    switch (random_.below(9)) {
       case 0:
       case 1:
         return conv(x);
@@ -98,6 +112,8 @@ class RandomGraph {
         return add(beside(x, true), x);
       case 6:
         return x.shape().back() < 16 ? concat({x, beside(x, false)}) : scale(x, 0.5F);
+      case 7:
+        return dense(x);
       default:
         return conv(relu(norm(x)));
     }
@@ -110,7 +126,11 @@ class RandomGraph {
   Var loss_;
 };
 
-std::vector<Tensor> train(uint32_t which, bool together, size_t& steps_saved) {
+struct Counts {
+  size_t steps_saved = 0, joined = 0;
+};
+
+std::vector<Tensor> train(uint32_t which, bool together, Counts& counts) {
   Tape tape(which % 3 == 0 ? Mode::frozen : Mode::training);
   if (!together) tape.keep_all();
   const RandomGraph graph(tape, which);
@@ -118,8 +138,9 @@ std::vector<Tensor> train(uint32_t which, bool together, size_t& steps_saved) {
   const auto shape_of = [&](int v) -> const Shape& {
     return tape.values()[static_cast<size_t>(v)].shape;
   };
-  steps_saved += tape.nodes().size() - plan_steps(tape.nodes(), 0, visible, shape_of).size();
+  counts.steps_saved += tape.nodes().size() - plan_steps(tape.nodes(), 0, visible, shape_of).size();
   std::vector<Tensor> results{graph.loss().value().clone()};
+  for (const Tape::Value& value : tape.values()) counts.joined += value.parts.empty() ? 0 : 1;
   if (tape.values()[static_cast<size_t>(graph.loss().index())].wants_grad)
     tape.backward(graph.loss());
   for (const Tensor& t : graph.results()) results.push_back(t);
@@ -129,20 +150,22 @@ std::vector<Tensor> train(uint32_t which, bool together, size_t& steps_saved) {
 }  // namespace
 
 TEST_CASE("random graphs give the same computed together and operation by operation") {
-  size_t steps_saved = 0, gradients = 0;  // those that are not zero, the loss aside
+  Counts counts;
+  size_t gradients = 0;  // those that are not zero, the loss aside
   for (uint32_t which = 0; which < 400; ++which) {
     INFO("graph " << which);
-    const auto together = train(which, true, steps_saved), apart = train(which, false, steps_saved);
+    const auto together = train(which, true, counts), apart = train(which, false, counts);
     REQUIRE(together.size() == apart.size());
     for (size_t i = 0; i < apart.size(); ++i) {
       REQUIRE(together[i].shape() == apart[i].shape());
       const double largest = max_abs_difference(apart[i], Tensor(apart[i].shape()));
-      CHECK(max_abs_difference(together[i], apart[i]) <= 1e-9 * (largest + 1));
+      CHECK(max_abs_difference(together[i], apart[i]) <= 1e-8 * (largest + 1));
       gradients += i > 0 && largest > 1e-6 ? 1 : 0;
     }
     // Another graph's results are others.
-    CHECK(together[0].item() != train(which + 1, false, steps_saved)[0].item());
+    CHECK(together[0].item() != train(which + 1, false, counts)[0].item());
   }
-  CHECK(steps_saved > 1000);
+  CHECK(counts.steps_saved > 1000);
+  CHECK(counts.joined > 300);
   CHECK(gradients > 1000);
 }
