@@ -176,7 +176,9 @@ void Tape::run(TapeStep step, bool may_join) {
     for (const int v : step.in) parts.push_back(moments(v));
     out.moments = joined_moments(parts);
   }
-  if (observer_ != nullptr) tell(step, in, out.data, Direction::forward, {}, watch.seconds());
+  if (observer_ != nullptr && out.parts.empty()) {
+    tell(step, in, out.data, Direction::forward, {}, watch.seconds());
+  }
   if (!out.wants_grad) return;
   done.step = std::move(step);
   done_.push_back(std::move(done));

@@ -89,8 +89,8 @@ class Tape {
   // Every value is kept, and every node computed on its own, for those who look at values().
   void keep_all() { keeps_all_ = true; }
 
-  // `observer` is told what each step costs, from now on; null: nobody is. It must outlive the
-  // tape.
+  // `observer` is told what each step costs, from now on, but for concats that are their inputs
+  // joined; null: nobody is. It must outlive the tape.
   void observe(StepObserver* observer) { observer_ = observer; }
 
   // d loss / d every variable and trainable parameter; `loss` holds a single number. Consumes

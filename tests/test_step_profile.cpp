@@ -147,6 +147,21 @@ TEST_CASE("a profile names steps by their layers and says what ran in them") {
   CHECK(profile.seconds() > 0);
 }
 
+// Of its two concats one is read by a convolution's norm, the other one by a pool.
+TEST_CASE("a profile has no row for a concat that copies nothing") {
+  const auto net = testing::dense();
+  StepProfile profile;
+  trained(trace(*net, net->input), &profile);
+  const auto rows = [&](Direction direction) {
+    const auto& steps = profile.steps();
+    return std::count_if(steps.begin(), steps.end(), [&](const StepFigures& step) {
+      return step.operation == "concat" && step.direction == direction;
+    });
+  };
+  CHECK(rows(Direction::forward) == 1);
+  CHECK(rows(Direction::backward) == 1);
+}
+
 TEST_CASE("a session tells of each of its nodes") {
   const auto net = testing::chain();
   Session session(trace(*net, net->input));
