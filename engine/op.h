@@ -62,7 +62,7 @@ struct Gradient {
   // Where unwritten memory is asked for: that of the derivative by the result, of the same shape,
   // becomes this one's, as it is, and both are one from now on. Whether that was done.
   bool take(const Tensor& grad_out) const {
-    if (!wanted() || !fresh || grad_out.is_joined() || tensor->is_joined()) return false;
+    if (!wanted() || !fresh) return false;
     *tensor = grad_out;
     return true;
   }

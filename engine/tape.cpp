@@ -129,7 +129,8 @@ void Tape::compute() {
 }
 
 // Whether the result, which all that read it take in parts, is the step's inputs joined. Their
-// gradients are then joined as well, so that each must have one of its own, or none of them.
+// gradients are then joined as well, so that each must have one of its own, or none of them. Passes
+// go from part to part, each of some channels.
 bool Tape::join_inputs(const TapeStep& step) {
   Value& out = value(step.out);
   std::vector<int> parts;
@@ -140,7 +141,7 @@ bool Tape::join_inputs(const TapeStep& step) {
   }
   for (const int v : parts) {
     const Value& part = value(v);
-    if (part.parameter != nullptr || part.wants_grad != out.wants_grad ||
+    if (part.parameter != nullptr || part.wants_grad != out.wants_grad || part.shape.back() == 0 ||
         std::count(parts.begin(), parts.end(), v) > 1) {
       return false;
     }
@@ -288,7 +289,7 @@ GradientReader* Tape::reader_of(const TapeStep& step, size_t which) {
   const int v = step.in[which];
   const Value& input = value(v);
   const bool completed = input.readers_left == 0 && input.line.empty() && input.grad.defined() &&
-                         !input.grad.is_joined() && step.op->completes_rows(which) &&
+                         step.op->completes_rows(which) &&
                          std::count(step.in.begin(), step.in.end(), v) == 1;
   if (!completed) return nullptr;
   const auto maker = std::find_if(done_.rbegin(), done_.rend(),

@@ -613,14 +613,18 @@ TEST_CASE(
 
 // Which of three concats, each of the one before and a convolution's result, join what they read.
 TEST_CASE("a tape joins what has gradients of its own, or none, and only once") {
-  const auto joined = [](Mode mode, bool variable, bool twice) {
+  enum Second { conv, same, nothing };
+  const auto joined = [](Mode mode, bool variable, Second second) {
     Tape tape(mode);
     Weights w(tape);
     const Tensor pictures = random_tensor({2, 5, 5, 3}, 1);
     Var x = variable ? tape.variable(pictures) : tape.constant(pictures);
     std::vector<int> concats;
     for (int layer = 0; layer < 3; ++layer) {
-      x = concat({x, twice ? x : w.conv(relu(w.norm(x)), 2)});
+      const Var y = second == conv   ? w.conv(relu(w.norm(x)), 2)
+                    : second == same ? x
+                                     : tape.variable(Tensor({2, 5, 5, 0}));
+      x = concat({x, y});
       concats.push_back(x.index());
     }
     x = w.conv(relu(w.norm(x)), 2);
@@ -630,10 +634,11 @@ TEST_CASE("a tape joins what has gradients of its own, or none, and only once") 
     return parts;
   };
   using Parts = std::vector<size_t>;
-  CHECK(joined(Mode::training, true, false) == Parts{2, 3, 4});
-  CHECK(joined(Mode::inference, false, false) == Parts{2, 3, 4});
-  CHECK(joined(Mode::training, false, false) == Parts{0, 2, 3});  // the first reads the pictures
-  CHECK(joined(Mode::training, true, true) == Parts{0, 0, 0});
+  CHECK(joined(Mode::training, true, conv) == Parts{2, 3, 4});
+  CHECK(joined(Mode::inference, false, conv) == Parts{2, 3, 4});
+  CHECK(joined(Mode::training, false, conv) == Parts{0, 2, 3});  // the first reads the pictures
+  CHECK(joined(Mode::training, true, same) == Parts{0, 0, 0});
+  CHECK(joined(Mode::frozen, true, nothing) == Parts{0, 0, 0});
 }
 
 TEST_CASE("a forward pass gives back what nobody will look at") {

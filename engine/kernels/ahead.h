@@ -21,18 +21,17 @@ template <Use use>
 
 constexpr int scalars_of_line = 64 / sizeof(Scalar);
 
-// Where in rows of n scalars, `pitch` apart, a loop is later, as seen from where it is: 4 KiB if
-// they touch, since a processor foresees them, too; else as many rows as hold twice that.
+// How far ahead loops over memory without gaps ask: 4 KiB, since a processor foresees them, too.
 constexpr int numbers_ahead = 1024;
-inline int64_t distance_ahead(int n, int64_t pitch) {
-  return pitch == n ? numbers_ahead : std::max(1, 2 * numbers_ahead / std::max(n, 1)) * pitch;
-}
 
-// With each of such rows, another is asked for that comes later, unless they touch.
+// With each row of n scalars, `pitch` apart, another is asked for that comes later, behind as many
+// rows as hold twice that; unless they touch.
 template <Use use>
 class LaterRow {
  public:
-  LaterRow(int n, int64_t pitch) : n_(pitch == n ? 0 : n), distance_(distance_ahead(n, pitch)) {}
+  LaterRow(int n, int64_t pitch)
+      : n_(pitch == n ? 0 : n),
+        distance_(std::max(1, 2 * numbers_ahead / std::max(n, 1)) * pitch) {}
 
   [[gnu::always_inline]] void fetch(const Scalar* row) const {
     if (n_ == 0) return;

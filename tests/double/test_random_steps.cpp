@@ -20,7 +20,10 @@ class RandomGraph {
     const int n = blocks ? 8 : random_.between(1, 30), size = blocks ? 28 : random_.between(2, 8);
     const Tensor pictures = normal({n, size, size, random_.between(1, 6)});
     values_.push_back(random_.chance(0.7F) ? tape.variable(pictures) : tape.constant(pictures));
-    for (int i = random_.between(4, 16); i > 0; --i) values_.push_back(next());
+    for (int i = random_.between(4, 16); i > 0; --i) {
+      values_.push_back(next());
+      if (random_.chance(0.05F)) values_.back().value();  // computed so far
+    }
     const Var last = values_.back();
     loss_ = mean_squared_error(last, tape.constant(normal(last.shape())));
     values_.clear();
@@ -131,7 +134,7 @@ struct Counts {
 };
 
 std::vector<Tensor> train(uint32_t which, bool together, Counts& counts) {
-  Tape tape(which % 3 == 0 ? Mode::frozen : Mode::training);
+  Tape tape(which % 3 == 0 ? Mode::frozen : which % 7 == 0 ? Mode::inference : Mode::training);
   if (!together) tape.keep_all();
   const RandomGraph graph(tape, which);
   const auto visible = [&](int v) { return v == graph.loss().index(); };
@@ -159,6 +162,7 @@ TEST_CASE("random graphs give the same computed together and operation by operat
     for (size_t i = 0; i < apart.size(); ++i) {
       REQUIRE(together[i].shape() == apart[i].shape());
       const double largest = max_abs_difference(apart[i], Tensor(apart[i].shape()));
+      // Norms over a few rows, one behind the other, enlarge what was rounded.
       CHECK(max_abs_difference(together[i], apart[i]) <= 1e-8 * (largest + 1));
       gradients += i > 0 && largest > 1e-6 ? 1 : 0;
     }
