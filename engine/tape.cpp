@@ -270,7 +270,7 @@ bool Tape::join_gradient(Value& joined) {
 
 // All readers of a joined value are done: its parts have the gradients, and get their shares of
 // what is linear in it, for which they need what may have been given back.
-void Tape::hand_on(Value& joined) {
+void Tape::hand_on_line(Value& joined) {
   if (joined.line.empty()) return;
   int first = 0;
   for (size_t i = 0; i < joined.parts.size(); ++i) {
@@ -306,12 +306,13 @@ void Tape::step_back(Done& done) {
   Value& out = value(step.out);
   for (const int v : step.in) --value(v).readers_left;
   if (!out.grad.defined()) return;  // the loss does not depend on it
-  out.parts.empty() ? give_back(done) : hand_on(out);
+  out.parts.empty() ? give_shares(done) : hand_on_line(out);
   out.grad = {};
   if (&out != &values_.back()) out.data = {};
 }
 
-void Tape::give_back(Done& done) {
+// Gives the inputs of the step their shares of the derivative.
+void Tape::give_shares(Done& done) {
   const TapeStep& step = done.step;
   Value& out = value(step.out);
   std::vector<Tensor> in;

@@ -138,10 +138,10 @@ class Tape {
   static void settle(Value& value, const Tensor& grad);
   Gradient gradient_of(const TapeStep& step, size_t which);
   bool join_gradient(Value& joined);
-  void hand_on(Value& joined);
+  void hand_on_line(Value& joined);
   GradientReader* reader_of(const TapeStep& step, size_t which);
   void step_back(Done& done);
-  void give_back(Done& done);
+  void give_shares(Done& done);
   void run_back(Done& done, std::span<const Tensor> in, const Derivative& by_out,
                 std::span<const Gradient> grads);
   void tell(const TapeStep& step, std::span<const Tensor> in, const Tensor& out,

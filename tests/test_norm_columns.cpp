@@ -5,16 +5,11 @@
 #include "engine/kernels/norm.h"
 #include "engine/random.h"
 #include "tests/catch.h"
+#include "tests/random_network.h"
 
 using namespace bonsai;
 
 namespace {
-
-Tensor normal(Shape shape, Random& random) {
-  Tensor t = Tensor::uninitialized(std::move(shape));
-  for (size_t i = 0; i < t.size(); ++i) t[i] = random.normal();
-  return t;
-}
 
 // A copy in one piece.
 Tensor whole(const Tensor& joined) {
@@ -35,20 +30,22 @@ struct Case {
 
   explicit Case(uint32_t which) {
     Random random(31, Purpose::test, which);
+    uint64_t seed = 100 * which;
+    const auto normal = [&](Shape shape) { return random_tensor(std::move(shape), seed++); };
     const int rows = random.between(1, 700);
     std::vector<Tensor> xs, dxs;
     for (int parts = random.between(2, 6); parts > 0; --parts) {
       const int channels = random.chance(0.5F) ? random.between(1, 14) : random.between(15, 70);
-      xs.push_back(normal({rows, channels}, random));
-      dxs.push_back(normal({rows, channels}, random));
+      xs.push_back(normal({rows, channels}));
+      dxs.push_back(normal({rows, channels}));
     }
     x = Tensor::joined(xs);
     dx = Tensor::joined(dxs);
-    dy = normal(x.shape(), random);
+    dy = normal(x.shape());
     const int channels = x.dim(1);
-    mean = normal({channels}, random);
-    scale = normal({channels}, random);
-    shift = normal({channels}, random);
+    mean = normal({channels});
+    scale = normal({channels});
+    shift = normal({channels});
     constexpr Activation activations[] = {{Activation::none},
                                           {Activation::relu},
                                           {Activation::relu6},
@@ -103,13 +100,12 @@ TEST_CASE("passes of batch norm give the same over parts as over the whole") {
 }
 
 TEST_CASE("rows of a joined matrix are those of its parts") {
-  Random random(32, Purpose::test);
-  const std::vector<Tensor> parts{normal({9, 2}, random), normal({9, 3}, random)};
+  const std::vector<Tensor> parts{random_tensor({9, 2}, 1), random_tensor({9, 3}, 2)};
   const Tensor joined = Tensor::joined(parts);
   CHECK(joined.shape() == Shape{9, 5});
   CHECK(joined.is_joined());
   CHECK(joined.defined());
-  const Tensor nested[] = {joined, normal({9, 1}, random)};
+  const Tensor nested[] = {joined, random_tensor({9, 1}, 3)};
   CHECK(Tensor::joined(nested).parts().size() == 3);
   CHECK(parts[0].parts().size() == 1);
   const JoinedRows some = rows_from(JoinedRows(joined), 4, 2);
@@ -117,7 +113,7 @@ TEST_CASE("rows of a joined matrix are those of its parts") {
   CHECK(some.channels == 5);
   CHECK(some.parts[0].data == parts[0].data() + 8);
   CHECK(some.parts[1].data == parts[1].data() + 12);
-  const Tensor other[] = {parts[0], normal({8, 3}, random)};
+  const Tensor other[] = {parts[0], random_tensor({8, 3}, 4)};
   CHECK_THROWS_WITH(Tensor::joined(other),
                     "joined: shapes [9, 2] and [8, 3] should differ in the last axis alone");
   CHECK_THROWS_WITH(all_rows(joined), "rows: [9, 5] is joined of several tensors");

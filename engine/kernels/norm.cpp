@@ -119,6 +119,32 @@ void for_each_part(const JoinedRows& x, const Normalisation& f, int64_t begin, i
   }
 }
 
+// The sums over a matrix without gaps: sum(first, n, vectors, plain, centred) adds those of n
+// numbers from number `first` on to vectors as long as `vectors`.
+template <class Sum>
+void sum_over_whole(const Rows& x, const Normalisation& f, double* plain, double* centred,
+                    const Sum& sum) {
+  const int channels = x.channels;
+  Repeated repeated(channels, 3);
+  const NormVectors vectors = repeat(repeated, f);
+  sum_over_rows(x.count, channels, row_repeats(channels), plain, centred,
+                [&](int64_t begin, int64_t end, Scalar* sums, Scalar* products) {
+                  sum(begin * channels, (end - begin) * channels, vectors, sums, products);
+                });
+}
+
+// The same over a joined one: sum(part, plain, centred) adds those of a part to its channels'.
+template <class Sum>
+void sum_over_parts(const JoinedRows& x, const Normalisation& f, double* plain, double* centred,
+                    const Sum& sum) {
+  sum_over_rows(x.count, x.channels, 1, plain, centred,
+                [&](int64_t begin, int64_t end, Scalar* sums, Scalar* products) {
+                  for_each_part(x, f, begin, end, [&](const Part& part) {
+                    sum(part, sums + part.channel, products + part.channel);
+                  });
+                });
+}
+
 }  // namespace
 
 JoinedRows::JoinedRows(const Tensor& x)
@@ -233,67 +259,48 @@ void normalize_rows(const JoinedRows& x, const Normalisation& f, Scalar* y) {
 
 void gradient_sums(const Rows& x, const Normalisation& f, const Scalar* dy, double* plain,
                    double* centred) {
-  const int channels = x.channels;
-  Repeated repeated(channels, 3);
-  const NormVectors vectors = repeat(repeated, f);
-  sum_over_rows(x.count, channels, row_repeats(channels), plain, centred,
-                [&](int64_t begin, int64_t end, Scalar* sums, Scalar* products) {
-                  const int64_t first = begin * channels;
-                  sum_gradients(x.data + first, dy + first, (end - begin) * channels, vectors,
-                                f.activation, sums, products);
-                });
+  sum_over_whole(
+      x, f, plain, centred,
+      [&](int64_t first, int64_t n, const NormVectors& v, Scalar* sums, Scalar* products) {
+        sum_gradients(x.data + first, dy + first, n, v, f.activation, sums, products);
+      });
 }
 
 void gradient_sums(const JoinedRows& x, const Normalisation& f, const Scalar* dy, double* plain,
                    double* centred) {
   if (x.parts.size() == 1) return gradient_sums(x.parts[0], f, dy, plain, centred);
-  sum_over_rows(x.count, x.channels, 1, plain, centred,
-                [&](int64_t begin, int64_t end, Scalar* sums, Scalar* products) {
-                  for_each_part(x, f, begin, end, [&](const Part& part) {
-                    sum_column_gradients(part.x, part.f, dy + part.in_whole, x.channels,
-                                         sums + part.channel, products + part.channel);
-                  });
-                });
+  sum_over_parts(x, f, plain, centred, [&](const Part& part, Scalar* sums, Scalar* products) {
+    sum_column_gradients(part.x, part.f, dy + part.in_whole, x.channels, sums, products);
+  });
 }
 
 void scaled_gradient_sums(const JoinedRows& x, const Normalisation& f, const Scalar* dy,
                           double* plain, double* centred, const JoinedRows& dx, bool add) {
-  const int channels = x.channels;
-  if (x.parts.size() > 1) {
-    return sum_over_rows(x.count, channels, 1, plain, centred,
-                         [&](int64_t begin, int64_t end, Scalar* sums, Scalar* products) {
-                           for_each_part(x, f, begin, end, [&](const Part& part) {
-                             sum_and_scale_column_gradients(
-                                 part.x, part.f, dy + part.in_whole, channels, sums + part.channel,
-                                 products + part.channel, dx.parts[part.number].data + part.in_part,
-                                 add);
-                           });
-                         });
+  if (x.parts.size() == 1) {
+    const Scalar* from = x.parts[0].data;
+    Scalar* to = dx.parts[0].data;
+    return sum_over_whole(
+        x.parts[0], f, plain, centred,
+        [&](int64_t first, int64_t n, const NormVectors& v, Scalar* sums, Scalar* products) {
+          sum_and_scale_gradients(from + first, dy + first, n, v, f.activation, sums, products,
+                                  to + first, add);
+        });
   }
-  Repeated repeated(channels, 3);
-  const NormVectors vectors = repeat(repeated, f);
-  sum_over_rows(x.count, channels, row_repeats(channels), plain, centred,
-                [&](int64_t begin, int64_t end, Scalar* sums, Scalar* products) {
-                  const int64_t first = begin * channels;
-                  sum_and_scale_gradients(x.parts[0].data + first, dy + first,
-                                          (end - begin) * channels, vectors, f.activation, sums,
-                                          products, dx.parts[0].data + first, add);
-                });
+  sum_over_parts(x, f, plain, centred, [&](const Part& part, Scalar* sums, Scalar* products) {
+    sum_and_scale_column_gradients(part.x, part.f, dy + part.in_whole, x.channels, sums, products,
+                                   dx.parts[part.number].data + part.in_part, add);
+  });
 }
 
 void masked_gradient_sums(const Rows& x, const Normalisation& f, const Activation& g,
                           const Scalar* y, const Scalar* dy, Scalar* dz, double* plain,
                           double* centred) {
-  const int channels = x.channels;
-  Repeated repeated(channels, 3);
-  const NormVectors vectors = repeat(repeated, f);
-  sum_over_rows(x.count, channels, row_repeats(channels), plain, centred,
-                [&](int64_t begin, int64_t end, Scalar* sums, Scalar* products) {
-                  const int64_t first = begin * channels;
-                  mask_and_sum_gradients(x.data + first, y + first, dy + first,
-                                         (end - begin) * channels, vectors, g, dz + first, sums,
-                                         products);
-                });
+  sum_over_whole(
+      x, f, plain, centred,
+      [&](int64_t first, int64_t n, const NormVectors& v, Scalar* sums, Scalar* products) {
+        mask_and_sum_gradients(x.data + first, y + first, dy + first, n, v, g, dz + first, sums,
+                               products);
+      });
 }
 
 void normalize_rows_back(const Rows& x, const Normalisation& f, const Scalar* dy, const Scalar* a,
