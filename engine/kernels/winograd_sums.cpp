@@ -1,6 +1,7 @@
 // Register tiles of a few errors times two vectors of inputs, or of twice as many times the last
 // one: as many sums as the registers hold, of equal height. A last tile of few errors would wait
-// for its own sums.
+// for its own sums. Those of many weights come from afar, so that each tile asks for the next
+// one's.
 #include "engine/kernels/winograd_sums.h"
 
 #include <algorithm>
@@ -21,9 +22,10 @@ template <int bytes, int vectors, int rows>
   // Every loop over the sums is unrolled: one that is not would keep them in memory.
   Vector sum[rows][vectors] = {};
   if (add) {
+    const Scalar* row = sums;
 #pragma GCC unroll 24
-    for (int r = 0; r < rows; ++r) {
-      for (int v = 0; v < vectors; ++v) load(sum[r][v], sums + int64_t{r} * pitch + v * lanes);
+    for (int r = 0; r < rows; ++r, row += pitch) {
+      for (int v = 0; v < vectors; ++v) load(sum[r][v], row + v * lanes);
     }
   }
   for (int t = 0; t < tiles; ++t, errors += error_stride, inputs += input_stride) {
@@ -35,8 +37,8 @@ template <int bytes, int vectors, int rows>
     }
   }
 #pragma GCC unroll 24
-  for (int r = 0; r < rows; ++r) {
-    for (int v = 0; v < vectors; ++v) store(sums + int64_t{r} * pitch + v * lanes, sum[r][v]);
+  for (int r = 0; r < rows; ++r, sums += pitch) {
+    for (int v = 0; v < vectors; ++v) store(sums + v * lanes, sum[r][v]);
   }
 }
 
@@ -64,7 +66,13 @@ template <int bytes, int vectors>
   constexpr int most = tile_rows(bytes) * 2 / vectors;
   const int heights = (e.channels + most - 1) / most;
   const int height = (e.channels + heights - 1) / heights;
+  constexpr int width = vectors * bytes / static_cast<int>(sizeof(Scalar));
   for (int o = 0; o < e.channels; o += height) {
+    const int then = o + height;
+    const Scalar* next = then < e.channels ? sums + int64_t{then} * pitch : sums + width;
+    for (int r = 0; r < height; ++r, next += pitch) {
+      for (int i = 0; i < width; i += scalars_of_line) fetch_line<Use::write>(next + i);
+    }
     sum_tile<bytes, vectors, most>(std::min(height, e.channels - o), errors + o, e.stride, inputs,
                                    x.stride, tiles, sums + int64_t{o} * pitch, pitch, add);
   }
