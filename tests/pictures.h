@@ -21,17 +21,6 @@ std::vector<uint8_t> png_bytes(int height, int width, int channels,
 void put_file(const std::string& path, const std::vector<uint8_t>& bytes);
 void put_text(const std::string& path, const std::string& text);
 
-// The text of the Error that the call throws; empty when it throws none.
-template <class Call>
-std::string error_of(const Call& call) {
-  try {
-    call();
-  } catch (const std::exception& error) {
-    return error.what();
-  }
-  return {};
-}
-
 inline bool contains(const std::string& text, const std::string& part) {
   return text.find(part) != std::string::npos;
 }

@@ -3,6 +3,7 @@
 
 #include "engine/error.h"
 #include "tests/catch.h"
+#include "tests/error_of.h"
 #include "tests/pictures.h"
 #include "tests/temporary_folder.h"
 

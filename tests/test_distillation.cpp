@@ -17,6 +17,7 @@
 #include "engine/tensor_file.h"
 #include "tests/catch.h"
 #include "tests/compare_graphs.h"
+#include "tests/error_of.h"
 #include "tests/train_fixture.h"
 #include "zoo/zoo.h"
 

@@ -11,6 +11,7 @@
 #include "data/store.h"
 #include "engine/error.h"
 #include "tests/catch.h"
+#include "tests/error_of.h"
 #include "tests/pictures.h"
 #include "tests/temporary_folder.h"
 

@@ -3,6 +3,7 @@
 #include <set>
 
 #include "tests/catch.h"
+#include "tests/error_of.h"
 #include "tests/train_fixture.h"
 
 using namespace bonsai;

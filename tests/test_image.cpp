@@ -7,6 +7,7 @@
 #include "engine/error.h"
 #include "engine/random.h"
 #include "tests/catch.h"
+#include "tests/error_of.h"
 #include "tests/pictures.h"
 #include "tests/temporary_folder.h"
 

@@ -9,6 +9,7 @@
 #include "engine/error.h"
 #include "engine/parallel.h"
 #include "tests/catch.h"
+#include "tests/error_of.h"
 #include "tests/pictures.h"
 
 namespace bonsai {

@@ -8,6 +8,7 @@
 #include "engine/parallel.h"
 #include "engine/random.h"
 #include "tests/catch.h"
+#include "tests/error_of.h"
 
 using namespace bonsai;
 

@@ -6,6 +6,7 @@
 
 #include "layers/trainer.h"
 #include "tests/catch.h"
+#include "tests/error_of.h"
 #include "tests/train_fixture.h"
 
 using namespace bonsai;

@@ -10,6 +10,7 @@
 #include "engine/parallel.h"
 #include "engine/storage.h"
 #include "tests/catch.h"
+#include "tests/error_of.h"
 #include "tests/train_fixture.h"
 
 using namespace bonsai;

@@ -7,6 +7,7 @@
 
 #include "engine/ops.h"
 #include "tests/catch.h"
+#include "tests/error_of.h"
 #include "tests/op_table.h"
 
 using namespace bonsai;
