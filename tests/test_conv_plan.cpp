@@ -51,7 +51,7 @@ ConvShape square(int n, int in, int out, int size, int kernel, int stride, int g
 const std::vector<ConvShape> shapes = {
     square(8, 16, 24, 9, 3, 1, 1), square(4, 3, 10, 8, 3, 1, 1),   square(6, 12, 20, 8, 3, 2, 1),
     square(4, 33, 18, 9, 1, 1, 1), square(24, 32, 16, 2, 3, 1, 1), square(4, 24, 24, 6, 3, 1, 6),
-    square(4, 30, 15, 8, 1, 1, 3)};
+    square(4, 30, 15, 8, 1, 1, 3), square(5, 18, 20, 9, 1, 2, 1)};
 
 struct Results {
   Tensor y, dx, dw;

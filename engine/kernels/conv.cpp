@@ -41,7 +41,7 @@ const ConvKernel<Call>& chosen(const std::array<ConvKernel<Call>, rows>& table,
 // The order is measured (make bench). The direct row beats a product on every layer shape of the
 // zoo: nothing is copied, and few channels do not starve it. Winograd's needs fewer multiplications
 // still, and 1x1 layers have tiles of their own. Products serve processors without vector FMA.
-constexpr std::array<ConvKernel<ConvForward>, 10> forward_table = {{
+constexpr std::array<ConvKernel<ConvForward>, 11> forward_table = {{
     {"interleaved", conv_is_interleaved, conv_forward_interleaved, conv_pack_interleaved},
     {"small-groups", conv_small_groups_fits, conv_forward_small_groups, conv_pack_small_groups},
     {"stem", conv_stem_fits, conv_forward_stem, conv_pack_stem},
@@ -51,18 +51,21 @@ constexpr std::array<ConvKernel<ConvForward>, 10> forward_table = {{
      conv_pack_flipped_direct},
     {"small-maps", conv_small_maps_fits, conv_forward_small_maps, conv_pack_direct,
      conv_pack_flipped_direct},
+    {"subsampled", conv_subsampled_fits, conv_forward_subsampled, conv_pack_subsampled},
     {"direct", conv_direct_fits, conv_forward_direct, conv_pack_direct, conv_pack_flipped_direct},
     {"pointwise", conv_is_pointwise, conv_forward_pointwise},
     {"im2col", anything, conv_forward_im2col},
     {"plain", anything, conv_forward_plain},
 }};
 
-constexpr std::array<ConvKernel<ConvBackwardData>, 8> backward_data_table = {{
+constexpr std::array<ConvKernel<ConvBackwardData>, 9> backward_data_table = {{
     {"interleaved", conv_is_interleaved, conv_backward_data_interleaved,
      conv_pack_backward_data_interleaved},
     {"small-groups", conv_small_groups_fits, conv_backward_data_small_groups,
      conv_pack_backward_data_small_groups},
     {"flipped", flippable, conv_backward_data_flipped, conv_pack_flipped},
+    {"subsampled", conv_subsampled_fits, conv_backward_data_subsampled,
+     conv_pack_backward_data_subsampled},
     {"phases-tiles", conv_phases_tiles_fits, conv_backward_data_phases_tiles,
      conv_pack_phases_tiles},
     {"phases", conv_phases_fits, conv_backward_data_phases, conv_pack_phases},
@@ -71,7 +74,7 @@ constexpr std::array<ConvKernel<ConvBackwardData>, 8> backward_data_table = {{
     {"plain", anything, conv_backward_data_plain},
 }};
 
-constexpr std::array<ConvKernel<ConvBackwardWeights>, 10> backward_weights_table = {{
+constexpr std::array<ConvKernel<ConvBackwardWeights>, 11> backward_weights_table = {{
     {"interleaved", conv_is_interleaved, conv_backward_weights_interleaved},
     {"small-groups", conv_small_groups_fits, conv_backward_weights_small_groups},
     {"stem", conv_stem_fits, conv_backward_weights_stem},
@@ -79,6 +82,7 @@ constexpr std::array<ConvKernel<ConvBackwardWeights>, 10> backward_weights_table
     {"pointwise-tiles", conv_backward_weights_pointwise_tiles_fits,
      conv_backward_weights_pointwise_tiles},
     {"small-maps", conv_backward_weights_small_maps_fits, conv_backward_weights_small_maps},
+    {"subsampled", conv_subsampled_fits, conv_backward_weights_subsampled},
     {"direct", conv_direct_fits, conv_backward_weights_direct},
     {"pointwise", conv_is_pointwise, conv_backward_weights_pointwise},
     {"im2col", anything, conv_backward_weights_im2col},

@@ -158,6 +158,12 @@ void conv_backward_weights_pointwise_tiles(const ConvBackwardWeights& call);
 void conv_forward_pointwise(const ConvForward& call);
 void conv_backward_data_pointwise(const ConvBackwardData& call);
 void conv_backward_weights_pointwise(const ConvBackwardWeights& call);
+bool conv_subsampled_fits(const ConvShape& shape);
+Tensor conv_pack_subsampled(const ConvShape& shape, const Scalar* w);
+Tensor conv_pack_backward_data_subsampled(const ConvShape& shape, const Scalar* w);
+void conv_forward_subsampled(const ConvForward& call);
+void conv_backward_data_subsampled(const ConvBackwardData& call);
+void conv_backward_weights_subsampled(const ConvBackwardWeights& call);
 void conv_forward_im2col(const ConvForward& call);
 // Backward-data as the forward convolution that reads dy and writes dx.
 ConvShape conv_flipped(const ConvShape& shape);
