@@ -4,6 +4,7 @@
 #include <cmath>
 #include <utility>
 
+#include "engine/ceil_div.h"
 #include "engine/error.h"
 #include "engine/kernels/gemm.h"
 #include "engine/parallel.h"
@@ -14,7 +15,7 @@ namespace {
 constexpr int block_rows = 1024;
 constexpr int tile = 384;  // side of a piece of X'X: its sums lie in the cache
 
-int tiles(int columns) { return (columns + tile - 1) / tile; }
+int tiles(int columns) { return ceil_div(columns, tile); }
 
 size_t product(int a, int b) { return static_cast<size_t>(a) * static_cast<size_t>(b); }
 
@@ -28,7 +29,7 @@ void add_part(const Scalar* part, int m, int n, double* sum, int stride) {
 // The upper triangle of a [n, n] from the lower one.
 void mirror(std::vector<double>& a, int n) {
   constexpr int side = 64;
-  const int blocks = (n + side - 1) / side;
+  const int blocks = ceil_div(n, side);
   parallel_chunks(blocks, [&](int64_t block) {
     const int begin = static_cast<int>(block) * side, end = std::min(n, begin + side);
     for (int from = begin; from < n; from += side) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "engine/ceil_div.h"
 #include "engine/kernels/lapack.h"
 #include "engine/parallel.h"
 
@@ -30,7 +31,7 @@ Contributions contributions(const Regression& regression) {
   const int c = regression.channels, taps = regression.taps;
   Contributions result{.zz = std::vector<double>(at(c, 0, c)),
                        .zd = std::vector<double>(static_cast<size_t>(c))};
-  const int n = (c + side - 1) / side;
+  const int n = ceil_div(c, side);
   parallel_chunks(int64_t{n} * n, [&](int64_t chunk) {
     const int top = static_cast<int>(chunk) / n * side, left = static_cast<int>(chunk) % n * side;
     if (left > top) return;

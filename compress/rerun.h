@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "data/dataset.h"
+#include "engine/ceil_div.h"
 #include "engine/graph.h"
 
 namespace bonsai {
@@ -33,7 +34,7 @@ class Rerun {
   // all batches, from the first to the last, again and again.
   Rerun(const Graph& graph, const Pictures& pictures, int batch, size_t bytes);
 
-  int batches() const { return (pictures_.count + batch_ - 1) / batch_; }
+  int batches() const { return ceil_div(pictures_.count, batch_); }
 
   // Says that nodes before `node` will not change any more, and neither will what they compute.
   void settle(int node);

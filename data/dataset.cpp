@@ -6,6 +6,7 @@
 
 #include "data/hash.h"
 #include "data/image.h"
+#include "engine/ceil_div.h"
 #include "engine/error.h"
 #include "engine/parallel.h"
 #include "engine/random.h"
@@ -61,7 +62,7 @@ PixelStatistics pixel_statistics(const Images& images) {
   // Counting bytes is exact, so neither the order nor the number of threads can matter.
   using Histogram = std::array<std::array<int64_t, 256>, 3>;
   constexpr int64_t grain = 4096;
-  std::vector<Histogram> parts(static_cast<size_t>((images.count() + grain - 1) / grain));
+  std::vector<Histogram> parts(static_cast<size_t>(ceil_div(images.count(), grain)));
   parallel_ranges(images.count(), grain, [&](int64_t begin, int64_t end) {
     Histogram& part = parts[static_cast<size_t>(begin / grain)];
     const uint8_t* p = images.image(static_cast<int>(begin));

@@ -8,6 +8,8 @@
 #include <type_traits>
 #include <utility>
 
+#include "engine/ceil_div.h"
+
 namespace bonsai {
 
 int thread_count();  // at first: one per processor that this process may use
@@ -32,7 +34,7 @@ void parallel_chunks(int64_t chunks, const Body& body) {
 template <class Body>
 void parallel_ranges(int64_t n, int64_t grain, const Body& body) {
   grain = std::max<int64_t>(grain, 1);
-  parallel_chunks((n + grain - 1) / grain,
+  parallel_chunks(ceil_div(n, grain),
                   [&](int64_t chunk) { body(chunk * grain, std::min(n, (chunk + 1) * grain)); });
 }
 

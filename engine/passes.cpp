@@ -5,6 +5,7 @@
 #include <numeric>
 #include <utility>
 
+#include "engine/ceil_div.h"
 #include "engine/channel_runs.h"
 #include "engine/error.h"
 #include "engine/ops/activation.h"
@@ -142,7 +143,7 @@ void fold_into(Graph& graph, const std::vector<std::vector<int>>& readers, size_
 
 size_t aligned(size_t scalars) {
   constexpr size_t line = 64 / sizeof(Scalar);
-  return (scalars + line - 1) / line * line;
+  return ceil_div(scalars, line) * line;
 }
 
 // The start of the smallest gap between the taken ranges (sorted by start) that holds `size`, or

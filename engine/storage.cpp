@@ -13,6 +13,7 @@
 #include <sys/mman.h>
 #endif
 
+#include "engine/ceil_div.h"
 #include "engine/error.h"
 
 namespace bonsai {
@@ -28,13 +29,13 @@ size_t size_class(size_t bytes) {
   if (bytes > std::numeric_limits<size_t>::max() / 4) return 0;
   bytes = std::max<size_t>(bytes, 256);
   const size_t step = std::bit_ceil(bytes) / 16;
-  return (bytes + step - 1) / step * step;
+  return ceil_div(bytes, step) * step;
 }
 
 void* system_allocate(size_t bytes) {
   const bool huge = bytes >= huge_page;
   const size_t alignment = huge ? huge_page : small_alignment;
-  void* memory = std::aligned_alloc(alignment, (bytes + alignment - 1) / alignment * alignment);
+  void* memory = std::aligned_alloc(alignment, ceil_div(bytes, alignment) * alignment);
 #ifdef __linux__
   // A 2 MiB page is one fault where small pages are 512.
   if (huge && memory != nullptr) madvise(memory, bytes, MADV_HUGEPAGE);

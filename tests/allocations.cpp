@@ -6,6 +6,8 @@
 #include <cstdlib>
 #include <new>
 
+#include "engine/ceil_div.h"
+
 namespace {
 
 std::atomic<size_t> calls, live, peak;
@@ -32,7 +34,7 @@ void give_back(void* memory) {
 
 void* aligned(size_t bytes, std::align_val_t alignment) {
   const auto a = static_cast<size_t>(alignment);
-  return std::aligned_alloc(a, (bytes + a - 1) / a * a);
+  return std::aligned_alloc(a, bonsai::ceil_div(bytes, a) * a);
 }
 
 }  // namespace

@@ -1,4 +1,5 @@
 // Parallel loops: every chunk once, nested and concurrent loops, exceptions, thread counts.
+#include "engine/ceil_div.h"
 #include "engine/parallel.h"
 
 #include <atomic>
@@ -22,7 +23,7 @@ struct KeepThreads {
 // 1 + 1/2 + ... + 1/n in a fixed split.
 double chunked_sum(int64_t n) {
   const int64_t grain = 1000;
-  std::vector<double> parts(static_cast<size_t>((n + grain - 1) / grain));
+  std::vector<double> parts(static_cast<size_t>(ceil_div(n, grain)));
   parallel_ranges(n, grain, [&](int64_t begin, int64_t end) {
     double sum = 0;
     for (int64_t i = begin; i < end; ++i) sum += 1 / (1.0 + static_cast<double>(i));

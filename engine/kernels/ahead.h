@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstdint>
 
+#include "engine/ceil_div.h"
 #include "engine/tensor.h"
 
 namespace bonsai {
@@ -73,8 +74,8 @@ class RowsAhead {
  public:
   RowsAhead(const Scalar* from, int64_t rows, int n, int pitch, int64_t shares)
       : from_(from),
-        rows_(n == pitch ? (rows * n + scalars_of_line - 1) / scalars_of_line : rows),
-        share_((rows_ + shares - 1) / shares),
+        rows_(n == pitch ? ceil_div(rows * n, scalars_of_line) : rows),
+        share_(ceil_div(rows_, shares)),
         n_(n == pitch ? scalars_of_line : n + scalars_of_line - 1),
         pitch_(n == pitch ? scalars_of_line : pitch) {}
 

@@ -6,6 +6,7 @@
 // While a chunk of tiles is computed, what the next one reads and writes is asked for.
 #include <algorithm>
 
+#include "engine/ceil_div.h"
 #include "engine/kernels/ahead.h"
 #include "engine/kernels/conv.h"
 #include "engine/kernels/conv_pixels.h"
@@ -28,15 +29,15 @@ struct Cut {
   int pieces, piece_width;  // in channels of a group
 
   Cut(const ConvShape& s, const TileKernels& t) {
-    tiles = (s.pixels() + t.pixels - 1) / t.pixels;
+    tiles = ceil_div(s.pixels(), t.pixels);
     const int64_t most = 96 / t.pixels;  // the weights of a block are read once for so many
     tiles_per_chunk = std::min(tiles, std::clamp<int64_t>(tiles / 12, 2, most));
-    chunks = (tiles + tiles_per_chunk - 1) / tiles_per_chunk;
+    chunks = ceil_div(tiles, tiles_per_chunk);
     const int blocks = t.blocks(s.group_out());
     const auto wanted = static_cast<int>(std::max<int64_t>(1, 16 / chunks));
-    const int per_piece = (blocks + std::min(blocks, wanted) - 1) / std::min(blocks, wanted);
+    const int per_piece = ceil_div(blocks, std::min(blocks, wanted));
     piece_width = per_piece * t.wide();
-    pieces = (s.group_out() + piece_width - 1) / piece_width;
+    pieces = ceil_div(s.group_out(), piece_width);
   }
 };
 

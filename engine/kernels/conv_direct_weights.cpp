@@ -5,6 +5,7 @@
 // [tap][in][out padded] and are turned into dw's layout at the end.
 #include <algorithm>
 
+#include "engine/ceil_div.h"
 #include "engine/kernels/conv.h"
 #include "engine/kernels/conv_pixels.h"
 #include "engine/kernels/finish.h"
@@ -50,7 +51,7 @@ void add_range(const ConvBackwardWeights& c, const TileKernels& t, const Slice& 
   const auto** table =
       thread_scratch<const Scalar*>(1, static_cast<size_t>(block_pixels * s.taps()));
   const bool packs = !in_place(s, slice);
-  const int tiles = (s.group_in() + t.pixels - 1) / t.pixels;
+  const int tiles = ceil_div(s.group_in(), t.pixels);
   const int blocks = t.blocks(slice.padded);
   const int64_t offset = int64_t{slice.group} * s.group_in();
   for (int64_t begin = first; begin < last; begin += block_pixels) {
@@ -105,11 +106,11 @@ void conv_backward_weights_direct(const ConvBackwardWeights& c) {
   // Slices of output channels share the work first; where they are few, shares of the pixels
   // with a copy of the sums each, added in order.
   const int widest = std::min(rounded_up(s.group_out(), t.lanes), std::max(t.wide(), 64));
-  const int slices = (s.group_out() + widest - 1) / widest;
+  const int slices = ceil_div(s.group_out(), widest);
   const int64_t owners = int64_t{s.groups} * slices;
   const int64_t wanted = std::max<int64_t>(1, 16 / owners);
-  const int64_t share = std::max<int64_t>(2 * block_pixels, (s.pixels() + wanted - 1) / wanted);
-  const int parts = static_cast<int>((s.pixels() + share - 1) / share);
+  const int64_t share = std::max<int64_t>(2 * block_pixels, ceil_div(s.pixels(), wanted));
+  const int parts = static_cast<int>(ceil_div(s.pixels(), share));
   const int64_t size = int64_t{s.depth()} * widest;
   const Tensor sums =
       Tensor::uninitialized({static_cast<int>(owners), parts, static_cast<int>(size)});

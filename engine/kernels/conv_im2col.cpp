@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "engine/ceil_div.h"
 #include "engine/kernels/conv.h"
 #include "engine/kernels/conv_pixels.h"
 #include "engine/kernels/finish.h"
@@ -148,7 +149,7 @@ void conv_backward_weights_im2col(const ConvBackwardWeights& c) {
   // Many weights: each chunk owns some outputs of a group and reads all pixels.
   if (size > int64_t{1} << 18 || s.groups >= 16) {
     const int outs = std::min(s.group_out(), 64);
-    const int cuts = (s.group_out() + outs - 1) / outs;
+    const int cuts = ceil_div(s.group_out(), outs);
     parallel_chunks(int64_t{s.groups} * cuts, [&](int64_t chunk) {
       const auto g = static_cast<int>(chunk / cuts);
       const int o0 = static_cast<int>(chunk % cuts) * outs;
@@ -158,9 +159,9 @@ void conv_backward_weights_im2col(const ConvBackwardWeights& c) {
     return;
   }
   // Few weights: each chunk owns some pixels and a copy of dw; the copies are added in order.
-  const int64_t blocks = (s.pixels() + block_rows(s) - 1) / block_rows(s);
+  const int64_t blocks = ceil_div(s.pixels(), block_rows(s));
   const int64_t share = (blocks + 15) / 16 * block_rows(s);
-  const int parts = static_cast<int>((s.pixels() + share - 1) / share);
+  const int parts = static_cast<int>(ceil_div(s.pixels(), share));
   const Tensor partial = Tensor::uninitialized({parts, s.out, k});
   parallel_chunks(parts, [&](int64_t part) {
     for (int g = 0; g < s.groups; ++g) {

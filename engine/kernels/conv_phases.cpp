@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "engine/ceil_div.h"
 #include "engine/kernels/columns.h"
 #include "engine/kernels/conv.h"
 #include "engine/kernels/tile.h"
@@ -19,7 +20,7 @@ struct Phase {
   int padding;  // of the convolution of dy
 
   Phase(const ConvShape& s, int kernel, int phase) : first((phase + s.padding) % s.stride) {
-    taps = first < kernel ? (kernel - first + s.stride - 1) / s.stride : 0;
+    taps = first < kernel ? ceil_div(kernel - first, s.stride) : 0;
     padding = taps - 1 - (phase + s.padding - first) / s.stride;
   }
 };
@@ -58,8 +59,8 @@ std::vector<Part> parts_of(const ConvShape& s) {
       const Phase h(s, s.kh, i), w(s, s.kw, j);
       ConvShape to = s;
       to.h = s.out_h, to.w = s.out_w, to.in = s.out;
-      to.out_h = (s.h - i + s.stride - 1) / s.stride;
-      to.out_w = (s.w - j + s.stride - 1) / s.stride;
+      to.out_h = ceil_div(s.h - i, s.stride);
+      to.out_w = ceil_div(s.w - j, s.stride);
       to.out = s.in;
       to.kh = h.taps, to.kw = w.taps, to.stride = 1, to.padding = h.padding;
       parts.push_back({h, w, to, (int64_t{i} * s.w + j) * s.in, packed});

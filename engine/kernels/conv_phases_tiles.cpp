@@ -5,6 +5,7 @@
 // that stand behind the image, and each pair of lines asks for what the next one reads and writes.
 #include <algorithm>
 
+#include "engine/ceil_div.h"
 #include "engine/kernels/ahead.h"
 #include "engine/kernels/columns.h"
 #include "engine/kernels/conv.h"
@@ -141,7 +142,7 @@ class Lines {
     const int64_t line = int64_t{s_.w} * s_.in;
     Scalar* dx = c_.dx + (image * s_.h + 2 * i) * line;
     const int go = s_.group_out(), tiles = columns_ / tile_columns;
-    const int shares = s_.groups * ((go + block_outputs - 1) / block_outputs) * tiles;
+    const int shares = s_.groups * ceil_div(go, block_outputs) * tiles;
     Ahead<Use::read> dy_ahead(c_.dy + (image * s_.out_h + i + 2) * s_.out_w * s_.out,
                               int64_t{s_.out_w} * s_.out, shares);
     Ahead<Use::write> dx_ahead(dx + 2 * line, 2 * line, shares);
@@ -203,7 +204,7 @@ bool conv_phases_tiles_fits(const ConvShape& s) {
 // the last input.
 Tensor conv_pack_phases_tiles(const ConvShape& s, const Scalar* w) {
   const int lanes = phases_tile()->lanes, gi = s.group_in(), go = s.group_out();
-  const int vectors = (gi + lanes - 1) / lanes;
+  const int vectors = ceil_div(gi, lanes);
   const Tensor packed = Tensor::uninitialized({s.groups * vectors, go, taps, lanes});
   parallel_chunks(int64_t{s.groups} * vectors, [&](int64_t vector) {
     const auto first = static_cast<int>(vector % vectors) * lanes;

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstdint>
 
+#include "engine/ceil_div.h"
 #include "engine/kernels/ahead.h"
 #include "engine/kernels/conv.h"
 
@@ -35,7 +36,7 @@ struct ConvInside {
   ConvInside(const ConvShape& s, int at, int run) : end(run) {
     if (at < 0) begin = std::min(run, (s.stride - 1 - at) / s.stride);
     if (at + (run - 1) * s.stride >= s.w) {
-      end = std::max(begin, (s.w - at + s.stride - 1) / s.stride);
+      end = std::max(begin, ceil_div(s.w - at, s.stride));
     }
   }
 };

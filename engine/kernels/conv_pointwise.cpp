@@ -3,6 +3,7 @@
 // slices of the channels.
 #include <algorithm>
 
+#include "engine/ceil_div.h"
 #include "engine/kernels/conv.h"
 #include "engine/kernels/finish.h"
 #include "engine/kernels/gemm.h"
@@ -58,8 +59,8 @@ void conv_backward_weights_pointwise(const ConvBackwardWeights& c) {
   const int64_t size = int64_t{s.out} * gi;
   // Copies of dw, one per share of the pixels, added in order; fewer where dw is large.
   const int64_t wanted = std::clamp<int64_t>((int64_t{1} << 21) / size, 2, 16);
-  const int64_t share = std::max<int64_t>(256, (s.pixels() + wanted - 1) / wanted);
-  const int parts = static_cast<int>((s.pixels() + share - 1) / share);
+  const int64_t share = std::max<int64_t>(256, ceil_div(s.pixels(), wanted));
+  const int parts = static_cast<int>(ceil_div(s.pixels(), share));
   const Tensor partial = Tensor::uninitialized({parts, s.out, gi});
   parallel_chunks(parts, [&](int64_t part) {
     const int64_t begin = part * share;

@@ -7,6 +7,7 @@
 // them.
 #include <algorithm>
 
+#include "engine/ceil_div.h"
 #include "engine/kernels/ahead.h"
 #include "engine/kernels/conv.h"
 #include "engine/kernels/finish.h"
@@ -64,7 +65,7 @@ void conv_forward_pointwise_tiles(const ConvForward& c) {
     own = s.interleaved ? conv_pack_interleaved(s, c.w) : conv_pack_direct(s, c.w);
   const Scalar* packed = c.packed != nullptr ? c.packed : own.data();
   // About a hundred pixels, or fewer where a single image must give every thread its share.
-  const int64_t tiles = (s.pixels() + t.pixels - 1) / t.pixels;
+  const int64_t tiles = ceil_div(s.pixels(), t.pixels);
   const int64_t grain = std::clamp<int64_t>(tiles / 12, 1, 96 / t.pixels) * t.pixels;
   parallel_ranges(s.pixels(), grain, [&](int64_t begin, int64_t end) {
     for (int64_t first = begin; first < end; first += t.pixels) {

@@ -7,6 +7,7 @@
 // side.
 #include <algorithm>
 
+#include "engine/ceil_div.h"
 #include "engine/kernels/ahead.h"
 #include "engine/kernels/conv.h"
 #include "engine/kernels/finish.h"
@@ -80,7 +81,7 @@ void add_block(const Sums& s, const TileKernels& t, const Slice& slice, int64_t 
   const Scalar* table[most_pixels];
   for (int p = 0; p < count; ++p) table[p] = s.rows.data + (first + p) * s.rows.pitch;
   const Scalar* from = lane_pixels(s, first, count, left);
-  const int wide = t.wide(), tiles = (slice.count() + t.pixels - 1) / t.pixels;
+  const int wide = t.wide(), tiles = ceil_div(slice.count(), t.pixels);
   const int shares = s.groups * t.blocks(s.padded) * tiles * BackwardAhead::times(count);
   auto next = [&](const Side& side) {
     return Ahead<Use::read>(side.data + (first + count) * side.pitch, int64_t{count} * side.pitch,
@@ -129,11 +130,11 @@ void conv_backward_weights_pointwise_tiles(const ConvBackwardWeights& c) {
   const Sums s(c, t.lanes);
   const int64_t pixels = c.shape.pixels(), size = s.size(), block = block_pixels(c.shape);
   const auto slices = static_cast<int>(
-      std::clamp<int64_t>(size / sums_of_slice, 1, (s.rows.group + t.pixels - 1) / t.pixels));
+      std::clamp<int64_t>(size / sums_of_slice, 1, ceil_div(s.rows.group, t.pixels)));
   const int64_t wanted = std::max<int64_t>(1, chunks_wanted / slices);
-  const int64_t fewest = std::max(fewest_pixels_of_chunk, (pixels + wanted - 1) / wanted);
+  const int64_t fewest = std::max(fewest_pixels_of_chunk, ceil_div(pixels, wanted));
   const int64_t share = rounded_up(static_cast<int>(fewest), most_pixels);
-  const int parts = static_cast<int>((pixels + share - 1) / share);
+  const int parts = static_cast<int>(ceil_div(pixels, share));
   // The first part's sums, where they have its order, are dw itself.
   const bool in_place = s.as_in_dw();
   const Tensor sums = Tensor::uninitialized({in_place ? parts - 1 : parts, static_cast<int>(size)});

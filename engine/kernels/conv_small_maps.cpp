@@ -5,6 +5,7 @@
 // Weights are packed like the direct row's.
 #include <algorithm>
 
+#include "engine/ceil_div.h"
 #include "engine/kernels/conv.h"
 #include "engine/kernels/finish.h"
 #include "engine/kernels/tile.h"
@@ -141,7 +142,7 @@ void conv_backward_weights_small_maps(const ConvBackwardWeights& c) {
       i += width;
     }
   };
-  const int64_t shares = (s.out + rows - 1) / rows;
+  const int64_t shares = ceil_div(s.out, rows);
   parallel_chunks(shares * s.taps(), [&](int64_t chunk) {
     const int tap = static_cast<int>(chunk % s.taps()), kh = tap / s.kw, kw = tap % s.kw;
     const int from = static_cast<int>(chunk / s.taps()) * rows, to = std::min(s.out, from + rows);

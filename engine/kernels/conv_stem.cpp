@@ -5,6 +5,7 @@
 // which has many more channels.
 #include <algorithm>
 
+#include "engine/ceil_div.h"
 #include "engine/kernels/ahead.h"
 #include "engine/kernels/columns.h"
 #include "engine/kernels/conv.h"
@@ -137,7 +138,7 @@ class Bands {
     constexpr int64_t most_scalars = 4096, fewest_bands = 16;
     const int64_t lines = std::max<int64_t>(
         1, std::min(most_scalars / wide_ / s.stride, int64_t{s.n} * s.out_h / fewest_bands));
-    in_image_ = static_cast<int>((s.out_h + lines - 1) / lines);
+    in_image_ = static_cast<int>(ceil_div(s.out_h, lines));
   }
 
   int64_t count() const { return int64_t{s_.n} * in_image_; }
@@ -207,7 +208,7 @@ void add_band(const ConvBackwardWeights& c, const Bands& bands, const Band& band
   const ConvShape& s = c.shape;
   const TileKernels& t = *tile_kernels();
   const Windows windows = bands.windows();
-  const int run = windows.run, tiles = (run + t.pixels - 1) / t.pixels;
+  const int run = windows.run, tiles = ceil_div(run, t.pixels);
   const int lines = std::clamp(most_scalars / (s.out_w * padded), 1, band.count);
   const auto block = static_cast<size_t>(lines * s.out_w);
   const auto** table = thread_scratch<const Scalar*>(0, block);

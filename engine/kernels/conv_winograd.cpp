@@ -15,6 +15,7 @@
 
 #include <algorithm>
 
+#include "engine/ceil_div.h"
 #include "engine/kernels/ahead.h"
 #include "engine/kernels/finish.h"
 #include "engine/parallel.h"
@@ -42,8 +43,8 @@ bool near_weights(const ConvShape& s, const TileKernels& t) {
 // more.
 int64_t chunk_tiles(const ConvShape& s, const TileKernels& t, int64_t tiles) {
   const int64_t most = near_weights(s, t) ? std::min<int64_t>(24, (tiles + 3) / 4) : 64;
-  const int64_t chunks = (tiles + most - 1) / most;
-  return (tiles + chunks - 1) / chunks;
+  const int64_t chunks = ceil_div(tiles, most);
+  return ceil_div(tiles, chunks);
 }
 
 struct Chunk {
@@ -112,7 +113,7 @@ void multiply(const ConvShape& s, const TileKernels& t, const Chunk& chunk, cons
   const WinogradKernels& k = *winograd_kernels();
   const auto kernel = width == t.lanes ? k.narrow : k.wide;
   const int64_t from_stride = tile_stride(slice.count), to_stride = tile_stride(width);
-  const int64_t heights = (chunk.count + t.pixels - 1) / t.pixels;
+  const int64_t heights = ceil_div(chunk.count, t.pixels);
   const bool near = near_weights(s, t);
   const int planes = near ? winograd_planes : 1;  // in one call
   const int lines = near ? 0 : WeightsAhead::inputs * width / scalars_of_line;
@@ -257,7 +258,7 @@ void convolve(const ConvForward& c, const WinogradTiles& tiles, const PackedWeig
   const ConvShape& s = c.shape;
   const int wide = t.wide(), padded = rounded_up(s.out, t.lanes);
   const int most = most_channels(s), blocks = t.blocks(s.out);
-  const int64_t shares = (chunk.count + t.pixels - 1) / t.pixels * winograd_planes;
+  const int64_t shares = ceil_div(chunk.count, t.pixels) * winograd_planes;
   auto scratch = [&](Scratch slot, int channels) {
     return thread_scratch<Scalar>(slot, static_cast<size_t>(chunk.count * tile_stride(channels)));
   };
@@ -302,7 +303,7 @@ void conv_winograd_tiles(const ConvForward& c, int64_t first, int64_t last,
                          const std::function<void(const WinogradChunk&)>& read) {
   const WinogradTiles tiles(c.shape);
   const PackedWeights weights(c, false);
-  const int64_t chunks = (last - first + winograd_chunk - 1) / winograd_chunk;
+  const int64_t chunks = ceil_div(last - first, winograd_chunk);
   for (int64_t i = 0; i < chunks; ++i) {
     const int64_t begin = first + i * (last - first) / chunks;
     const int64_t end = first + (i + 1) * (last - first) / chunks;
@@ -315,7 +316,7 @@ void conv_forward_winograd(const ConvForward& c) {
   const WinogradTiles tiles(c.shape);
   int64_t most_tiles = chunk_tiles(c.shape, t, tiles.count);
   // Threads share the chunks, or the blocks of each where these are more.
-  const bool share_blocks = t.blocks(c.shape.out) > (tiles.count + most_tiles - 1) / most_tiles;
+  const bool share_blocks = t.blocks(c.shape.out) > ceil_div(tiles.count, most_tiles);
   const bool late = c.packed == nullptr && share_blocks && tiles.count <= most_late_tiles;
   if (late) most_tiles = tiles.count;
   const PackedWeights weights(c, late);

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <functional>
 
+#include "engine/ceil_div.h"
 #include "engine/kernels/conv.h"
 #include "engine/kernels/tile.h"
 #include "engine/kernels/winograd.h"
@@ -24,8 +25,8 @@ struct WinogradTiles {
   int64_t count;
 
   explicit WinogradTiles(const ConvShape& s)
-      : high((s.out_h + winograd_tile - 1) / winograd_tile),
-        wide((s.out_w + winograd_tile - 1) / winograd_tile),
+      : high(ceil_div(s.out_h, winograd_tile)),
+        wide(ceil_div(s.out_w, winograd_tile)),
         count(int64_t{s.n} * high * wide) {}
 
   // body(i, place) for the tiles first + i, i < n: without a division for each.
@@ -102,7 +103,7 @@ inline int64_t tile_stride(int channels) { return plane_stride(winograd_planes, 
 inline int slice_channels(int in, int lanes) {
   constexpr int wanted = 64;
   const int slices = std::max(1, (in + wanted / 2) / wanted);
-  return rounded_up((in + slices - 1) / slices, lanes);
+  return rounded_up(ceil_div(in, slices), lanes);
 }
 
 // A chunk of tiles whose inputs are transformed: [tile][plane][in].

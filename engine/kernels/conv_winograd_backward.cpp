@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <bit>
 
+#include "engine/ceil_div.h"
 #include "engine/kernels/ahead.h"
 #include "engine/kernels/conv_winograd.h"
 #include "engine/kernels/finish.h"
@@ -159,8 +160,8 @@ void sum_tiles(const Part& p) {
   const Block& b = p.block;
   const int64_t most_tiles = b.size() * int64_t{sizeof(Scalar)} <= near ? 48 : 64;
   const int channels = channels_at_once(b);
-  const int64_t rounds = (p.last - p.first + most_tiles - 1) / most_tiles;
-  const int64_t per_round = (p.last - p.first + rounds - 1) / rounds;
+  const int64_t rounds = ceil_div(p.last - p.first, most_tiles);
+  const int64_t per_round = ceil_div(p.last - p.first, rounds);
   const Tensor inputs = buffer(per_round, channels), errors = buffer(per_round, b.out.count);
   for (int64_t begin = p.first; begin < p.last; begin += per_round) {
     const Round round{begin, static_cast<int>(std::min(per_round, p.last - begin))};
@@ -205,12 +206,10 @@ int parts_of(const Call& call, const Block& block) {
   return static_cast<int>(std::bit_floor(static_cast<uint64_t>(parts)));
 }
 
-int shares_of(int channels, int most) { return (channels + most - 1) / most; }
-
 // Of as few shares as there can be of at most so many channels, nearly equal ones.
 int equal_share(int channels, int most) {
-  const int shares = shares_of(channels, most);
-  return (channels + shares - 1) / shares;
+  const int shares = ceil_div(channels, most);
+  return ceil_div(channels, shares);
 }
 
 // Many weights are cut into blocks of so many, whose sums stay in the caches over all tiles; that
@@ -233,7 +232,7 @@ void conv_backward_weights_winograd(const ConvBackwardWeights& c) {
   const int widest = int64_t{s.in} * s.out <= most_weights ? s.in : most_in;
   const int in = rounded_up(equal_share(s.in, widest), tile_kernels()->wide());
   const int out = equal_share(s.out, static_cast<int>(most_weights / in));
-  const int64_t across = shares_of(s.in, in), blocks = across * shares_of(s.out, out);
+  const int64_t across = ceil_div(s.in, in), blocks = across * ceil_div(s.out, out);
   auto block = [&](int64_t i) {
     return Block(Channels::run(s.in, in, i % across), Channels::run(s.out, out, i / across), lanes);
   };

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "engine/ceil_div.h"
 #include "engine/parallel.h"
 #include "engine/simd.h"
 
@@ -39,7 +40,7 @@ void finish_rows(Scalar* y, int64_t rows, int channels, int64_t stride, const Sc
 
 void sum_rows(const Scalar* y, int64_t rows, int channels, Scalar* sums, bool add) {
   const int64_t grain = std::max<int64_t>(256, (rows + 63) / 64);  // at most 64 partial sums
-  const int parts = static_cast<int>(std::max<int64_t>(1, (rows + grain - 1) / grain));
+  const int parts = static_cast<int>(std::max<int64_t>(1, ceil_div(rows, grain)));
   const Tensor partial({parts, channels});
   parallel_chunks(parts, [&](int64_t part) {
     const int64_t begin = part * grain;

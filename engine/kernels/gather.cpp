@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "engine/ceil_div.h"
 #include "engine/kernels/ahead.h"
 #include "engine/kernels/processor.h"
 #include "engine/kernels/vector.h"
@@ -63,8 +64,8 @@ template <int bytes>
   auto* turned = thread_scratch<Scalar>(0, static_cast<size_t>(channels) * lanes);
   int64_t done = 0;
   for (; done + lanes <= rows; done += lanes, x += lanes * channels, y += lanes * n) {
-    Ahead<Use::read> next_x(x + lanes * channels, lanes * channels, (channels + lanes - 1) / lanes);
-    Ahead<Use::write> next_y(y + lanes * n, lanes * n, (n + lanes - 1) / lanes);
+    Ahead<Use::read> next_x(x + lanes * channels, lanes * channels, ceil_div(channels, lanes));
+    Ahead<Use::write> next_y(y + lanes * n, lanes * n, ceil_div(n, lanes));
     Vector v[lanes];
     for (int c = 0; c < channels; c += lanes) {
       next_x.fetch();

@@ -4,15 +4,10 @@
 #include <bit>
 #include <numeric>
 
+#include "engine/ceil_div.h"
 #include "engine/parallel.h"
 
 namespace bonsai {
-namespace {
-
-int ceil_of(int n, int by) { return (n + by - 1) / by; }
-
-}  // namespace
-
 SmallGroups::SmallGroups(const ConvShape& s)
     : size(static_cast<int>(
           std::bit_ceil(static_cast<unsigned>(std::max(s.group_in(), s.group_out()))))),
@@ -44,7 +39,7 @@ GroupWalk::GroupWalk(const ConvShape& s, const GroupDirection& direction)
   bool any = false;
   for_each_phase([&](const Phase& phase) {
     const TapAxis& rows = phase.rows;
-    const int windows = ceil_of(rows.taps, phase.most) * ceil_of(phase.columns.taps, phase.most);
+    const int windows = ceil_div(rows.taps, phase.most) * ceil_div(phase.columns.taps, phase.most);
     windows_ += windows;
     most_windows = std::max(most_windows, windows);
     all_have_taps_ = all_have_taps_ && windows > 0;
@@ -64,10 +59,10 @@ GroupWalk::GroupWalk(const ConvShape& s, const GroupDirection& direction)
   const int64_t line = int64_t{d_.from.w} * groups_.channels();
   const int64_t lines = (numbers / line - window_) / d_.read_step + 1;
   lines_ = static_cast<int>(std::clamp<int64_t>(lines / 2 * 2, 2, all_lines() + all_lines() % 2));
-  bands_ = ceil_of(all_lines(), lines_);
+  bands_ = ceil_div(all_lines(), lines_);
   const int64_t images = bands_ > 1 ? 1 : numbers / (line * d_.from.h);
-  images_ = static_cast<int>(std::clamp<int64_t>(images, 1, ceil_of(s.n, least_chunks)));
-  runs_ = ceil_of(s.n, images_);
+  images_ = static_cast<int>(std::clamp<int64_t>(images, 1, ceil_div(s.n, least_chunks)));
+  runs_ = ceil_div(s.n, images_);
 }
 
 int GroupWalk::slice_begin(int i) const {
@@ -116,7 +111,7 @@ GroupWalk::Slices GroupWalk::slices(const Scalar* x, int group, const Pixels& pi
 
 // Of the taps of dx's pixel `first` and every stride-th, the last one reads first.
 TapAxis GroupWalk::axis(int first, int taps, int results) const {
-  const int step = d_.result_step, count = ceil_of(results - first, step);
+  const int step = d_.result_step, count = ceil_div(results - first, step);
   if (!d_.back) {
     return {.first = first,
             .step = step,

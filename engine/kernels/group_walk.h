@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <span>
 
+#include "engine/ceil_div.h"
 #include "engine/kernels/ahead.h"
 #include "engine/kernels/conv.h"
 #include "engine/kernels/group_gaps.h"
@@ -23,7 +24,7 @@ struct SmallGroups {
 
   int channels() const { return size * groups; }
   GroupGaps gaps(int group) const { return {groups, group, size}; }
-  int slices() const { return (channels() + lane_slice - 1) / lane_slice; }
+  int slices() const { return ceil_div(channels(), lane_slice); }
   // Weights are [slices][taps][size][lane_slice].
   int64_t slice_weights(const ConvShape& s) const { return int64_t{s.taps()} * size * lane_slice; }
   size_t kernel() const;  // which of those of lanes.h
@@ -141,7 +142,7 @@ class GroupWalk {
                                 const Slices& x, int64_t y_step) const;
   LaneLayout layout(const Phase& phase, const Window& window, int64_t x_step, int64_t y_step) const;
 
-  int all_lines() const { return (d_.to.h + d_.result_step - 1) / d_.result_step; }
+  int all_lines() const { return ceil_div(d_.to.h, d_.result_step); }
 
   ConvShape s_;
   SmallGroups groups_;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "engine/ceil_div.h"
 #include "engine/error.h"
 #include "engine/kernels/norm_columns.h"
 #include "engine/kernels/norm_loops.h"
@@ -69,7 +70,7 @@ void sum_over_rows(int64_t count, int channels, int repeats, double* plain, doub
                    const Sum& sum) {
   const int tile = channels * repeats;
   const int64_t grain = reduction_rows(channels);
-  const int chunks = static_cast<int>((count + grain - 1) / grain);
+  const int chunks = static_cast<int>(ceil_div(count, grain));
   const Tensor parts = Tensor::uninitialized({chunks, 2, channels});
   parallel_ranges(count, grain, [&](int64_t begin, int64_t end) {
     Scalar* part = parts.data() + begin / grain * 2 * channels;
@@ -173,7 +174,7 @@ JoinedRows rows_from(const JoinedRows& matrix, int64_t first, int64_t count) {
 
 ChannelMoments::ChannelMoments(std::vector<int64_t> block_rows, int channels)
     : rows_(std::move(block_rows)), first_{0}, chunk_(reduction_rows(channels)) {
-  for (const int64_t rows : rows_) first_.push_back(first_.back() + (rows + chunk_ - 1) / chunk_);
+  for (const int64_t rows : rows_) first_.push_back(first_.back() + ceil_div(rows, chunk_));
   parts_ = Tensor::uninitialized({static_cast<int>(first_.back()), 2, channels});
 }
 

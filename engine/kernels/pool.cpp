@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "engine/ceil_div.h"
 #include "engine/kernels/per_channel.h"
 #include "engine/parallel.h"
 #include "engine/simd.h"
@@ -22,7 +23,7 @@ Range window(int o, int size, const PoolShape& s) {
 // The windows along an axis, of `count`, that hold input position i.
 Range windows_of(int i, int count, const PoolShape& s) {
   const int first = i + s.padding - s.kernel + 1;  // where the earliest such window may start
-  return {first <= 0 ? 0 : (first + s.stride - 1) / s.stride,
+  return {first <= 0 ? 0 : ceil_div(first, s.stride),
           std::min((i + s.padding) / s.stride + 1, count)};
 }
 

@@ -6,6 +6,7 @@
 
 #include <cstdint>
 
+#include "engine/ceil_div.h"
 #include "engine/kernels/ahead.h"
 #include "engine/tensor.h"
 
@@ -20,7 +21,7 @@ struct TileAhead {
   Ahead<use_of_y> y{};
 
   // How often a tile asks whose sums have so many terms.
-  static int times(int count) { return (count + terms - 1) / terms; }
+  static int times(int count) { return ceil_div(count, terms); }
 
   [[gnu::always_inline]] void fetch() {
     x.fetch();
@@ -37,7 +38,7 @@ struct TileKernels {
   // Channels are taken in blocks of two vectors; the last of them may be one.
   int wide() const { return 2 * lanes; }
   int width(int channels_left) const { return channels_left > lanes ? wide() : lanes; }
-  int blocks(int channels) const { return (channels + wide() - 1) / wide(); }
+  int blocks(int channels) const { return ceil_div(channels, wide()); }
 
   // y[p * stride + c] (+)= sum over t < taps, i < in of
   //   x[t * pixels + p][offset + i * groups + c % groups] w[t][i][c]
@@ -66,7 +67,7 @@ constexpr int tile_rows(int vector_bytes) {
 }
 
 // The next multiple of `to`.
-inline int rounded_up(int n, int to) { return (n + to - 1) / to * to; }
+inline int rounded_up(int n, int to) { return ceil_div(n, to) * to; }
 
 // y of `count` pixels, at most a tile's, and of one or two vectors of columns: `width` of them in
 // w. A tile that sticks out of y is computed aside.

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 
+#include "engine/ceil_div.h"
 #include "engine/kernels/processor.h"
 #include "engine/kernels/tile.h"
 #include "engine/kernels/vector.h"
@@ -177,7 +178,7 @@ template <int bytes, int vectors, int tiles>
     }
     // One pointer for each three tiles, which an address reaches by adding once or twice the pitch:
     // with one for each there would be too few registers.
-    constexpr int reach = 3, pointers = (tiles + reach - 1) / reach;
+    constexpr int reach = 3, pointers = ceil_div(tiles, reach);
     const Scalar* from[pointers];
 #pragma GCC unroll 16
     for (int g = 0; g < pointers; ++g) {

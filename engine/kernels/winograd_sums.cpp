@@ -6,6 +6,7 @@
 
 #include <algorithm>
 
+#include "engine/ceil_div.h"
 #include "engine/kernels/processor.h"
 #include "engine/kernels/tile.h"
 #include "engine/kernels/vector.h"
@@ -64,8 +65,8 @@ template <int bytes, int vectors>
                                                const Scalar* inputs, const WinogradPlanes& x,
                                                int tiles, Scalar* sums, int pitch, bool add) {
   constexpr int most = tile_rows(bytes) * 2 / vectors;
-  const int heights = (e.channels + most - 1) / most;
-  const int height = (e.channels + heights - 1) / heights;
+  const int heights = ceil_div(e.channels, most);
+  const int height = ceil_div(e.channels, heights);
   constexpr int width = vectors * bytes / static_cast<int>(sizeof(Scalar));
   for (int o = 0; o < e.channels; o += height) {
     const int then = o + height;

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <memory>
 
+#include "engine/ceil_div.h"
 #include "engine/ops.h"
 #include "engine/ops/operands.h"
 #include "engine/ops/registry.h"
@@ -22,7 +23,7 @@ struct Range {
 
 Range window(int i, int parts, int size) {
   const int64_t first = int64_t{i} * size, last = int64_t{i + 1} * size;
-  return {static_cast<int>(first / parts), static_cast<int>((last + parts - 1) / parts)};
+  return {static_cast<int>(first / parts), static_cast<int>(ceil_div(last, parts))};
 }
 
 // y [n] += factor x [n]

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <memory>
 
+#include "engine/ceil_div.h"
 #include "engine/kernels/finish.h"
 #include "engine/kernels/per_channel.h"
 #include "engine/ops.h"
@@ -26,7 +27,7 @@ struct Cut {
         group_rows(rows(x) / std::max(groups, 1)),
         grain(reduction_rows(channels)) {}
 
-  int pieces() const { return static_cast<int>((group_rows + grain - 1) / grain); }
+  int pieces() const { return static_cast<int>(ceil_div(group_rows, grain)); }
   int repeats() const {
     return static_cast<int>(std::min<int64_t>(row_repeats(channels), group_rows));
   }

@@ -9,6 +9,7 @@
 #include <array>
 #include <memory>
 
+#include "engine/ceil_div.h"
 #include "engine/kernels/conv.h"
 #include "engine/kernels/per_channel.h"
 #include "engine/ops.h"
@@ -49,8 +50,8 @@ struct Regression {
   int64_t tile() const {
     return std::min(pixels, std::clamp<int64_t>(tile_numbers / out, 16, 1024));
   }
-  int64_t grain() const { return std::max<int64_t>((pixels + most_chunks - 1) / most_chunks, 64); }
-  int64_t chunks() const { return (pixels + grain() - 1) / grain(); }
+  int64_t grain() const { return std::max<int64_t>(ceil_div(pixels, most_chunks), 64); }
+  int64_t chunks() const { return ceil_div(pixels, grain()); }
   int64_t sums_size() const { return int64_t{out} * (in + 1); }
 
   // As a convolution of a line of so many pixels.

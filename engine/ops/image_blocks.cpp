@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "engine/ceil_div.h"
+
 namespace bonsai {
 namespace {
 
@@ -15,7 +17,7 @@ int images_of_block(const ConvShape& s) {
   const int64_t in_pixels = int64_t{s.h} * s.w, out_pixels = int64_t{s.out_h} * s.out_w;
   const int64_t image = std::max(in_pixels * s.in, out_pixels * s.out);
   const int64_t fewer_pixels = std::min(in_pixels, out_pixels);
-  const int64_t least = (least_pixels + fewer_pixels - 1) / fewer_pixels;
+  const int64_t least = ceil_div(least_pixels, fewer_pixels);
   const int64_t images = std::max(least, std::min(numbers / image, s.n / least_blocks));
   const bool fits = images * image <= most_numbers && images * least_blocks <= s.n;
   return fits ? static_cast<int>(images) : s.n;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <memory>
 
+#include "engine/ceil_div.h"
 #include "engine/ops.h"
 #include "engine/ops/operands.h"
 #include "engine/ops/registry.h"
@@ -48,7 +49,7 @@ class MeanSquaredError : public Op {
 
   void forward(std::span<const Tensor> in, Tensor& out, const Pass&) const override {
     const auto n = static_cast<int64_t>(in[0].size());
-    const int64_t pieces = (n + grain - 1) / grain;
+    const int64_t pieces = ceil_div(n, grain);
     double* sums = thread_scratch<double>(3, static_cast<size_t>(pieces));
     parallel_ranges(n, grain, [&](int64_t begin, int64_t end) {
       sums[begin / grain] = sum_squares(in[0].data() + begin, in[1].data() + begin, end - begin);

@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "engine/ceil_div.h"
 #include "engine/error.h"
 #include "engine/ops/blockwise_norm.h"
 #include "engine/ops/image_blocks.h"
@@ -22,7 +23,7 @@ class Runs {
   Runs(const Tensor& x, const Tensor& out)
       : x_(x.shape()), out_(out.shape()), images_(images_in_cache(pixels(x_) * x_[3])) {}
 
-  int count() const { return static_cast<int>((x_[0] + images_ - 1) / images_); }
+  int count() const { return static_cast<int>(ceil_div(x_[0], images_)); }
 
   struct Run {
     int64_t in_row, in_rows, out_row, out_rows;

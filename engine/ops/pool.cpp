@@ -4,6 +4,7 @@
 #include <limits>
 #include <memory>
 
+#include "engine/ceil_div.h"
 #include "engine/kernels/per_channel.h"
 #include "engine/kernels/pool.h"
 #include "engine/ops.h"
@@ -62,7 +63,7 @@ class Pool : public Op {
     const int64_t pixels = int64_t{shape.h} * shape.w, image = pixels * shape.channels;
     const int64_t result = int64_t{shape.out_h} * shape.out_w * shape.channels;
     const int64_t images = images_in_cache(image);
-    if (dx.reader != nullptr) dx.reader->begin(static_cast<int>((shape.n + images - 1) / images));
+    if (dx.reader != nullptr) dx.reader->begin(static_cast<int>(ceil_div(shape.n, images)));
     parallel_ranges(shape.n, images, [&](int64_t begin, int64_t end) {
       PoolShape some = shape;
       some.n = static_cast<int>(end - begin);
