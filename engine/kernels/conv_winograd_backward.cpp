@@ -227,7 +227,6 @@ bool conv_backward_weights_winograd_in_blocks(const ConvShape& s) {
 void conv_backward_weights_winograd(const ConvBackwardWeights& c) {
   const Call call{c};
   const ConvShape& s = c.shape;
-  constexpr int enough = 4;
   const int lanes = tile_kernels()->lanes;
   const int widest = int64_t{s.in} * s.out <= most_weights ? s.in : most_in;
   const int in = rounded_up(equal_share(s.in, widest), tile_kernels()->wide());
@@ -236,15 +235,9 @@ void conv_backward_weights_winograd(const ConvBackwardWeights& c) {
   auto block = [&](int64_t i) {
     return Block(Channels::run(s.in, in, i % across), Channels::run(s.out, out, i / across), lanes);
   };
-  // Where there are blocks enough for threads, these take one each, else parts of the tiles.
-  if (blocks >= enough) {
-    parallel_chunks(blocks, [&](int64_t i) { sum_block(call, block(i), 1, sum_tiles); });
-    return;
-  }
-  for (int64_t i = 0; i < blocks; ++i) {
-    const Block some = block(i);
-    sum_block(call, some, parts_of(call, some), sum_tiles);
-  }
+  // Threads share the blocks, or the tiles of a single one, which takes sums for each part of them.
+  const int parts = blocks > 1 ? 1 : parts_of(call, block(0));
+  parallel_chunks(blocks, [&](int64_t i) { sum_block(call, block(i), parts, sum_tiles); });
 }
 
 bool conv_backward_winograd_fits(const ConvShape& s) {
