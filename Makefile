@@ -79,7 +79,7 @@ tidy: ## run clang-tidy
 	@$(configure) debug >/dev/null
 	@run-clang-tidy -quiet -p build-debug -j $(jobs) '/(engine|data|layers|compress|zoo|apps)/'
 
-bench: ## measure kernels and training steps, beside PyTorch where it is installed (20 minutes)
+bench: ## measure kernels and training steps, beside oneDNN and PyTorch where installed (20 minutes)
 	@cmake/setup.sh build bench
 	@$(configure) release >/dev/null
 	@cmake --build build --target bonsai bonsai_bench
