@@ -30,14 +30,18 @@ bool same(const Question& a, const Question& b) {
   return a.table == b.table && figures(a.shape) == figures(b.shape);
 }
 
-// Each once. Backward-data may be handed on to a forward row, which is asked for before.
+// Each once, and what a row hands to the tables again before it.
+void ask(std::vector<Question>& all, ConvTable table, const ConvShape& shape) {
+  const std::string row = conv_rows(table, shape).front();
+  if (row == "flipped") ask(all, ConvTable::forward, conv_flipped(shape));
+  if (row == "subsampled") ask(all, table, conv_subsampled_dense(shape));
+  const Question question{table, shape};
+  if (std::none_of(all.begin(), all.end(), [&](const Question& q) { return same(q, question); }))
+    all.push_back(question);
+}
+
 std::vector<Question> questions(const Graph& graph, const PlanOptions& options) {
   std::vector<Question> all;
-  const auto ask = [&](ConvTable table, const ConvShape& shape) {
-    const Question question{table, shape};
-    if (std::none_of(all.begin(), all.end(), [&](const Question& q) { return same(q, question); }))
-      all.push_back(question);
-  };
   const std::vector<Shape> shapes = graph.shapes();
   for (const Node& node : graph.nodes) {
     const auto conv = plain_conv2d(*node.op);
@@ -45,14 +49,10 @@ std::vector<Question> questions(const Graph& graph, const PlanOptions& options) 
     const auto shape_of = [&](int value) { return shapes[static_cast<size_t>(value)]; };
     ConvShape s = conv_shape(*conv, shape_of(node.in[0]), shape_of(node.in[1]), shape_of(node.out));
     s.n = options.batch;
-    ask(ConvTable::forward, s);
+    ask(all, ConvTable::forward, s);
     if (!options.training) continue;
-    if (node.in[0] != graph.input) {
-      if (conv_rows(ConvTable::backward_data, s).front() == "flipped")
-        ask(ConvTable::forward, conv_flipped(s));
-      ask(ConvTable::backward_data, s);
-    }
-    ask(ConvTable::backward_weights, s);
+    if (node.in[0] != graph.input) ask(all, ConvTable::backward_data, s);
+    ask(all, ConvTable::backward_weights, s);
   }
   return all;
 }

@@ -56,7 +56,7 @@ const std::vector<ConvShape> large_shapes = {
     // So many weights for few pixels that threads share Winograd's outputs, not its tiles.
     {9, 7, 7, 90, 7, 7, 100, 3, 3, 1, 1, 1, 1},
     {2, 24, 24, 40, 12, 12, 72, 3, 3, 2, 1, 1, 2},
-    {33, 21, 20, 40, 11, 10, 70, 1, 1, 2, 0, 1, 1},
+    {33, 21, 20, 66, 11, 10, 70, 1, 1, 2, 0, 1, 1},
     {70, 2, 2, 130, 2, 2, 250, 3, 3, 1, 1, 1, 1},
     {9, 26, 26, 20, 26, 26, 24, 3, 3, 1, 1, 1, 1},
     {3, 20, 20, 64, 20, 20, 96, 1, 1, 1, 0, 1, 4},
@@ -92,8 +92,8 @@ std::string describe(const char* kernel, const ConvShape& s) {
 }
 
 // A sum of `terms` products of unit normals, in another order: off by about sqrt(terms) roundings,
-// and by a few more where Winograd's transforms add and cancel.
-double tolerance(int64_t terms) { return 1e-6 * (4 + std::sqrt(static_cast<double>(terms)) * 12); }
+// the plain loop's as well, and by a few more where Winograd's transforms add and cancel.
+double tolerance(int64_t terms) { return 1e-6 * (4 + std::sqrt(static_cast<double>(terms)) * 16); }
 
 struct Operands {
   Tensor x, w, b, y, dy, dx, dw;

@@ -41,7 +41,7 @@ const ConvKernel<Call>& chosen(const std::array<ConvKernel<Call>, rows>& table,
 // The order is measured (make bench). The direct row beats a product on every layer shape of the
 // zoo: nothing is copied, and few channels do not starve it. Winograd's needs fewer multiplications
 // still, and 1x1 layers have tiles of their own. Products serve processors without vector FMA.
-constexpr std::array<ConvKernel<ConvForward>, 11> forward_table = {{
+constexpr std::array<ConvKernel<ConvForward>, 10> forward_table = {{
     {"interleaved", conv_is_interleaved, conv_forward_interleaved, conv_pack_interleaved},
     {"small-groups", conv_small_groups_fits, conv_forward_small_groups, conv_pack_small_groups},
     {"stem", conv_stem_fits, conv_forward_stem, conv_pack_stem},
@@ -51,7 +51,6 @@ constexpr std::array<ConvKernel<ConvForward>, 11> forward_table = {{
      conv_pack_flipped_direct},
     {"small-maps", conv_small_maps_fits, conv_forward_small_maps, conv_pack_direct,
      conv_pack_flipped_direct},
-    {"subsampled", conv_subsampled_fits, conv_forward_subsampled, conv_pack_subsampled},
     {"direct", conv_direct_fits, conv_forward_direct, conv_pack_direct, conv_pack_flipped_direct},
     {"pointwise", conv_is_pointwise, conv_forward_pointwise},
     {"im2col", anything, conv_forward_im2col},
@@ -82,7 +81,7 @@ constexpr std::array<ConvKernel<ConvBackwardWeights>, 11> backward_weights_table
     {"pointwise-tiles", conv_backward_weights_pointwise_tiles_fits,
      conv_backward_weights_pointwise_tiles},
     {"small-maps", conv_backward_weights_small_maps_fits, conv_backward_weights_small_maps},
-    {"subsampled", conv_subsampled_fits, conv_backward_weights_subsampled},
+    {"subsampled", conv_backward_weights_subsampled_fits, conv_backward_weights_subsampled},
     {"direct", conv_direct_fits, conv_backward_weights_direct},
     {"pointwise", conv_is_pointwise, conv_backward_weights_pointwise},
     {"im2col", anything, conv_backward_weights_im2col},
@@ -163,12 +162,15 @@ bool conv_backward_weights_in_blocks(const ConvShape& shape) {
 
 std::string conv_forward_row(const ConvShape& shape) { return conv_forward_kernel(shape).name; }
 std::string conv_backward_data_row(const ConvShape& shape) {
-  const auto& row = chosen(backward_data_table, shape);
-  if (row.run != conv_backward_data_flipped) return row.name;
-  return std::string(row.name) + " " + conv_forward_row(conv_flipped(shape));
+  const std::string row = chosen(backward_data_table, shape).name;
+  if (row == "flipped") return row + " " + conv_forward_row(conv_flipped(shape));
+  return row == "subsampled" ? row + " " + conv_backward_data_row(conv_subsampled_dense(shape))
+                             : row;
 }
 std::string conv_backward_weights_row(const ConvShape& shape) {
-  return chosen(backward_weights_table, shape).name;
+  const std::string row = chosen(backward_weights_table, shape).name;
+  return row == "subsampled" ? row + " " + conv_backward_weights_row(conv_subsampled_dense(shape))
+                             : row;
 }
 
 }  // namespace bonsai

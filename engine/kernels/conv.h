@@ -121,7 +121,8 @@ bool conv_backward_weights_in_blocks(const ConvShape& shape);
 // That row of the forward table, by a plan; null: that of the process.
 const ConvKernel<ConvForward>& conv_forward_kernel(const ConvShape& shape,
                                                    const ConvPlan* plan = nullptr);
-// Which row that is, by name; what a row hands to another table it names too: "flipped winograd".
+// Which row that is, by name; what a row hands to a table again it names too: "flipped winograd",
+// "subsampled pointwise-tiles".
 std::string conv_forward_row(const ConvShape& shape);
 std::string conv_backward_data_row(const ConvShape& shape);
 std::string conv_backward_weights_row(const ConvShape& shape);
@@ -158,11 +159,13 @@ void conv_backward_weights_pointwise_tiles(const ConvBackwardWeights& call);
 void conv_forward_pointwise(const ConvForward& call);
 void conv_backward_data_pointwise(const ConvBackwardData& call);
 void conv_backward_weights_pointwise(const ConvBackwardWeights& call);
+// 1x1, stride above one, no padding, no groups: to the tables again, with the pixels that it reads
+// side by side.
 bool conv_subsampled_fits(const ConvShape& shape);
-Tensor conv_pack_subsampled(const ConvShape& shape, const Scalar* w);
+ConvShape conv_subsampled_dense(const ConvShape& shape);
 Tensor conv_pack_backward_data_subsampled(const ConvShape& shape, const Scalar* w);
-void conv_forward_subsampled(const ConvForward& call);
 void conv_backward_data_subsampled(const ConvBackwardData& call);
+bool conv_backward_weights_subsampled_fits(const ConvShape& shape);
 void conv_backward_weights_subsampled(const ConvBackwardWeights& call);
 void conv_forward_im2col(const ConvForward& call);
 // Backward-data as the forward convolution that reads dy and writes dx.

@@ -105,7 +105,7 @@ void conv_forward_im2col(const ConvForward& c) {
   const int k = s.depth();
   const int64_t rows = block_rows(s);
   // A small map is cut finer, so that every thread finds work.
-  const int64_t grain = std::min(rows, std::max<int64_t>(16, (s.pixels() + 15) / 16));
+  const int64_t grain = std::min(rows, std::max<int64_t>(16, ceil_div(s.pixels(), 16)));
   parallel_ranges(s.pixels(), grain, [&](int64_t begin, int64_t end) {
     const auto count = static_cast<int>(end - begin);
     Scalar* col = thread_scratch<Scalar>(0, static_cast<size_t>(grain * k));
@@ -160,7 +160,7 @@ void conv_backward_weights_im2col(const ConvBackwardWeights& c) {
   }
   // Few weights: each chunk owns some pixels and a copy of dw; the copies are added in order.
   const int64_t blocks = ceil_div(s.pixels(), block_rows(s));
-  const int64_t share = (blocks + 15) / 16 * block_rows(s);
+  const int64_t share = ceil_div(blocks, 16) * block_rows(s);
   const int parts = static_cast<int>(ceil_div(s.pixels(), share));
   const Tensor partial = Tensor::uninitialized({parts, s.out, k});
   parallel_chunks(parts, [&](int64_t part) {

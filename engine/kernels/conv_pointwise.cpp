@@ -17,7 +17,7 @@ namespace {
 int64_t chunk_pixels(const ConvShape& s) {
   const int64_t fitting = (int64_t{1} << 16) / (s.in + s.out);
   return std::min(std::clamp<int64_t>(fitting, 128, 1024),
-                  std::max<int64_t>(16, (s.pixels() + 15) / 16));
+                  std::max<int64_t>(16, ceil_div(s.pixels(), 16)));
 }
 
 }  // namespace

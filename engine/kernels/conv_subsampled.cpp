@@ -1,8 +1,11 @@
-// 1x1 convolution of a stride above one, a ResNet's projection shortcut: it reads one pixel of each
-// stride x stride, so that with these side by side it is a 1x1 convolution of stride one, whose
-// rows compute it. The pixels are copied a few images at a time, which stay in the second cache.
+// The derivatives of a 1x1 convolution of a stride above one, a ResNet's projection shortcut: it
+// reads one pixel of each stride x stride, so that with these side by side it is a 1x1 convolution
+// of stride one, whose rows compute them. By data they are put back a few images at a time, which
+// stay in the second cache; backward-weights, which would pass over the derivative each time, takes
+// all of them at once. Forward, the direct row's table of pixels costs less than a copy.
 #include <algorithm>
 
+#include "engine/ceil_div.h"
 #include "engine/kernels/conv.h"
 #include "engine/parallel.h"
 
@@ -10,51 +13,33 @@ namespace bonsai {
 namespace {
 
 constexpr int pixels_scratch = 2;  // the rows of stride one use 0 and 1
-constexpr size_t scratch_scalars = size_t{1} << 16;
-
-ConvShape dense(const ConvShape& s, int images) {
-  ConvShape to = s;
-  to.n = images, to.h = s.out_h, to.w = s.out_w, to.stride = 1;
-  return to;
-}
+// Of a part: for the second cache, but pixels enough for the row that the whole batch would take.
+constexpr int64_t part_scalars = int64_t{1} << 16, fewest_pixels = 192;
+constexpr int64_t piece_scalars = int64_t{1} << 13;  // that a thread copies at a time
 
 int64_t image_scalars(const ConvShape& s) { return int64_t{s.h} * s.w * s.in; }
-int64_t pixels_of_image(const ConvShape& s) { return int64_t{s.out_h} * s.out_w; }
 
-// body(first image, images, scratch for the pixels that are read of them).
+// body(line of x, the same line of the pixels that are read) for some images.
 template <class Body>
-void for_each_part(const ConvShape& s, const Body& body) {
-  const auto scalars = static_cast<size_t>(pixels_of_image(s) * s.in);
-  const auto images = static_cast<int64_t>(std::max<size_t>(1, scratch_scalars / scalars));
-  parallel_ranges(s.n, images, [&](int64_t begin, int64_t end) {
-    const auto count = static_cast<int>(end - begin);
-    body(begin, count, thread_scratch<Scalar>(pixels_scratch, scalars * (end - begin)));
+void for_each_line(const ConvShape& s, int64_t images, const Body& body) {
+  const int64_t line = int64_t{s.out_w} * s.in;
+  parallel_ranges(images * s.out_h, piece_scalars / line, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      const int64_t image = i / s.out_h, row = i % s.out_h * s.stride;
+      body(image * image_scalars(s) + row * s.w * s.in, i * line);
+    }
   });
 }
 
-// The pixels that are read of some images, side by side.
-void pick(const ConvShape& s, const Scalar* x, int images, Scalar* picked) {
-  for (int n = 0; n < images; ++n, x += image_scalars(s)) {
-    for (int i = 0; i < s.out_h; ++i) {
-      const Scalar* from = x + int64_t{i} * s.stride * s.w * s.in;
-      for (int j = 0; j < s.out_w; ++j, from += s.stride * s.in, picked += s.in) {
-        std::copy_n(from, s.in, picked);
-      }
-    }
-  }
-}
-
-// Back to where they are from, among zeros; `add`: onto what is there.
-void put_back(const ConvShape& s, const Scalar* picked, int images, bool add, Scalar* x) {
+// x of some images: what the convolution has for the pixels that it reads, among zeros; `add`:
+// added to what is there.
+void put_back(const ConvShape& s, const Scalar* picked, int64_t images, bool add, Scalar* x) {
   if (!add) std::fill_n(x, images * image_scalars(s), Scalar{0});
-  for (int n = 0; n < images; ++n, x += image_scalars(s)) {
-    for (int i = 0; i < s.out_h; ++i) {
-      Scalar* to = x + int64_t{i} * s.stride * s.w * s.in;
-      for (int j = 0; j < s.out_w; ++j, to += s.stride * s.in, picked += s.in) {
-        for (int c = 0; c < s.in; ++c) to[c] += picked[c];
-      }
+  for_each_line(s, images, [&](int64_t to, int64_t from) {
+    for (int j = 0; j < s.out_w; ++j, to += s.stride * s.in, from += s.in) {
+      for (int c = 0; c < s.in; ++c) x[to + c] += picked[from + c];
     }
-  }
+  });
 }
 
 }  // namespace
@@ -63,52 +48,53 @@ bool conv_subsampled_fits(const ConvShape& s) {
   return s.kh == 1 && s.kw == 1 && s.stride > 1 && s.padding == 0 && s.groups == 1;
 }
 
-Tensor conv_pack_subsampled(const ConvShape& s, const Scalar* w) {
-  return conv_pack(dense(s, s.n), w);
+// Of few channels, copies take longer than what they save.
+bool conv_backward_weights_subsampled_fits(const ConvShape& s) {
+  return conv_subsampled_fits(s) && s.in >= 64;
+}
+
+ConvShape conv_subsampled_dense(const ConvShape& s) {
+  ConvShape to = s;
+  to.h = s.out_h, to.w = s.out_w, to.stride = 1;
+  return to;
 }
 
 Tensor conv_pack_backward_data_subsampled(const ConvShape& s, const Scalar* w) {
-  return conv_pack_backward_data(dense(s, s.n), w);
-}
-
-void conv_forward_subsampled(const ConvForward& c) {
-  const Tensor own = c.packed == nullptr ? conv_pack_subsampled(c.shape, c.w) : Tensor();
-  for_each_part(c.shape, [&](int64_t first, int images, Scalar* picked) {
-    pick(c.shape, c.x + first * image_scalars(c.shape), images, picked);
-    ConvForward part = c;
-    part.shape = dense(c.shape, images);
-    part.x = picked;
-    part.y = c.y + first * pixels_of_image(c.shape) * c.shape.out;
-    if (own.defined()) part.packed = own.data();
-    conv_forward(part);
-  });
+  return conv_pack_backward_data(conv_subsampled_dense(s), w);
 }
 
 void conv_backward_data_subsampled(const ConvBackwardData& c) {
-  const Tensor own =
-      c.packed == nullptr ? conv_pack_backward_data_subsampled(c.shape, c.w) : Tensor();
-  for_each_part(c.shape, [&](int64_t first, int images, Scalar* picked) {
+  const ConvShape& s = c.shape;
+  const Tensor own = c.packed == nullptr ? conv_pack_backward_data_subsampled(s, c.w) : Tensor();
+  const int64_t pixels = int64_t{s.out_h} * s.out_w, scalars = pixels * s.in;
+  const int64_t fitting = std::max(part_scalars / scalars, ceil_div(fewest_pixels, pixels));
+  const int64_t images = std::min<int64_t>(fitting, s.n);
+  parallel_ranges(s.n, images, [&](int64_t begin, int64_t end) {
+    auto* picked = thread_scratch<Scalar>(pixels_scratch, static_cast<size_t>(images * scalars));
     ConvBackwardData part = c;
-    part.shape = dense(c.shape, images);
-    part.dy = c.dy + first * pixels_of_image(c.shape) * c.shape.out;
+    part.shape = conv_subsampled_dense(s);
+    part.shape.n = static_cast<int>(end - begin);
+    part.dy = c.dy + begin * pixels * s.out;
     part.dx = picked;
     part.add = false;
     if (own.defined()) part.packed = own.data();
     conv_backward_data(part);
-    put_back(c.shape, picked, images, c.add, c.dx + first * image_scalars(c.shape));
+    put_back(s, picked, end - begin, c.add, c.dx + begin * image_scalars(s));
   });
 }
 
 void conv_backward_weights_subsampled(const ConvBackwardWeights& c) {
-  const ConvShape whole = dense(c.shape, c.shape.n);
-  const Tensor picked = Tensor::uninitialized({whole.n, whole.h, whole.w, whole.in});
-  parallel_ranges(whole.n, 1, [&](int64_t first, int64_t end) {
-    pick(c.shape, c.x + first * image_scalars(c.shape), static_cast<int>(end - first),
-         picked.data() + first * image_scalars(whole));
-  });
   ConvBackwardWeights call = c;
-  call.shape = whole;
-  call.x = picked.data();
+  call.shape = conv_subsampled_dense(c.shape);
+  const ConvShape& s = call.shape;
+  const Tensor picked = Tensor::uninitialized({s.n, s.h, s.w, s.in});
+  Scalar* const to = picked.data();
+  for_each_line(c.shape, s.n, [&](int64_t from, int64_t line) {
+    for (int j = 0; j < s.w; ++j) {
+      std::copy_n(c.x + from + int64_t{j} * c.shape.stride * s.in, s.in, to + line + j * s.in);
+    }
+  });
+  call.x = to;
   conv_backward_weights(call);
 }
 

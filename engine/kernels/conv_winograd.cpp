@@ -42,7 +42,7 @@ bool near_weights(const ConvShape& s, const TileKernels& t) {
 // image still gives every thread its share; more of them where reading the weights again costs
 // more.
 int64_t chunk_tiles(const ConvShape& s, const TileKernels& t, int64_t tiles) {
-  const int64_t most = near_weights(s, t) ? std::min<int64_t>(24, (tiles + 3) / 4) : 64;
+  const int64_t most = near_weights(s, t) ? std::min<int64_t>(24, ceil_div(tiles, 4)) : 64;
   const int64_t chunks = ceil_div(tiles, most);
   return ceil_div(tiles, chunks);
 }

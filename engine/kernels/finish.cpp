@@ -39,7 +39,7 @@ void finish_rows(Scalar* y, int64_t rows, int channels, int64_t stride, const Sc
 }
 
 void sum_rows(const Scalar* y, int64_t rows, int channels, Scalar* sums, bool add) {
-  const int64_t grain = std::max<int64_t>(256, (rows + 63) / 64);  // at most 64 partial sums
+  const int64_t grain = std::max<int64_t>(256, ceil_div(rows, 64));  // at most 64 partial sums
   const int parts = static_cast<int>(std::max<int64_t>(1, ceil_div(rows, grain)));
   const Tensor partial({parts, channels});
   parallel_chunks(parts, [&](int64_t part) {

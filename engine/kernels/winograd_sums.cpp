@@ -1,12 +1,13 @@
 // Register tiles of a few errors times two vectors of inputs, or of twice as many times the last
 // one: as many sums as the registers hold, of equal height. A last tile of few errors would wait
 // for its own sums. Those of many weights come from afar, so that each tile asks for the next
-// one's.
+// one's; that the last asks for what no tile has does no harm.
 #include "engine/kernels/winograd_sums.h"
 
 #include <algorithm>
 
 #include "engine/ceil_div.h"
+#include "engine/kernels/ahead.h"
 #include "engine/kernels/processor.h"
 #include "engine/kernels/tile.h"
 #include "engine/kernels/vector.h"

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <memory>
 
+#include "engine/ceil_div.h"
 #include "engine/kernels/activation.h"
 #include "engine/ops.h"
 #include "engine/ops/operands.h"
@@ -90,7 +91,7 @@ class Dropout : public Op {
     Random random(pass.seed, Purpose::dropout, pass.step, static_cast<uint32_t>(pass.node));
     random.skip(static_cast<uint32_t>(begin / 4));
     auto* numbers = thread_scratch<uint32_t>(3, static_cast<size_t>(block));
-    random.fill(numbers, static_cast<uint32_t>((n + 3) / 4));
+    random.fill(numbers, static_cast<uint32_t>(ceil_div(n, 4)));
     const auto limit = static_cast<uint32_t>(double{rate_} * 0x1p32);
     choose(numbers, limit, 1 / (1 - static_cast<Scalar>(rate_)), n, mask);
   }
