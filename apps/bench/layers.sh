@@ -33,10 +33,10 @@ END {
     line = "| " layers[l]
     for (t = 1; t <= 3; ++t) {
       at = layers[l] SUBSEP table[t]
-      ours = reached[at, row[at]]; one = reached[at, "onednn"]; draft = prototype[layers[l], t]
-      line = line " | " share(ours) " " row[at] " | " share(one) " | " share(draft)
+      ours = reached[at, row[at]]; onednn = reached[at, "onednn"]; draft = prototype[layers[l], t]
+      line = line " | " share(ours) " " row[at] " | " share(onednn) " | " share(draft)
       if (ours == "") continue
-      if (ours < one) less["oneDNN"] = less["oneDNN"] below(ours, one)
+      if (ours < onednn) less["oneDNN"] = less["oneDNN"] below(ours, onednn)
       if (ours < draft) less["the prototype"] = less["the prototype"] below(ours, draft)
     }
     print line " |"

@@ -152,6 +152,8 @@ bool conv_backward_weights_small_maps_fits(const ConvShape& shape);
 void conv_backward_weights_small_maps(const ConvBackwardWeights& call);
 // 1x1, stride 1, no padding: a product of matrices.
 bool conv_is_pointwise(const ConvShape& shape);
+// From so many pixels on: of fewer, the direct row cuts finer.
+constexpr int64_t pointwise_tiles_pixels = 192;
 bool conv_pointwise_tiles_fits(const ConvShape& shape);
 void conv_forward_pointwise_tiles(const ConvForward& call);
 bool conv_backward_weights_pointwise_tiles_fits(const ConvShape& shape);

@@ -17,8 +17,7 @@
 namespace bonsai {
 namespace {
 
-// Of fewer pixels, the direct row cuts finer.
-constexpr int64_t most_weights = 1 << 17, fewest_pixels = 192;
+constexpr int64_t most_weights = 1 << 17;
 constexpr int most_pixels = 12;
 
 const TileKernels* tiles_of(const ConvShape& s) {
@@ -53,7 +52,7 @@ bool conv_pointwise_tiles_fits(const ConvShape& s) {
   const TileKernels* t = tiles_of(s);
   if (t == nullptr || !conv_is_pointwise(s) || s.group_out() < 2) return false;
   const int groups = s.interleaved ? 1 : s.groups;
-  return s.pixels() >= fewest_pixels &&
+  return s.pixels() >= pointwise_tiles_pixels &&
          int64_t{groups} * rounded_up(s.out / groups, t->lanes) * s.group_in() <= most_weights;
 }
 

@@ -12,9 +12,8 @@
 namespace bonsai {
 namespace {
 
-constexpr int pixels_scratch = 2;  // the rows of stride one use 0 and 1
-// Of a part: for the second cache, but pixels enough for the row that the whole batch would take.
-constexpr int64_t part_scalars = int64_t{1} << 16, fewest_pixels = 192;
+constexpr int pixels_scratch = 2;                    // the rows of stride one use 0 and 1
+constexpr int64_t part_scalars = int64_t{1} << 16;   // for the second cache
 constexpr int64_t piece_scalars = int64_t{1} << 13;  // that a thread copies at a time
 
 int64_t image_scalars(const ConvShape& s) { return int64_t{s.h} * s.w * s.in; }
@@ -67,7 +66,9 @@ void conv_backward_data_subsampled(const ConvBackwardData& c) {
   const ConvShape& s = c.shape;
   const Tensor own = c.packed == nullptr ? conv_pack_backward_data_subsampled(s, c.w) : Tensor();
   const int64_t pixels = int64_t{s.out_h} * s.out_w, scalars = pixels * s.in;
-  const int64_t fitting = std::max(part_scalars / scalars, ceil_div(fewest_pixels, pixels));
+  // Pixels enough for the row that the whole batch would take.
+  const int64_t fewest = ceil_div(pointwise_tiles_pixels, pixels);
+  const int64_t fitting = std::max(part_scalars / scalars, fewest);
   const int64_t images = std::min<int64_t>(fitting, s.n);
   parallel_ranges(s.n, images, [&](int64_t begin, int64_t end) {
     auto* picked = thread_scratch<Scalar>(pixels_scratch, static_cast<size_t>(images * scalars));
